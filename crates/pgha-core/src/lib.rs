@@ -1,0 +1,12 @@
+//! Everything pgha decides, as plain data and functions.
+//!
+//! The path through the crate is one line: a [`spec::Spec`] is what the user asked, a
+//! [`topology::Topology`] has every name, address and site decided, [`render`] turns it into the
+//! files a cluster runs from, and [`status`] turns what was observed into what every screen draws.
+//!
+//! This crate never reads a clock, the environment, a file or a socket, and never starts a process.
+
+pub mod placement;
+pub mod spec;
+pub mod topology;
+pub mod tuning;

@@ -1,0 +1,407 @@
+//! What the user asked for: the cluster specification and its file format.
+//!
+//! [`SpecV1`] is the file format (TOML, unknown keys refused); [`Spec`] is the model everything
+//! else works on. Values that are merely unwise are kept here and judged by [`crate::lint`]; only
+//! what cannot be expressed as a number, a name or a choice is refused while parsing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest cluster name, in bytes: with prefix, site and instance it must stay a DNS label (63).
+pub const NAME_MAX_LEN: usize = 24;
+
+/// What the user asked for, complete with defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// Cluster name, `[a-z]+`, at most [`NAME_MAX_LEN`] bytes (checked by the lint).
+    pub name: String,
+    /// Data centers (`-d`).
+    pub data_centers: u32,
+    /// Postgres nodes in each data center (`-c`).
+    pub nodes: u32,
+    /// etcd members in each data center (`-e`); `None` lets the planner choose.
+    pub etcd: Option<u32>,
+    /// Data centers that must suffice after a failure (`-m`).
+    pub must_suffice: u32,
+    /// Postgres major version (`-v`).
+    pub postgres: u32,
+    /// Patroni in the background, the container outlives it (`-b`).
+    pub background: bool,
+    /// Who must have a write before it is acknowledged.
+    pub durability: Durability,
+    /// Patroni's timers.
+    pub timers: TimerPreset,
+    /// How etcd members are placed.
+    pub placement: PlacementRule,
+    /// How pgBackRest reaches the other side.
+    pub backup_transport: BackupTransport,
+    /// Distances between sites; a pair that is not named has none.
+    pub links: Vec<LinkSpec>,
+}
+
+/// Distance between two sites, the same in both directions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSpec {
+    /// The two sites, such as `DC1` and `DC2`.
+    pub between: [String; 2],
+    /// Delay of one direction.
+    pub latency: Duration,
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? } default $default:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// Every choice, in the order the documentation lists them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word for this choice on the command line and in the file.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self { Self::$default }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownChoice;
+            fn from_str(word: &str) -> Result<Self, UnknownChoice> {
+                Self::ALL.iter().copied().find(|c| c.as_str() == word).ok_or_else(|| UnknownChoice {
+                    given: word.to_owned(),
+                    known: Self::ALL.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", "),
+                })
+            }
+        }
+    };
+}
+
+/// A word that is none of the choices.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is none of: {known}")]
+pub struct UnknownChoice {
+    /// The word as given.
+    pub given: String,
+    /// The words that would do, separated by commas.
+    pub known: String,
+}
+
+choice! {
+    /// Who must have a write before the client is told that it is committed.
+    Durability {
+        /// The leader alone.
+        Async = "async",
+        /// As many standbys as a site has nodes, chosen by Patroni; fewer when fewer are left.
+        Sync = "sync",
+        /// As `sync`, but writes wait when too few standbys are left.
+        Strict = "strict",
+        /// Any standbys, as many as a site has nodes.
+        Quorum = "quorum",
+    } default Async
+}
+
+choice! {
+    /// Patroni's `ttl`, `loop_wait` and `retry_timeout`.
+    TimerPreset {
+        /// 30 / 10 / 10 s, Patroni's own defaults.
+        Default = "default",
+        /// 20 / 5 / 5 s.
+        Fast = "fast",
+        /// 30 / 5 / 10 s.
+        Norm = "norm",
+        /// 60 / 10 / 20 s.
+        Safe = "safe",
+        /// 120 / 20 / 30 s.
+        Wide = "wide",
+    } default Default
+}
+
+choice! {
+    /// How etcd members are placed over the sites.
+    PlacementRule {
+        /// The smallest odd number that survives what was asked.
+        Computed = "computed",
+        /// The numbers of the earlier bash scripts, exactly.
+        Classic = "classic",
+    } default Computed
+}
+
+choice! {
+    /// How pgBackRest on one host talks to pgBackRest on another.
+    BackupTransport {
+        /// pgBackRest's own TLS server with certificates of this cluster.
+        Tls = "tls",
+        /// SSH with keys of this cluster.
+        Ssh = "ssh",
+    } default Tls
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            name: "demo".to_owned(),
+            data_centers: 1,
+            nodes: 2,
+            etcd: None,
+            must_suffice: 1,
+            postgres: 17,
+            background: false,
+            durability: Durability::default(),
+            timers: TimerPreset::default(),
+            placement: PlacementRule::default(),
+            backup_transport: BackupTransport::default(),
+            links: Vec::new(),
+        }
+    }
+}
+
+impl Spec {
+    /// The largest round trip between two sites that the links ask for; zero without links.
+    pub fn largest_round_trip(&self) -> Duration {
+        self.links.iter().map(|l| l.latency * 2).max().unwrap_or_default()
+    }
+
+    /// Parses a `cluster.toml`.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has an unknown key, a value of the wrong type or an unknown
+    /// choice; the message has line, column and a caret.
+    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        let file: SpecV1 = toml::from_str(text).map_err(|e| SpecError::Toml(e.to_string()))?;
+        if file.version != 1 {
+            return Err(SpecError::Version(file.version));
+        }
+        Self::try_from(file)
+    }
+
+    /// The canonical `cluster.toml`: every value stated, links sorted by site.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&SpecV1::from(self)).expect("numbers, words and tables are always TOML")
+    }
+}
+
+/// Why a `cluster.toml` cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// Not TOML, an unknown key, or a value of the wrong type.
+    #[error("{0}")]
+    Toml(String),
+    /// A format version that this pgha does not know.
+    #[error("the file says `version = {0}`, and this pgha knows version 1")]
+    Version(u32),
+    /// A latency that is no length of time.
+    #[error("`{given}` is no length of time: {reason}")]
+    Latency {
+        /// The text as given.
+        given: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// The same pair of sites twice.
+    #[error("the link between {0} and {1} is given twice")]
+    LinkTwice(String, String),
+    /// A link that does not name exactly two sites.
+    #[error("a link is between two sites, such as [\"DC1\", \"DC2\"], and not {0}")]
+    LinkEnds(String),
+}
+
+/// The file format, version 1. Durations carry their unit: `"40ms"`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpecV1 {
+    /// Format version; 1 where absent.
+    #[serde(default = "one")]
+    version: u32,
+    #[serde(default = "default_name")]
+    name: String,
+    #[serde(default = "one")]
+    data_centers: u32,
+    #[serde(default = "two")]
+    nodes: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etcd: Option<u32>,
+    #[serde(default = "one")]
+    must_suffice: u32,
+    #[serde(default = "default_postgres")]
+    postgres: u32,
+    #[serde(default)]
+    background: bool,
+    #[serde(default)]
+    durability: Durability,
+    #[serde(default)]
+    timers: TimerPreset,
+    #[serde(default)]
+    placement: PlacementRule,
+    #[serde(default)]
+    backup_transport: BackupTransport,
+    #[serde(default, rename = "link", skip_serializing_if = "Vec::is_empty")]
+    links: Vec<LinkV1>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkV1 {
+    between: Vec<String>,
+    latency: String,
+}
+
+fn one() -> u32 {
+    1
+}
+fn two() -> u32 {
+    2
+}
+fn default_name() -> String {
+    Spec::default().name
+}
+fn default_postgres() -> u32 {
+    Spec::default().postgres
+}
+
+impl TryFrom<SpecV1> for Spec {
+    type Error = SpecError;
+
+    fn try_from(file: SpecV1) -> Result<Self, SpecError> {
+        let mut seen = BTreeSet::new();
+        let mut links = Vec::with_capacity(file.links.len());
+        for link in file.links {
+            let mut between: [String; 2] =
+                link.between.try_into().map_err(|ends| SpecError::LinkEnds(format!("{ends:?}")))?;
+            between.sort();
+            if !seen.insert(between.clone()) {
+                let [a, b] = between;
+                return Err(SpecError::LinkTwice(a, b));
+            }
+            links.push(LinkSpec { between, latency: parse_duration(&link.latency)? });
+        }
+        links.sort_by(|a, b| a.between.cmp(&b.between));
+        Ok(Self {
+            name: file.name,
+            data_centers: file.data_centers,
+            nodes: file.nodes,
+            etcd: file.etcd,
+            must_suffice: file.must_suffice,
+            postgres: file.postgres,
+            background: file.background,
+            durability: file.durability,
+            timers: file.timers,
+            placement: file.placement,
+            backup_transport: file.backup_transport,
+            links,
+        })
+    }
+}
+
+impl From<&Spec> for SpecV1 {
+    fn from(spec: &Spec) -> Self {
+        Self {
+            version: 1,
+            name: spec.name.clone(),
+            data_centers: spec.data_centers,
+            nodes: spec.nodes,
+            etcd: spec.etcd,
+            must_suffice: spec.must_suffice,
+            postgres: spec.postgres,
+            background: spec.background,
+            durability: spec.durability,
+            timers: spec.timers,
+            placement: spec.placement,
+            backup_transport: spec.backup_transport,
+            links: spec
+                .links
+                .iter()
+                .map(|l| LinkV1 {
+                    between: l.between.to_vec(),
+                    latency: format_duration(l.latency),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Parses a length of time with its unit, such as `40ms`, `1.5s` or `1m 30s`.
+///
+/// # Errors
+/// When the unit is missing, the text is not a length of time, or it is negative.
+pub fn parse_duration(text: &str) -> Result<Duration, SpecError> {
+    let bad = |reason: String| SpecError::Latency { given: text.to_owned(), reason };
+    let signed: jiff::SignedDuration = text.parse().map_err(|e: jiff::Error| bad(e.to_string()))?;
+    Duration::try_from(signed).map_err(|_| bad("it is negative".to_owned()))
+}
+
+/// Writes a length of time in the largest unit that needs no fraction: `40ms`, `1500us`, `2s`.
+pub fn format_duration(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+    let (size, unit) = units
+        .into_iter()
+        .find(|(size, _)| nanos % size == 0)
+        .expect("every whole number of nanoseconds is a multiple of one");
+    format!("{}{unit}", nanos / size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default_spec() {
+        assert_eq!(Spec::from_toml(""), Ok(Spec::default()));
+    }
+
+    #[test]
+    fn the_canonical_file_reads_back_as_the_same_spec() {
+        let spec = Spec {
+            etcd: Some(2),
+            data_centers: 3,
+            durability: Durability::Quorum,
+            links: vec![LinkSpec {
+                between: ["DC1".into(), "DC2".into()],
+                latency: Duration::from_millis(40),
+            }],
+            ..Spec::default()
+        };
+        assert_eq!(Spec::from_toml(&spec.to_toml()), Ok(spec));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place() {
+        let error = Spec::from_toml("name = \"demo\"\ndatacenters = 2\n").unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+        assert!(error.contains("datacenters"), "{error}");
+    }
+
+    #[test]
+    fn a_latency_without_unit_or_below_zero_is_refused() {
+        for bad in ["40", "-40ms", "", "fast"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
+        }
+        assert_eq!(parse_duration("40ms"), Ok(Duration::from_millis(40)));
+    }
+
+    #[test]
+    fn one_link_cannot_be_given_twice_in_either_order() {
+        let text = r#"
+            [[link]]
+            between = ["DC1", "DC2"]
+            latency = "1ms"
+            [[link]]
+            between = ["DC2", "DC1"]
+            latency = "2ms"
+        "#;
+        assert_eq!(Spec::from_toml(text), Err(SpecError::LinkTwice("DC1".into(), "DC2".into())));
+    }
+}

@@ -1,0 +1,167 @@
+//! Settings that follow from the spec: timers, synchronous replication, and limits that grow with
+//! the cluster.
+
+use std::time::Duration;
+
+use crate::spec::{Durability, Spec, TimerPreset};
+
+/// Patroni's timers, in whole seconds as Patroni takes them.
+///
+/// Patroni wants `ttl >= 20`, `loop_wait >= 1`, `retry_timeout >= 3` and
+/// `loop_wait + 2 * retry_timeout <= ttl`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PatroniTimers {
+    /// Seconds after which a leader that no longer renews its key has lost it.
+    pub ttl_s: u32,
+    /// Seconds between two rounds of the HA loop.
+    pub loop_wait_s: u32,
+    /// Seconds for which a failing call to etcd or Postgres is retried.
+    pub retry_timeout_s: u32,
+}
+
+impl PatroniTimers {
+    /// The timers of a preset. All but the default are those of Pigsty's `pg_rto_plan`.
+    pub fn of(preset: TimerPreset) -> Self {
+        let (ttl_s, loop_wait_s, retry_timeout_s) = match preset {
+            TimerPreset::Default => (30, 10, 10),
+            TimerPreset::Fast => (20, 5, 5),
+            TimerPreset::Norm => (30, 5, 10),
+            TimerPreset::Safe => (60, 10, 20),
+            TimerPreset::Wide => (120, 20, 30),
+        };
+        Self { ttl_s, loop_wait_s, retry_timeout_s }
+    }
+}
+
+/// etcd's timers, in whole milliseconds as etcd takes them, equal on all members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EtcdTimers {
+    /// Milliseconds between two heartbeats of the etcd leader; 0.5 to 1.5 round trips.
+    pub heartbeat_ms: u32,
+    /// Milliseconds without heartbeat after which an election starts; at least 10 round trips, at
+    /// most 50 000 (etcd's tuning guide).
+    pub election_ms: u32,
+}
+
+impl EtcdTimers {
+    /// The longest election timeout that etcd takes.
+    pub const ELECTION_MAX_MS: u32 = 50_000;
+
+    /// Timers that fit the largest round trip between two members.
+    pub fn of(largest_round_trip: Duration) -> Self {
+        let round_trip_ms = u32::try_from(largest_round_trip.as_millis()).unwrap_or(u32::MAX);
+        let (heartbeat_ms, election_ms) = match round_trip_ms {
+            0..=50 => (100, 1000),
+            51..=150 => (150, 2000),
+            151..=400 => (400, 4000),
+            more => {
+                let election = more.saturating_mul(10).min(Self::ELECTION_MAX_MS);
+                (more.min(election / 5), election)
+            }
+        };
+        Self { heartbeat_ms, election_ms }
+    }
+}
+
+/// Patroni's `synchronous_mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SynchronousMode {
+    /// The leader alone acknowledges.
+    Off,
+    /// Named standbys acknowledge, and only they may be promoted.
+    On,
+    /// Any of the standbys acknowledge (Patroni 4.0 and later).
+    Quorum,
+}
+
+/// Who must have a write before it is acknowledged, in Patroni's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Synchronous {
+    /// `synchronous_mode`.
+    pub mode: SynchronousMode,
+    /// `synchronous_mode_strict`: writes wait when too few standbys are left.
+    pub strict: bool,
+    /// `synchronous_node_count`: standbys that acknowledge each write.
+    ///
+    /// The leader's own site has one standby fewer than it has nodes, so as many acknowledgements
+    /// as a site has nodes always include another site. With one data center there is no other
+    /// site, and one standby it is.
+    pub node_count: u32,
+}
+
+impl Synchronous {
+    /// The settings for a spec.
+    pub fn of(spec: &Spec) -> Self {
+        let (mode, strict) = match spec.durability {
+            Durability::Async => (SynchronousMode::Off, false),
+            Durability::Sync => (SynchronousMode::On, false),
+            Durability::Strict => (SynchronousMode::On, true),
+            Durability::Quorum => (SynchronousMode::Quorum, false),
+        };
+        let node_count = if spec.data_centers == 1 { 1 } else { spec.nodes };
+        Self { mode, strict, node_count }
+    }
+}
+
+/// Postgres limits that grow with the number of nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `max_wal_senders`: one stream and one base backup for each replica, and some for people.
+    pub max_wal_senders: u32,
+    /// `max_replication_slots`: one for each other member, and some for logical replication.
+    pub max_replication_slots: u32,
+    /// `max_connections`.
+    pub max_connections: u32,
+    /// `max_worker_processes`.
+    pub max_worker_processes: u32,
+}
+
+impl Limits {
+    /// The limits for a spec; never below the ten of the small clusters of old.
+    pub fn of(spec: &Spec) -> Self {
+        let nodes = spec.data_centers * spec.nodes;
+        Self {
+            max_wal_senders: (2 * nodes + 4).max(10),
+            max_replication_slots: (nodes + 6).max(10),
+            max_connections: 100,
+            max_worker_processes: 8,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_one_that_patroni_takes() {
+        for &preset in TimerPreset::ALL {
+            let t = PatroniTimers::of(preset);
+            assert!(t.ttl_s >= 20 && t.loop_wait_s >= 1 && t.retry_timeout_s >= 3, "{preset}");
+            assert!(t.loop_wait_s + 2 * t.retry_timeout_s <= t.ttl_s, "{preset}");
+        }
+    }
+
+    #[test]
+    fn elections_outlast_ten_round_trips_up_to_the_most_etcd_takes() {
+        for ms in [0u32, 10, 50, 51, 150, 151, 400, 401, 5000] {
+            let t = EtcdTimers::of(Duration::from_millis(u64::from(ms)));
+            assert!(t.election_ms >= 10 * ms, "{ms} ms: {t:?}");
+            assert!(t.heartbeat_ms * 5 <= t.election_ms, "etcd refuses less: {t:?}");
+        }
+        assert_eq!(
+            EtcdTimers::of(Duration::from_secs(3600)).election_ms,
+            EtcdTimers::ELECTION_MAX_MS
+        );
+    }
+
+    #[test]
+    fn acknowledging_standbys_cannot_all_stand_in_the_leaders_site() {
+        for durability in [Durability::Sync, Durability::Strict, Durability::Quorum] {
+            for (data_centers, nodes) in [(2, 2), (3, 4), (2, 5)] {
+                let spec = Spec { data_centers, nodes, durability, ..Spec::default() };
+                assert!(Synchronous::of(&spec).node_count > nodes - 1);
+            }
+        }
+    }
+}
