@@ -1,0 +1,354 @@
+//! The command line, as `clap` sees it. No decisions here: each verb is carried out in
+//! [`crate::command`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use pgha_core::spec::{BackupTransport, Durability, PlacementRule, TimerPreset};
+
+/// A true multi-data-center PostgreSQL cluster on one machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pgha",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  \
+        pgha plan -d 3                 what would survive, before anything runs\n  \
+        pgha up -n demo -d 2 -c 2      a cluster of 2 data centers with 2 nodes each\n  \
+        pgha status demo               leader, replicas, etcd, problems\n  \
+        pgha psql demo                 a session on the leader\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad input, 3 something is missing, 4 a deadline passed."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show placement and what each failure would do; nothing is run
+    Plan(Plan),
+    /// Write docker-compose.yaml and the secrets beside it
+    Generate(Generate),
+    /// Build the images that a cluster runs from
+    Build(Build),
+    /// Bring a cluster up and wait until every node streams
+    Up(Up),
+    /// Stop the containers of a cluster, keeping them and their data
+    Stop(Stop),
+    /// Start a stopped cluster and wait until every node streams
+    Start(Start),
+    /// Remove a cluster's containers and networks, and with --volumes its data
+    Down(Down),
+    /// List the clusters on this engine
+    List(List),
+    /// Show leader, replicas, networks and etcd of one cluster or all
+    Status(Status),
+    /// Print connection strings for the cluster
+    Connect(Connect),
+    /// Open psql on the cluster
+    Psql(Psql),
+    /// Show a member's log
+    Logs(Logs),
+    /// Run a command in a member
+    Exec(Exec),
+    /// Check that this machine can run a cluster
+    Doctor(Doctor),
+    /// Print a shell completion script
+    Completions(Completions),
+    /// Write the man pages
+    Man(Man),
+}
+
+/// What the cluster shall be: a file, flags, or a file with flags over it.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct SpecArgs {
+    /// Read the cluster from a TOML file; flags given beside it win
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Cluster name, lower-case letters only [default: demo]
+    #[arg(short = 'n', long)]
+    pub(crate) name: Option<String>,
+    /// Data centers [default: 1]
+    #[arg(short = 'd', long, value_name = "N")]
+    pub(crate) data_centers: Option<u32>,
+    /// Postgres nodes in each data center [default: 2]
+    #[arg(short = 'c', long, value_name = "N")]
+    pub(crate) nodes: Option<u32>,
+    /// etcd members in each data center [default: computed; classic placement: 1]
+    #[arg(short = 'e', long, value_name = "N")]
+    pub(crate) etcd: Option<u32>,
+    /// Data centers that must suffice after a failure [default: 1]
+    #[arg(short = 'm', long, value_name = "N")]
+    pub(crate) must_suffice: Option<u32>,
+    /// Postgres major version [default: 17]
+    #[arg(short = 'v', long, value_name = "MAJOR")]
+    pub(crate) postgres: Option<u32>,
+    /// Run Patroni in the background; the container stays up without it
+    #[arg(short = 'b', long)]
+    pub(crate) background: bool,
+    /// Who must have a write before it is acknowledged: async, sync, strict or quorum [default: async]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) durability: Option<Durability>,
+    /// Patroni's timers: default (30/10/10), fast, norm, safe or wide [default: default]
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) timers: Option<TimerPreset>,
+    /// Placement of etcd members: computed or classic [default: computed]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) placement: Option<PlacementRule>,
+    /// Transport of pgBackRest: tls or ssh [default: tls]
+    #[arg(long, value_name = "KIND")]
+    pub(crate) backup_transport: Option<BackupTransport>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha plan -d 3 -c 2\n  pgha plan -f cluster.toml --json\n  \
+    pgha plan -d 2 --durability quorum --svg topology.svg")]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw the topology into FILE, or to stdout with `-`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// List every set of sites in the survival table instead of grouping equal ones
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Where the files go and under which number.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct OutputArgs {
+    /// The compose file to write
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FILE",
+        default_value = "docker-compose.yaml"
+    )]
+    pub(crate) output: PathBuf,
+    /// Instance number [default: the lowest that is free on this engine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9999))]
+    pub(crate) instance: Option<u32>,
+    /// Overwrite another cluster's file, and go on where the host looks too small
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Arguments of `generate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha generate -n demo -d 2 -c 2\n  \
+    pgha generate -f cluster.toml -o demo/docker-compose.yaml")]
+pub(crate) struct Generate {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Arguments of `build`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha build\n  pgha build -v 18\n  \
+    pgha build --node-build container")]
+pub(crate) struct Build {
+    /// Postgres major version
+    #[arg(short = 'v', long, value_name = "MAJOR", default_value_t = 17)]
+    pub(crate) postgres: u32,
+    /// Build even where the image is there
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Folder of pgha's sources [default: found from this folder, or where pgha was built]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source: Option<PathBuf>,
+    /// Who compiles PID 1: the host's cargo, or Debian's in a container
+    #[arg(long, value_name = "WHERE", default_value = "auto")]
+    pub(crate) node_build: NodeBuild,
+}
+
+/// Where `pgha-node` is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum NodeBuild {
+    /// On the host where it is Linux with a toolchain, else in a container.
+    Auto,
+    /// With the host's cargo.
+    Host,
+    /// In a container with Debian's rustc.
+    Container,
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha up -n demo -d 2 -c 2\n  pgha up            \
+    the cluster of ./docker-compose.yaml, or a new one")]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+    /// Leave the containers where they are when the cluster does not come up
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaitArgs {
+    /// Seconds to wait for the cluster
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
+}
+
+/// Arguments of `stop`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pgha stop demo")]
+pub(crate) struct Stop {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+}
+
+/// Arguments of `start`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pgha start demo")]
+pub(crate) struct Start {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// Arguments of `down`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha down demo\n  pgha down demo --volumes --dry-run")]
+pub(crate) struct Down {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Remove the volumes too: data and backups are gone
+    #[arg(long)]
+    pub(crate) volumes: bool,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before data is removed
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha status\n  pgha status demo --json | jq .leader")]
+pub(crate) struct Status {
+    /// The cluster, `demo` or `demo-2` [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Print JSON: one object with a NAME, an array without
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `connect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha connect demo\n  \
+    psql \"$(pgha connect demo --json | jq -r .read_write.host)\"")]
+pub(crate) struct Connect {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Leave the password out; use it with the PGPASSFILE that is named
+    #[arg(long)]
+    pub(crate) no_password: bool,
+}
+
+/// Arguments of `psql`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha psql demo\n  \
+    pgha psql demo -- -c 'select pg_is_in_recovery()'\n  \
+    pgha psql demo --read-only -- -c 'select inet_server_addr()'")]
+pub(crate) struct Psql {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Connect to a replica
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Arguments for psql
+    #[arg(last = true, value_name = "PSQL ARGUMENTS")]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pgha logs pgha-demo1-DC1-1 -f\n  pgha logs demo1-DC1 --tail 50"
+)]
+pub(crate) struct Logs {
+    /// The member: its name, or enough of it to be the only one
+    #[arg(value_name = "MEMBER")]
+    pub(crate) member: String,
+    /// Go on as the log grows
+    #[arg(short = 'f', long)]
+    pub(crate) follow: bool,
+    /// Lines from the end
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) tail: String,
+}
+
+/// Arguments of `exec`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pgha exec pgha-demo1-DC1-1 -- patronictl -c /pgha/config/patroni.conf list\n  \
+    pgha exec demo1-DC1 -- bash")]
+pub(crate) struct Exec {
+    /// The member: its name, or enough of it to be the only one
+    #[arg(value_name = "MEMBER")]
+    pub(crate) member: String,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pgha completions bash > /etc/bash_completion.d/pgha")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pgha man /usr/local/share/man/man1")]
+pub(crate) struct Man {
+    /// The folder to write into
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+}

@@ -1,0 +1,4 @@
+//! One module for each verb of the command line.
+
+pub(crate) mod plan;
+pub(crate) mod spec_args;

@@ -1,0 +1,36 @@
+//! From the command line to a [`Spec`]: a file, flags, or a file with flags over it.
+
+use pgha_core::spec::Spec;
+
+use crate::cli::SpecArgs;
+use crate::error::{Error, Result};
+
+/// Reads the file, if one is named, and lays the flags over it.
+pub(crate) fn spec(args: &SpecArgs) -> Result<Spec> {
+    let mut spec = match &args.file {
+        None => Spec::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| {
+                Error::bad_input(format!("cannot read {}", path.display())).because(e)
+            })?;
+            Spec::from_toml(&text).map_err(|e| {
+                Error::bad_input(format!("{} is not a cluster file", path.display()))
+                    .because(e)
+                    .hint("docs/cluster-file.md lists every key")
+            })?
+        }
+    };
+    let set = |slot: &mut u32, given: Option<u32>| *slot = given.unwrap_or(*slot);
+    set(&mut spec.data_centers, args.data_centers);
+    set(&mut spec.nodes, args.nodes);
+    set(&mut spec.must_suffice, args.must_suffice);
+    set(&mut spec.postgres, args.postgres);
+    spec.etcd = args.etcd.or(spec.etcd);
+    spec.name = args.name.clone().unwrap_or(spec.name);
+    spec.background |= args.background;
+    spec.durability = args.durability.unwrap_or(spec.durability);
+    spec.timers = args.timers.unwrap_or(spec.timers);
+    spec.placement = args.placement.unwrap_or(spec.placement);
+    spec.backup_transport = args.backup_transport.unwrap_or(spec.backup_transport);
+    Ok(spec)
+}

@@ -1,0 +1,1 @@
+//! What commands show: tables and lines drawn from plain data. Nothing here asks Docker.
