@@ -8,5 +8,6 @@
 
 pub mod placement;
 pub mod spec;
+pub mod status;
 pub mod topology;
 pub mod tuning;
