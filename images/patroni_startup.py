@@ -1,10 +1,11 @@
 """Makes Patroni start faster. A .pth file beside it imports it into every python3 of this environment.
 
-Four Patronis start at once on a two-core machine, and patronictl pays for the same imports.
+Four Patronis start at once on a two-core machine, and every patronictl pays for the same imports.
 """
 
-import importlib.util
+import importlib
 import sys
+import types
 
 import dns
 import yaml
@@ -12,9 +13,17 @@ import yaml
 # Patroni reads a YAML file of 2000 lines at every start: libyaml does it eight times as fast.
 yaml.SafeLoader = yaml.CSafeLoader
 
-# The etcd client imports a DNS resolver that only discovery by SRV records uses:
-# load its 60 modules when something in it is touched.
-_spec = importlib.util.find_spec("dns.resolver")
-_spec.loader = importlib.util.LazyLoader(_spec.loader)
-dns.resolver = sys.modules["dns.resolver"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(dns.resolver)
+
+class _LoadedWhenUsed(types.ModuleType):
+    """Stands for a module until something asks for what is in it."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+# The etcd client imports a DNS resolver of 60 modules, which only discovery by SRV records uses.
+dns.resolver = sys.modules["dns.resolver"] = _LoadedWhenUsed("dns.resolver")

@@ -27,7 +27,7 @@ pub const REPOSITORY_DIR: &str = "/pgha/pgbackrest";
 /// Mount point of a Postgres node's volume.
 pub const PGDATA_MOUNT: &str = "/pgdata";
 /// Mount point of an etcd member's volume.
-pub const ETCD_MOUNT: &str = "/etcd";
+pub const ETCD_MOUNT: &str = "/pgha/etcd";
 /// User name of Patroni's REST API for calls that change something.
 pub const PATRONI_API_USER: &str = "pgha";
 /// Common name in the certificate of Postgres nodes.
