@@ -9,5 +9,6 @@
 pub mod placement;
 pub mod render;
 pub mod spec;
+pub mod status;
 pub mod topology;
 pub mod tuning;

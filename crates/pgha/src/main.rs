@@ -1,7 +1,9 @@
 //! The `pgha` command: what [`pgha_core`] decides, done with Docker.
 
 mod cli;
+mod cluster;
 mod command;
+mod docker;
 mod error;
 mod screen;
 
