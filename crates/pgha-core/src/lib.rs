@@ -8,6 +8,7 @@
 
 pub mod observe;
 pub mod placement;
+pub mod ready;
 pub mod render;
 pub mod spec;
 pub mod status;

@@ -99,6 +99,7 @@ pub struct EtcdObservation {
 }
 
 /// Patroni's answer to `GET /patroni`.
+#[allow(clippy::struct_excessive_bools, reason = "Patroni answers with as many independent flags")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patroni {
     /// State of Postgres in Patroni's words: `running`, `starting`, `creating replica` …
