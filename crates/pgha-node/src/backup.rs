@@ -86,39 +86,49 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         .run()
 }
 
-/// Creates the stanza as soon as there is a leader, however long that takes.
+/// Creates the stanza as soon as there is a leader, however long that takes, and checks it.
 ///
-/// Ends at once where it exists already: pgBackRest checks that itself and changes nothing.
+/// The check switches to a new WAL segment and waits until it is archived: archive commands that
+/// failed before there was a stanza would otherwise be tried again only a minute later.
 pub(crate) fn create_stanza() -> Result<ExitCode> {
     let me = Identity::from_environment()?;
-    let config = format!("--config={CONFIG_DIR}/pgbackrest.conf");
     let nodes: Vec<_> = me.topology.of_role(Role::Postgres).collect();
     if Path::new(REPOSITORY_DIR).join("archive").join(STANZA).join("archive.info").exists() {
         return Ok(ExitCode::SUCCESS);
     }
     let mut reported = String::new();
-    loop {
-        if nodes.iter().any(|node| patroni::says_yes(node, "primary")) {
-            let done = Command::new("/usr/bin/pgbackrest")
-                .args([
-                    &config,
-                    &format!("--stanza={STANZA}"),
-                    "--log-level-console=warn",
-                    "stanza-create",
-                ])
-                .output()
-                .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
-            if done.status.success() {
-                crate::log("the stanza is created");
-                return Ok(ExitCode::SUCCESS);
-            }
-            let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    for command in ["stanza-create", "check"] {
+        loop {
+            let complaint = if nodes.iter().any(|node| patroni::says_yes(node, "primary")) {
+                pgbackrest(command)?
+            } else {
+                Some("there is no leader".to_owned())
+            };
+            let Some(complaint) = complaint else { break };
             // The same complaint again is no news.
-            if said != reported {
-                crate::log(&format!("the stanza cannot be created yet: {}", said.trim()));
-                reported = said;
+            if complaint != reported {
+                crate::log(&format!("{command} cannot be done yet: {complaint}"));
+                reported = complaint;
             }
+            std::thread::sleep(STANZA_POLL);
         }
-        std::thread::sleep(STANZA_POLL);
+        crate::log(&format!("{command} is done"));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one command of pgBackRest; what it complains of, if it fails.
+fn pgbackrest(command: &str) -> Result<Option<String>> {
+    let done = Command::new("/usr/bin/pgbackrest")
+        .arg(format!("--config={CONFIG_DIR}/pgbackrest.conf"))
+        .args([
+            &format!("--stanza={STANZA}"),
+            "--log-level-console=warn",
+            "--no-log-timestamp",
+            command,
+        ])
+        .output()
+        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
+    let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+    Ok(if done.status.success() { None } else { Some(said) })
 }

@@ -27,6 +27,13 @@ pub(crate) fn secret(name: &str) -> Result<String> {
         .map_err(|e| format!("cannot read the secret {}: {e}", path.display()))
 }
 
+/// Reads a secret that [`install_secret`] put where this user can read it.
+pub(crate) fn read_secret_copy(path: &str) -> Result<String> {
+    fs::read_to_string(path)
+        .map(|text| text.trim_end().to_owned())
+        .map_err(|e| format!("cannot read {path}: {e}"))
+}
+
 /// Copies a secret to where its user can read it, mode 0600.
 pub(crate) fn install_secret(name: &str, path: &str, owner: Owner) -> Result<()> {
     let mut text = secret(name)?;

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgha_core::render::{self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SSH_PORT, STANZA, data_dir};
 use pgha_core::spec::BackupTransport;
-use pgha_core::topology::PGBACKREST_PORT;
+use pgha_core::topology::{PGBACKREST_PORT, Role};
 
 use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
@@ -20,8 +20,12 @@ use crate::{Result, network, patroni};
 const SOCKET_DIR: &str = "/run/postgresql";
 /// How long the repository host may take to accept a connection.
 const REPOSITORY_DEADLINE: Duration = Duration::from_secs(1);
-/// How often to look whether Postgres runs.
-const SETTLE_POLL: Duration = Duration::from_millis(500);
+/// How often to look how far a start has come.
+const SETTLE_POLL: Duration = Duration::from_millis(300);
+/// How long a leader is woken up for replicas that do not come.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
+/// Where the password of Patroni's REST API lies for the helpers.
+const API_PASSWORD: &str = "/pgha/config/patroni-api.password";
 
 /// Runs Patroni until it ends.
 pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
@@ -44,6 +48,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         rewinder: files::secret("rewinder")?,
         patroni: files::secret("patroni")?,
     };
+    files::install_secret("patroni", API_PASSWORD, POSTGRES)?;
     let config = format!("{CONFIG_DIR}/patroni.conf");
     files::write(&config, &render::patroni(&me.topology, member, &secrets), POSTGRES)?;
     files::write(
@@ -61,19 +66,36 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     .run()
 }
 
-/// Writes what `initdb` and `pg_basebackup` made through to the disk, once Postgres runs.
+/// What is to be done once after every start: slots soon, and everything on the disk.
 ///
-/// Both are told not to wait for the disk, so that a new cluster is there sooner; from here on it
-/// survives a power cut like any other.
+/// `initdb` and `pg_basebackup` are told not to wait for the disk, so that a new cluster is there
+/// sooner; what they wrote is written through here, and from then on it survives a power cut.
 pub(crate) fn settle() -> Result<ExitCode> {
     let me = Identity::from_environment()?;
-    while !patroni::says_yes(me.member()?, "health") {
+    let member = me.member()?;
+    let replicas = me.topology.of_role(Role::Postgres).count() - 1;
+    let password = files::read_secret_copy(API_PASSWORD)?;
+    let mut written = false;
+    let started = Instant::now();
+    loop {
+        if patroni::says_yes(member, "health") && !written {
+            let data = data_dir(me.topology.spec.postgres);
+            let folder = File::open(&data).map_err(|e| format!("cannot open {data}: {e}"))?;
+            rustix::fs::syncfs(&folder)
+                .map_err(|e| format!("cannot write {data} to the disk: {e}"))?;
+            written = true;
+        }
+        // A leader makes the slots of new members in its next round, up to `loop_wait` from now.
+        let attached = patroni::attached_replicas(member);
+        if attached.is_some_and(|n| n < replicas) {
+            patroni::wake_up(member, &password);
+        }
+        let settled = attached.is_none_or(|n| n >= replicas);
+        if written && (settled || started.elapsed() > SETTLE_DEADLINE) {
+            return Ok(ExitCode::SUCCESS);
+        }
         std::thread::sleep(SETTLE_POLL);
     }
-    let data = data_dir(me.topology.spec.postgres);
-    let folder = File::open(&data).map_err(|e| format!("cannot open {data}: {e}"))?;
-    rustix::fs::syncfs(&folder).map_err(|e| format!("cannot write {data} to the disk: {e}"))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Patroni's way to create a replica from the repository. Fails at once, so that Patroni goes on

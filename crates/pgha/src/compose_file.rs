@@ -64,7 +64,9 @@ pub(crate) fn read(path: &Path) -> Result<Found> {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(e) if e.kind() == std::io::ErrorKind::InvalidData => return Ok(Found::Foreign),
-        Err(e) => return Err(Error::bad_input(format!("cannot read {}", path.display())).because(e)),
+        Err(e) => {
+            return Err(Error::bad_input(format!("cannot read {}", path.display())).because(e));
+        }
     };
     if !text.contains(DOCKER_COMPOSE_HEADER) {
         return Ok(Found::Foreign);

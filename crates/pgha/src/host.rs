@@ -64,8 +64,10 @@ pub(crate) fn choose(
     let mut ports = BTreeMap::new();
     for member in topology.of_role(Role::Postgres) {
         let port = free.next().ok_or_else(|| {
-            Error::failed("there are not enough free ports on this host")
-                .because(format!("{} ports from {FIRST_HOST_PORT} upward are needed", ports.len() + 1))
+            Error::failed("there are not enough free ports on this host").because(format!(
+                "{} ports from {FIRST_HOST_PORT} upward are needed",
+                ports.len() + 1
+            ))
         })?;
         ports.insert(member.name.clone(), port);
     }
@@ -84,9 +86,7 @@ fn free_subnets(taken: &[Ipv4Net]) -> impl Iterator<Item = Ipv4Net> {
     UNDERLAY_SECOND_BYTES
         .flat_map(|second| (0..=u8::MAX).map(move |third| (second, third)))
         .map(|(second, third)| Ipv4Net::new_assert(Ipv4Addr::new(10, second, third, 0), 24))
-        .filter(move |net| {
-            !taken.iter().any(|other| other.contains(net) || net.contains(other))
-        })
+        .filter(move |net| !taken.iter().any(|other| other.contains(net) || net.contains(other)))
 }
 
 #[cfg(test)]
@@ -103,7 +103,10 @@ mod tests {
 
     #[test]
     fn a_subnet_inside_or_around_a_taken_one_is_passed_over() {
-        let taken = ["10.213.0.0/23".parse().expect("a subnet"), "10.213.2.128/25".parse().expect("a subnet")];
+        let taken = [
+            "10.213.0.0/23".parse().expect("a subnet"),
+            "10.213.2.128/25".parse().expect("a subnet"),
+        ];
         let first = free_subnets(&taken).next().expect("there are others");
         assert_eq!(first, "10.213.3.0/24".parse().expect("a subnet"));
     }

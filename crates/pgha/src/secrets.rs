@@ -105,8 +105,8 @@ fn create_ssh_keys(topology: &Topology, dir: &Path) -> Result<()> {
     let [login, login_public, host, host_public] = SSH_FILES;
     for (private, public) in [(login, login_public), (host, host_public)] {
         let what = "cannot make SSH keys";
-        let mut key = PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519)
-            .or_fail(what)?;
+        let mut key =
+            PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).or_fail(what)?;
         key.set_comment(format!("pgha {}", topology.id));
         write(dir, private, &key.to_openssh(LineEnding::LF).or_fail(what)?)?;
         write(dir, public, &key.public_key().to_openssh().or_fail(what)?)?;
@@ -153,7 +153,10 @@ mod tests {
             let dir = at.path().join("secrets");
             let spec = Spec { data_centers: 2, backup_transport, ..Spec::default() };
             create(&Topology::new(spec, 1), &dir).expect("secrets are made");
-            assert_eq!(fs::metadata(&dir).expect("it is there").permissions().mode() & 0o777, 0o700);
+            assert_eq!(
+                fs::metadata(&dir).expect("it is there").permissions().mode() & 0o777,
+                0o700
+            );
             let files = modes(&dir);
             assert!(files.iter().all(|(_, mode)| *mode == 0o600), "{files:?}");
             let expected = 5 + match backup_transport {

@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::render::{
-    BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, SCOPE, SSH_PORT,
-    STANZA, data_dir, render,
+    BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
+    SCOPE, SSH_PORT, STANZA, data_dir, render,
 };
 use crate::topology::{
     CLUSTER_NET, ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, PATRONI_PORT, PGBACKREST_PORT,
@@ -39,6 +39,7 @@ fn context(topology: &Topology, member: &Member, more: Value) -> Value {
         "member": { "name": member.name, "address": member.address },
         "site": topology.site(member.site).name,
         "stanza": STANZA,
+        "repository_dir": REPOSITORY_DIR,
         "data_dir": data_dir(topology.spec.postgres),
         "major": topology.spec.postgres,
         "transport": topology.spec.backup_transport,
