@@ -28,6 +28,8 @@ async fn main() -> ExitCode {
         Command::Plan(args) => command::plan::run(&args),
         Command::Generate(args) => command::generate::run(&args).await,
         Command::Build(args) => command::build::run(&args).await,
+        Command::List(args) => command::list::run(&args).await,
+        Command::Status(args) => command::status::run(&args).await,
         _ => Err(error::Error::failed("not written yet")),
     };
     match result {

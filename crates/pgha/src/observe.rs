@@ -52,7 +52,7 @@ async fn observe_site(
 ) -> Option<Result<SiteObservation, String>> {
     let deadlines = Deadlines::of(&topology.spec);
     let deadline = deadlines.local.max(deadlines.quorum) + EXEC_ALLOWANCE;
-    let mut last = None;
+    let mut first = None;
     for member in candidates(cluster, topology, site).into_iter().take(ATTEMPTS_MAX) {
         let report = match engine.exec_stdout(&member.name, &PROBE, deadline).await {
             Ok(printed) => SiteObservation::from_json(&printed),
@@ -60,10 +60,10 @@ async fn observe_site(
         };
         match report {
             Ok(report) => return Some(Ok(report)),
-            Err(reason) => last = Some(Err(format!("{}: {reason}", member.name))),
+            Err(reason) => first = first.or(Some(Err(format!("{}: {reason}", member.name)))),
         }
     }
-    last
+    first
 }
 
 /// Members to probe from: the backup host first, since only it knows of the stanza.
