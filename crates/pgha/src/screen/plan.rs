@@ -1,0 +1,1 @@
+//! What `pgha plan` shows to people.
