@@ -21,6 +21,13 @@ const ROWS_PER_ROLE: usize = 12;
 /// Most distances written beside a site's link.
 const DISTANCES_SHOWN: usize = 3;
 
+/// What the icons stand for, and the room of the words in the widest of the fonts.
+const LEGEND: &[(Role, &str, u32)] = &[
+    (Role::Postgres, "Postgres under Patroni", 136),
+    (Role::Etcd, "etcd member", 81),
+    (Role::Backup, "pgBackRest repository", 135),
+];
+
 /// Draws the topology as an SVG document.
 pub fn topology_svg(topology: &Topology) -> String {
     let cards: Vec<Card<'_>> = topology.sites.iter().map(|site| Card::of(topology, site)).collect();
@@ -95,7 +102,7 @@ fn title(canvas: &mut Canvas, topology: &Topology, layout: &Layout) {
         "sub",
         Anchor::Start,
         &format!(
-            "{} × {} · PostgreSQL {} · {}",
+            "{} × {} · PostgreSQL {} · durability {}",
             plural(spec.data_centers, "data center", "data centers"),
             plural(spec.nodes, "node", "nodes"),
             spec.postgres,
@@ -203,14 +210,10 @@ fn router(canvas: &mut Canvas, topology: &Topology, layout: &Layout) {
 fn legend(canvas: &mut Canvas, layout: &Layout) {
     let y = layout.height - 34;
     let mut x = SIDE;
-    for (role, words) in [
-        (Role::Postgres, "Postgres under Patroni"),
-        (Role::Etcd, "etcd member"),
-        (Role::Backup, "pgBackRest repository"),
-    ] {
-        canvas.icon(role, x, y - 12);
+    for (role, words, width) in LEGEND {
+        canvas.icon(*role, x, y - 12);
         canvas.text(x + 23, y, "legend", Anchor::Start, words);
-        x += 23 + layout::text_width(words.chars().count(), 12) + 22;
+        x += 23 + width + 24;
     }
     canvas.line(layout::Line { x1: x, y1: y - 4, x2: x + 22, y2: y - 4 }, "link");
     canvas.text(x + 30, y, "legend", Anchor::Start, "WAN link");
@@ -218,3 +221,5 @@ fn legend(canvas: &mut Canvas, layout: &Layout) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tmp_dump;

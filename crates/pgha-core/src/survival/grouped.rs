@@ -38,7 +38,8 @@ pub fn grouped(topology: &Topology) -> Vec<SurvivalRow> {
         let cells = grid.cells(external);
         let by_class = merge(cells.clone());
         let by_total = grid.by_total(cells);
-        let shorter = if by_total.len() <= by_class.len() { by_total } else { by_class };
+        let mut shorter = if by_total.len() <= by_class.len() { by_total } else { by_class };
+        shorter.sort_by_key(|b| b.counts.iter().map(|range| *range.start()).sum::<usize>());
         rows.extend(shorter.into_iter().map(|b| grid.row(&b, external)));
     }
     rows
@@ -237,11 +238,13 @@ fn some_of(range: &RangeInclusive<usize>, size: usize, one: &str, more: &str) ->
         _ if from == to && from == size => Some(format!("all {size} {more}")),
         (1, 1) => Some(format!("any 1 {one}")),
         _ if from == to => Some(format!("any {from} {more}")),
+        (0, _) => Some(format!("up to {to} {more}")),
         _ => Some(format!("any {from} to {to} {more}")),
     }
 }
 
-/// `2 of DC1-DC9`, `1 to 4 of DC1-DC9`, `DC3`, `all of DC1-DC9`; nothing for none.
+/// `any 2 of DC1-DC9`, `any 1 to 4 of DC1-DC9`, `up to 4 of DC1-DC9`, `DC3`, `all of DC1-DC9`;
+/// nothing for none.
 fn some_of_named(range: &RangeInclusive<usize>, names: &[String]) -> Option<String> {
     let (from, to) = (*range.start(), *range.end());
     let these = runs(names);
@@ -250,7 +253,9 @@ fn some_of_named(range: &RangeInclusive<usize>, names: &[String]) -> Option<Stri
         (1, 1) if names.len() == 1 => Some(these),
         _ if from == to && from == names.len() => Some(format!("all of {these}")),
         _ if from == to => Some(format!("any {from} of {these}")),
-        _ => Some(format!("{from} to {to} of {these}")),
+        (0, _) if names.len() == 1 => Some(format!("{these} or not")),
+        (0, _) => Some(format!("up to {to} of {these}")),
+        _ => Some(format!("any {from} to {to} of {these}")),
     }
 }
 

@@ -25,13 +25,14 @@ const CARD_MIN_WIDTH: u32 = 316;
 const HEADER: u32 = 112;
 const FOOTER: u32 = 72;
 /// From a card to its rail.
-const STUB: u32 = 76;
+const STUB: u32 = 84;
 /// Between two pairs of rows.
 const PAIR_GAP: u32 = 32;
 /// Room for the trunk, left of the cards.
 const TRUNK: u32 = 32;
+const TRUNK_INSET: u32 = 8;
 const MIN_INNER_WIDTH: u32 = 668;
-const ROUTER_MIN_WIDTH: u32 = 252;
+const ROUTER_WIDTH: u32 = 268;
 
 /// A straight line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,20 @@ pub(super) struct Placed {
     pub(super) stub: Line,
     /// Whether the link ends at the rail and not behind the router.
     pub(super) meets_rail: bool,
+}
+
+impl Placed {
+    fn above(rail: u32, x: u32, y: u32, width: u32, height: u32) -> Self {
+        let middle = x + width / 2;
+        let stub = Line { x1: middle, y1: y + height, x2: middle, y2: rail };
+        Self { x, y, width, height, stub, meets_rail: true }
+    }
+
+    fn below(rail: u32, x: u32, width: u32, height: u32) -> Self {
+        let (middle, y) = (x + width / 2, rail + STUB);
+        let stub = Line { x1: middle, y1: y, x2: middle, y2: rail };
+        Self { x, y, width, height, stub, meets_rail: true }
+    }
 }
 
 /// A place with a width.
@@ -87,60 +102,53 @@ impl Layout {
 
         let pairs = grid.len().div_ceil(2);
         let router_pair = (pairs - 1) / 2;
-        let router_width = ROUTER_MIN_WIDTH;
-        let mut router = Spot { x: centre - router_width / 2, y: 0, width: router_width };
+        let mut router = Spot { x: centre - ROUTER_WIDTH / 2, y: 0, width: ROUTER_WIDTH };
         let mut cards = Vec::new();
         let mut rails = Vec::new();
         let mut y = HEADER;
-        let mut remaining = rows_per_card;
+        let mut rest = rows_per_card;
         for (pair, rows) in grid.chunks(2).enumerate() {
-            let mut heights = Vec::new();
-            let mut counts = Vec::new();
-            for &columns_here in rows {
-                let (here, rest) = remaining.split_at(columns_here);
-                remaining = rest;
-                heights.push(here.iter().map(|&n| card_height(n)).max().unwrap_or(0));
-                counts.push(columns_here);
-            }
-            // A last row of its own has its rail above it.
-            let (rail, tops) = match heights.as_slice() {
-                [upper, _] => {
-                    let rail = y + upper + STUB;
-                    (rail, vec![y, rail + STUB])
-                }
-                _ => (y + STUB - PAIR_GAP, vec![y + 2 * STUB - PAIR_GAP]),
+            let (upper, lower) = match *rows {
+                [upper, lower] => (upper, lower),
+                // A last row of its own has its rail above it.
+                [only] => (0, only),
+                _ => (0, 0),
             };
-            let first_card = cards.len();
-            for (row, (&columns_here, &top)) in counts.iter().zip(&tops).enumerate() {
-                let height = heights[row];
-                let shared = to_u32(columns_here);
-                let width = shared * card_width + (shared - 1) * CARD_GAP;
-                for column in 0..shared {
-                    let x = centre - width / 2 + column * (card_width + CARD_GAP);
-                    let middle = x + card_width / 2;
-                    let edge = if top < rail { top + height } else { top };
-                    cards.push(Placed {
-                        x,
-                        y: top,
-                        width: card_width,
-                        height,
-                        stub: Line { x1: middle, y1: edge, x2: middle, y2: rail },
-                        meets_rail: pair != router_pair
-                            || middle.abs_diff(centre) > router_width / 2,
-                    });
-                }
+            let (above, others) = rest.split_at(upper);
+            let (below, others) = others.split_at(lower);
+            rest = others;
+
+            // Cards above the rail all reach down to it; those below are as high as they need.
+            let upper_height = above.iter().copied().map(card_height).max().unwrap_or(0);
+            let rail = if upper == 0 { y } else { y + upper_height + STUB };
+            let mut here = Vec::new();
+            for (x, _) in columns_of(above, centre, card_width) {
+                here.push(Placed::above(rail, x, y, card_width, upper_height));
             }
-            let ends = cards[first_card..].iter().map(|c: &Placed| c.stub.x2);
-            let from = if trunk > 0 { SIDE + 8 } else { ends.clone().min().unwrap_or(centre) };
-            let to = ends.max().unwrap_or(centre).max(if pair == router_pair { centre } else { 0 });
-            rails.push(Line { x1: from.min(centre), y1: rail, x2: to, y2: rail });
+            for (x, rows) in columns_of(below, centre, card_width) {
+                here.push(Placed::below(rail, x, card_width, card_height(rows)));
+            }
+
+            let mut ends: Vec<u32> = here.iter().map(|card| card.stub.x2).collect();
             if pair == router_pair {
                 router.y = rail - ROUTER_HEIGHT / 2;
+                for card in &mut here {
+                    card.meets_rail = card.stub.x2.abs_diff(centre) > router.width / 2;
+                }
+                ends.push(centre);
             }
-            y = tops.last().unwrap_or(&y) + heights.last().unwrap_or(&0) + PAIR_GAP;
+            if trunk > 0 {
+                ends.push(SIDE + TRUNK_INSET);
+            }
+            let (from, to) = ends.iter().fold((u32::MAX, 0), |(a, b), &x| (a.min(x), b.max(x)));
+            rails.push(Line { x1: from, y1: rail, x2: to, y2: rail });
+            let bottom = here.iter().map(|card| card.y + card.height).max();
+            y = bottom.unwrap_or(y) + PAIR_GAP;
+            cards.extend(here);
         }
         if let ([first, .., last], true) = (rails.as_slice(), trunk > 0) {
-            let trunk = Line { x1: SIDE + 8, y1: first.y1, x2: SIDE + 8, y2: last.y1 };
+            let trunk =
+                Line { x1: SIDE + TRUNK_INSET, y1: first.y1, x2: SIDE + TRUNK_INSET, y2: last.y1 };
             rails.push(trunk);
         }
         Self { width: inner + 2 * SIDE, height: y - PAIR_GAP + FOOTER, cards, rails, router }
@@ -161,6 +169,18 @@ fn grid(sites: usize) -> Vec<usize> {
     let mut rows = vec![columns; sites / columns];
     rows.extend((sites % columns > 0).then_some(sites % columns));
     rows
+}
+
+/// The left edge of each card of a centred row, with what the card was given.
+fn columns_of(
+    row: &[usize],
+    centre: u32,
+    card_width: u32,
+) -> impl Iterator<Item = (u32, usize)> + '_ {
+    let columns = to_u32(row.len());
+    let width = columns * card_width + columns.saturating_sub(1) * CARD_GAP;
+    let first = centre - width / 2;
+    (0..).zip(row).map(move |(column, &rows)| (first + column * (card_width + CARD_GAP), rows))
 }
 
 fn card_height(rows: usize) -> u32 {
