@@ -21,6 +21,9 @@ const ROWS_PER_ROLE: usize = 12;
 /// Most distances written beside a site's link.
 const DISTANCES_SHOWN: usize = 3;
 
+/// Most etcd members that are drawn as dots beside the title.
+const DOTS_MAX: u32 = 15;
+
 /// What the icons stand for, and the room of the words in the widest of the fonts.
 const LEGEND: &[(Role, &str, u32)] = &[
     (Role::Postgres, "Postgres under Patroni", 136),
@@ -116,7 +119,8 @@ fn title(canvas: &mut Canvas, topology: &Topology, layout: &Layout) {
     let right = layout.width - SIDE;
     let words = format!("etcd {total} members, quorum {quorum}");
     canvas.text(right, 82, "sub", Anchor::End, &words);
-    if total <= 15 {
+    let room = right - SIDE - layout::text_width(topology.id.name.chars().count(), 32);
+    if total <= DOTS_MAX && 20 * total <= room {
         for n in 0..total {
             let x = right - 7 - 20 * (total - 1 - n);
             canvas.dot(x, 51, 7, if n < quorum { "etcd" } else { "etcd-hollow" });
@@ -221,5 +225,3 @@ fn legend(canvas: &mut Canvas, layout: &Layout) {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tmp_dump;

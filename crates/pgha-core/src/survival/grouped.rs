@@ -36,8 +36,8 @@ pub fn grouped(topology: &Topology) -> Vec<SurvivalRow> {
     let mut rows = Vec::new();
     for external in [false, true] {
         let cells = grid.cells(external);
-        let by_class = merge(cells.clone());
-        let by_total = grid.by_total(cells);
+        let by_total = by_total(&cells);
+        let by_class = merge(cells);
         let mut shorter = if by_total.len() <= by_class.len() { by_total } else { by_class };
         shorter.sort_by_key(|b| b.counts.iter().map(|range| *range.start()).sum::<usize>());
         rows.extend(shorter.into_iter().map(|b| grid.row(&b, external)));
@@ -143,32 +143,6 @@ impl Grid {
             .collect()
     }
 
-    /// Counts over all data centers where each split over the classes has the same outcome; boxes
-    /// of classes for the rest.
-    fn by_total(&self, cells: Vec<SetBox>) -> Vec<SetBox> {
-        let total = |cell: &SetBox| cell.counts.iter().map(|c| *c.start()).sum::<usize>();
-        let most = cells.iter().map(total).max().unwrap_or(0);
-        let mut even = Vec::new();
-        let mut uneven = Vec::new();
-        for count in 0..=most {
-            let here: Vec<&SetBox> = cells.iter().filter(|c| total(c) == count).collect();
-            match here.as_slice() {
-                [] => {}
-                [first, rest @ ..] if rest.iter().all(|c| c.outcome == first.outcome) => {
-                    even.push(SetBox {
-                        counts: vec![count..=count],
-                        over_all: true,
-                        outcome: first.outcome,
-                    });
-                }
-                _ => uneven.extend(here.into_iter().cloned()),
-            }
-        }
-        let mut rows = merge(even);
-        rows.extend(merge(uneven));
-        rows
-    }
-
     fn row(&self, set_box: &SetBox, external: bool) -> SurvivalRow {
         let mut parts = Vec::new();
         if external {
@@ -205,6 +179,32 @@ impl Grid {
         }
         self.classes.iter().zip(&set_box.counts).map(|(c, range)| ways(c.len(), range)).product()
     }
+}
+
+/// Counts over all data centers where each split over the classes has the same outcome; boxes
+/// of classes for the rest.
+fn by_total(cells: &[SetBox]) -> Vec<SetBox> {
+    let total = |cell: &SetBox| cell.counts.iter().map(|c| *c.start()).sum::<usize>();
+    let most = cells.iter().map(total).max().unwrap_or(0);
+    let mut even = Vec::new();
+    let mut uneven = Vec::new();
+    for count in 0..=most {
+        let here: Vec<&SetBox> = cells.iter().filter(|c| total(c) == count).collect();
+        match here.as_slice() {
+            [] => {}
+            [first, rest @ ..] if rest.iter().all(|c| c.outcome == first.outcome) => {
+                even.push(SetBox {
+                    counts: vec![count..=count],
+                    over_all: true,
+                    outcome: first.outcome,
+                });
+            }
+            _ => uneven.extend(here.into_iter().cloned()),
+        }
+    }
+    let mut rows = merge(even);
+    rows.extend(merge(uneven));
+    rows
 }
 
 /// Merges boxes that agree and touch along one axis, until none do.

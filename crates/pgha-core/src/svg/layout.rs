@@ -92,22 +92,22 @@ impl Layout {
     /// characters; the external site is the last.
     pub(super) fn of(rows_per_card: &[usize], longest_name: usize) -> Self {
         let card_width = CARD_MIN_WIDTH.max(text_width(longest_name, 12) + 46 + 22 + 110);
-        let grid = grid(rows_per_card.len());
-        let columns = to_u32(grid.iter().copied().max().unwrap_or(1));
-        let cards_width = columns * card_width + (columns - 1) * CARD_GAP;
-        let trunk = if grid.len() > 2 { TRUNK } else { 0 };
-        let inner = (trunk + cards_width).max(MIN_INNER_WIDTH);
-        let left = SIDE + trunk + (inner - trunk - cards_width) / 2;
-        let centre = left + cards_width / 2;
+        let rows_of_cards = grid(rows_per_card.len());
+        let columns = to_u32(rows_of_cards.iter().copied().max().unwrap_or(1));
+        let all_columns = columns * card_width + (columns - 1) * CARD_GAP;
+        let trunk = if rows_of_cards.len() > 2 { TRUNK } else { 0 };
+        let content = (trunk + all_columns).max(MIN_INNER_WIDTH);
+        let left = SIDE + trunk + (content - trunk - all_columns) / 2;
+        let centre = left + all_columns / 2;
 
-        let pairs = grid.len().div_ceil(2);
-        let router_pair = (pairs - 1) / 2;
+        let pairs = rows_of_cards.len().div_ceil(2);
+        let pair_with_router = (pairs - 1) / 2;
         let mut router = Spot { x: centre - ROUTER_WIDTH / 2, y: 0, width: ROUTER_WIDTH };
         let mut cards = Vec::new();
         let mut rails = Vec::new();
         let mut y = HEADER;
         let mut rest = rows_per_card;
-        for (pair, rows) in grid.chunks(2).enumerate() {
+        for (pair, rows) in rows_of_cards.chunks(2).enumerate() {
             let (upper, lower) = match *rows {
                 [upper, lower] => (upper, lower),
                 // A last row of its own has its rail above it.
@@ -130,7 +130,7 @@ impl Layout {
             }
 
             let mut ends: Vec<u32> = here.iter().map(|card| card.stub.x2).collect();
-            if pair == router_pair {
+            if pair == pair_with_router {
                 router.y = rail - ROUTER_HEIGHT / 2;
                 for card in &mut here {
                     card.meets_rail = card.stub.x2.abs_diff(centre) > router.width / 2;
@@ -151,7 +151,7 @@ impl Layout {
                 Line { x1: SIDE + TRUNK_INSET, y1: first.y1, x2: SIDE + TRUNK_INSET, y2: last.y1 };
             rails.push(trunk);
         }
-        Self { width: inner + 2 * SIDE, height: y - PAIR_GAP + FOOTER, cards, rails, router }
+        Self { width: content + 2 * SIDE, height: y - PAIR_GAP + FOOTER, cards, rails, router }
     }
 }
 
