@@ -87,11 +87,11 @@ mod brute_force {
                 let needed = if topology.spec.data_centers == 1 { 1 } else { topology.spec.nodes };
                 let voters = left.len() - 1;
                 let position = |n: usize| usize::from(have.contains(&n));
-                let votes = (0..left.len())
+                let seen_not_ahead = (0..left.len())
                     .filter(|&n| n != leader && n != candidate && left[n])
                     .filter(|&n| position(n) <= position(candidate))
                     .count();
-                votes >= voters - needed as usize
+                seen_not_ahead >= voters - needed as usize
             }
         }
     }
