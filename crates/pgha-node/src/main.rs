@@ -1,1 +1,62 @@
-fn main() {}
+//! The one static binary inside pgha's images.
+//!
+//! `pgha-node run` is PID 1 of every member: it gives the member its cluster address, writes its
+//! configuration, gives up what privileges it no longer needs, and runs the member's service as a
+//! user without any. The other verbs are helpers that run inside a member. It never talks to Docker.
+
+mod backup;
+mod etcd;
+mod files;
+mod identity;
+mod network;
+mod patroni;
+mod postgres;
+mod probe;
+mod supervise;
+mod wan;
+
+use std::process::ExitCode;
+
+use pgha_core::topology::Role;
+
+use crate::identity::Identity;
+
+/// What every step of PID 1 returns; the text says what failed and why.
+type Result<T, E = String> = std::result::Result<T, E>;
+
+fn main() -> ExitCode {
+    let verb = std::env::args().nth(1).unwrap_or_default();
+    let done = match verb.as_str() {
+        "run" => run(),
+        "probe" => Identity::from_environment().and_then(|me| probe::run(&me)),
+        "create-stanza" => backup::create_stanza(),
+        "replica-from-backup" => postgres::replica_from_backup(),
+        "settle" => postgres::settle(),
+        _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle"
+            .to_owned()),
+    };
+    match done {
+        Ok(code) => code,
+        Err(reason) => {
+            log(&format!("failed: {reason}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does the work of PID 1 for whichever member this is.
+fn run() -> Result<ExitCode> {
+    let me = Identity::from_environment()?;
+    match me.role() {
+        Role::Postgres => postgres::run(&me),
+        Role::Etcd => etcd::run(&me),
+        Role::Backup => backup::run(&me),
+        Role::Wan => wan::run(&me),
+    }
+}
+
+/// Writes one line to the container's log.
+#[allow(clippy::print_stderr, reason = "standard error is the log of a container")]
+fn log(line: &str) {
+    eprintln!("pgha-node: {line}");
+}

@@ -1,9 +1,18 @@
 //! The `pgha` command: what [`pgha_core`] decides, done with Docker.
 
 mod cli;
+mod cluster;
 mod command;
+mod compose_file;
+mod compose_tool;
+mod docker;
 mod error;
+mod generated;
+mod host;
+mod images;
+mod progress;
 mod screen;
+mod secrets;
 
 use std::process::ExitCode;
 
@@ -16,6 +25,8 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Plan(args) => command::plan::run(&args),
+        Command::Generate(args) => command::generate::run(&args).await,
+        Command::Build(args) => command::build::run(&args).await,
         _ => Err(error::Error::failed("not written yet")),
     };
     match result {

@@ -34,3 +34,9 @@ pub(crate) fn spec(args: &SpecArgs) -> Result<Spec> {
     spec.backup_transport = args.backup_transport.unwrap_or(spec.backup_transport);
     Ok(spec)
 }
+
+/// As [`spec`], refused where it describes no possible cluster.
+pub(crate) fn checked(args: &SpecArgs) -> Result<Spec> {
+    let spec = spec(args)?;
+    Ok(spec)
+}

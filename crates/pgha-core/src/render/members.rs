@@ -1,0 +1,250 @@
+//! What PID 1 writes inside a member: Patroni's, etcd's, pgBackRest's and sshd's configuration.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::render::{
+    BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
+    SCOPE, SSH_PORT, STANZA, data_dir, render,
+};
+use crate::topology::{
+    CLUSTER_NET, ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, PATRONI_PORT, PGBACKREST_PORT,
+    POSTGRES_PORT, Role, Topology,
+};
+use crate::tuning::{EtcdTimers, Limits, PatroniTimers, Synchronous, SynchronousMode};
+
+/// Passwords that a Postgres node's configuration needs.
+#[derive(Clone)]
+pub struct NodeSecrets {
+    /// The superuser's.
+    pub postgres: String,
+    /// The replication user's.
+    pub replicator: String,
+    /// The user's that `pg_rewind` connects as.
+    pub rewinder: String,
+    /// Of Patroni's REST API, for calls that change something.
+    pub patroni: String,
+}
+
+impl fmt::Debug for NodeSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeSecrets { .. }")
+    }
+}
+
+/// What every template may use, and over it what one template needs besides.
+fn context(topology: &Topology, member: &Member, more: Value) -> Value {
+    let mut all = json!({
+        "member": { "name": member.name, "address": member.address },
+        "site": topology.site(member.site).name,
+        "stanza": STANZA,
+        "repository_dir": REPOSITORY_DIR,
+        "data_dir": data_dir(topology.spec.postgres),
+        "major": topology.spec.postgres,
+        "transport": topology.spec.backup_transport,
+        "tls_dir": format!("{CONFIG_DIR}/tls"),
+        "ssh_dir": format!("{CONFIG_DIR}/ssh"),
+        "ports": {
+            "postgres": POSTGRES_PORT, "patroni": PATRONI_PORT, "etcd_client": ETCD_CLIENT_PORT,
+            "etcd_peer": ETCD_PEER_PORT, "pgbackrest": PGBACKREST_PORT, "ssh": SSH_PORT,
+        },
+    });
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    all
+}
+
+/// `patroni.conf` of a Postgres node. Holds passwords.
+pub fn patroni(topology: &Topology, member: &Member, secrets: &NodeSecrets) -> String {
+    let spec = &topology.spec;
+    let timers = PatroniTimers::of(spec.timers);
+    let limits = Limits::of(spec);
+    let synchronous = Synchronous::of(spec);
+    let pgbackrest = format!("pgbackrest --config={CONFIG_DIR}/pgbackrest.conf --stanza={STANZA}");
+    let etcd: Vec<_> =
+        topology.of_role(Role::Etcd).map(|m| format!("{}:{ETCD_CLIENT_PORT}", m.address)).collect();
+    let more = json!({
+        "scope": SCOPE,
+        "namespace": NAMESPACE,
+        "cluster_net": CLUSTER_NET,
+        "api_user": PATRONI_API_USER,
+        "secret": {
+            "postgres": secrets.postgres, "replicator": secrets.replicator,
+            "rewinder": secrets.rewinder, "patroni": secrets.patroni,
+        },
+        "etcd": etcd,
+        "timers": {
+            "ttl_s": timers.ttl_s, "loop_wait_s": timers.loop_wait_s,
+            "retry_timeout_s": timers.retry_timeout_s,
+        },
+        "limits": {
+            "max_connections": limits.max_connections,
+            "max_worker_processes": limits.max_worker_processes,
+            "max_replication_slots": limits.max_replication_slots,
+            "max_wal_senders": limits.max_wal_senders,
+        },
+        "synchronous": {
+            "mode": match synchronous.mode {
+                SynchronousMode::Off => "off",
+                SynchronousMode::On => "on",
+                SynchronousMode::Quorum => "quorum",
+            },
+            "strict": synchronous.strict,
+            "node_count": synchronous.node_count,
+        },
+        "archive_command":
+            format!("{pgbackrest} archive-push \"{}/pg_wal/%f\"", data_dir(spec.postgres)),
+        "restore_command": format!("{pgbackrest} archive-get %f \"%p\""),
+    });
+    render(include_str!("../../templates/patroni.yaml.j2"), &context(topology, member, more))
+}
+
+/// `pgbackrest.conf` of a Postgres node.
+pub fn pgbackrest_node(topology: &Topology, member: &Member) -> String {
+    let more =
+        json!({ "backup_host": topology.backup_host().name, "backup_cn": BACKUP_COMMON_NAME });
+    render(
+        include_str!("../../templates/pgbackrest-node.conf.j2"),
+        &context(topology, member, more),
+    )
+}
+
+/// `pgbackrest.conf` of the backup host.
+pub fn pgbackrest_host(topology: &Topology) -> String {
+    let nodes: Vec<_> = topology.of_role(Role::Postgres).map(|m| &m.name).collect();
+    let more = json!({ "nodes": nodes, "node_cn": NODE_COMMON_NAME });
+    render(
+        include_str!("../../templates/pgbackrest-host.conf.j2"),
+        &context(topology, topology.backup_host(), more),
+    )
+}
+
+/// `etcd.yaml` of an etcd member.
+pub fn etcd(topology: &Topology, member: &Member) -> String {
+    let timers = EtcdTimers::of(topology.spec.largest_round_trip());
+    let initial_cluster: Vec<_> = topology
+        .of_role(Role::Etcd)
+        .map(|m| format!("{}=http://{}:{ETCD_PEER_PORT}", m.name, m.address))
+        .collect();
+    let more = json!({
+        "initial_cluster": initial_cluster.join(","),
+        "token": format!("pgha-{}", topology.id),
+        "timers": { "heartbeat_ms": timers.heartbeat_ms, "election_ms": timers.election_ms },
+    });
+    render(include_str!("../../templates/etcd.yaml.j2"), &context(topology, member, more))
+}
+
+/// `sshd_config` of a member that pgBackRest reaches over SSH.
+pub fn sshd_config(topology: &Topology, member: &Member) -> String {
+    let context = context(topology, member, json!({}));
+    render(include_str!("../../templates/sshd_config.j2"), &context)
+}
+
+/// `ssh_config` of the user postgres: which key to show and whose host key to believe.
+pub fn ssh_client_config() -> String {
+    format!(
+        "Host *\n  IdentityFile {CONFIG_DIR}/ssh/key\n  UserKnownHostsFile {CONFIG_DIR}/ssh/known_hosts\n  \
+         StrictHostKeyChecking yes\n  BatchMode yes\n  ConnectTimeout 10\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{BackupTransport, Durability, Spec};
+    use serde_json::Value as Json;
+
+    fn topology(spec: Spec) -> Topology {
+        Topology::new(spec, 1)
+    }
+
+    fn secrets() -> NodeSecrets {
+        NodeSecrets {
+            postgres: "p\"w: #1".into(),
+            replicator: "r".into(),
+            rewinder: "w".into(),
+            patroni: "a".into(),
+        }
+    }
+
+    fn patroni_json(spec: Spec) -> Json {
+        let topology = topology(spec);
+        let text = patroni(&topology, &topology.members[0], &secrets());
+        serde_saphyr::from_str(&text).expect("YAML")
+    }
+
+    #[test]
+    fn patroni_of_the_first_node_is_the_file_in_the_snapshot() {
+        let topology = topology(Spec { data_centers: 2, ..Spec::default() });
+        insta::assert_snapshot!(patroni(&topology, &topology.members[0], &secrets()));
+    }
+
+    #[test]
+    fn a_password_with_quotes_survives_the_yaml() {
+        let file = patroni_json(Spec::default());
+        assert_eq!(file["postgresql"]["authentication"]["superuser"]["password"], "p\"w: #1");
+    }
+
+    #[test]
+    fn bootstrap_holds_everything_the_reference_shows() {
+        let file = patroni_json(Spec::default());
+        let dcs = &file["bootstrap"]["dcs"];
+        let parameters = dcs["postgresql"]["parameters"].as_object().expect("parameters");
+        for name in [
+            "archive_command",
+            "archive_mode",
+            "archive_timeout",
+            "hot_standby",
+            "log_filename",
+            "log_line_prefix",
+            "log_lock_waits",
+            "log_min_duration_statement",
+            "logging_collector",
+            "max_replication_slots",
+            "max_wal_senders",
+            "max_wal_size",
+            "wal_keep_size",
+            "wal_level",
+            "wal_log_hints",
+        ] {
+            assert!(parameters.contains_key(name), "{name} is missing");
+        }
+        assert_eq!(dcs["ttl"], 30);
+        assert_eq!(dcs["loop_wait"], 10);
+        assert_eq!(dcs["retry_timeout"], 10);
+        assert_eq!(dcs["maximum_lag_on_failover"], 1_048_576);
+        assert_eq!(dcs["postgresql"]["use_pg_rewind"], true);
+        assert_eq!(dcs["postgresql"]["recovery_conf"]["recovery_target_timeline"], "latest");
+        assert!(dcs.get("synchronous_mode").is_none());
+    }
+
+    #[test]
+    fn quorum_commit_waits_for_as_many_standbys_as_a_site_has_nodes() {
+        let file = patroni_json(Spec {
+            data_centers: 2,
+            nodes: 3,
+            durability: Durability::Quorum,
+            ..Spec::default()
+        });
+        assert_eq!(file["bootstrap"]["dcs"]["synchronous_mode"], "quorum");
+        assert_eq!(file["bootstrap"]["dcs"]["synchronous_node_count"], 3);
+    }
+
+    #[test]
+    fn every_other_file_is_the_one_in_the_snapshot() {
+        for &backup_transport in BackupTransport::ALL {
+            let topology = topology(Spec { data_centers: 2, backup_transport, ..Spec::default() });
+            let etcd_member = topology.of_role(Role::Etcd).next().expect("an etcd member");
+            let all = [
+                pgbackrest_node(&topology, &topology.members[0]),
+                pgbackrest_host(&topology),
+                etcd(&topology, etcd_member),
+                sshd_config(&topology, &topology.members[0]),
+                ssh_client_config(),
+            ];
+            insta::assert_snapshot!(format!("files_{backup_transport}"), all.join("\n----\n"));
+        }
+    }
+}

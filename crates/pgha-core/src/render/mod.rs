@@ -1,0 +1,66 @@
+//! The files a cluster runs from, as text.
+//!
+//! The compose file is rendered by `pgha generate`; the members' own configuration by PID 1 inside
+//! each container, from the same specification. Templates are in `templates/`, one for each file.
+
+mod compose;
+mod members;
+
+pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose};
+pub use members::{
+    NodeSecrets, etcd, patroni, pgbackrest_host, pgbackrest_node, ssh_client_config, sshd_config,
+};
+
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+
+/// Patroni's scope: the name of the cluster inside etcd.
+pub const SCOPE: &str = "pgha_cluster";
+/// Patroni's namespace: the folder of the scope inside etcd, without slashes.
+pub const NAMESPACE: &str = "pgha";
+/// pgBackRest's stanza.
+pub const STANZA: &str = "pgha_db";
+/// Where PID 1 writes a member's configuration.
+pub const CONFIG_DIR: &str = "/pgha/config";
+/// pgBackRest's repository on the backup host.
+pub const REPOSITORY_DIR: &str = "/pgha/pgbackrest";
+/// Mount point of a Postgres node's volume.
+pub const PGDATA_MOUNT: &str = "/pgdata";
+/// Mount point of an etcd member's volume.
+pub const ETCD_MOUNT: &str = "/pgha/etcd";
+/// User name of Patroni's REST API for calls that change something.
+pub const PATRONI_API_USER: &str = "pgha";
+/// Common name in the certificate of Postgres nodes.
+pub const NODE_COMMON_NAME: &str = "pgha-node";
+/// Common name in the certificate of the backup host.
+pub const BACKUP_COMMON_NAME: &str = "pgha-backup";
+/// Port of sshd with the `ssh` transport; above 1024, since it runs without privileges.
+pub const SSH_PORT: u16 = 2222;
+
+/// Secrets mounted into Postgres nodes, by file name.
+pub const NODE_PASSWORDS: [&str; 4] = ["postgres", "replicator", "rewinder", "patroni"];
+/// Certificates for the `tls` transport: authority, and certificate and key of each end.
+pub const TLS_FILES: [&str; 5] =
+    ["backup-ca.crt", "backup-node.crt", "backup-node.key", "backup-host.crt", "backup-host.key"];
+/// Keys for the `ssh` transport: one pair for logging in, one for the servers.
+pub const SSH_FILES: [&str; 4] = ["ssh_key", "ssh_key.pub", "ssh_host_key", "ssh_host_key.pub"];
+
+/// The data directory of a Postgres major version.
+pub fn data_dir(major: u32) -> String {
+    format!("{PGDATA_MOUNT}/{major}")
+}
+
+/// Renders one template of `templates/`; the text ends with one line feed.
+///
+/// # Panics
+/// When the template uses a name that `context` does not have: templates are part of the program
+/// and every one of them is rendered by the tests.
+fn render(template: &str, context: &serde_json::Value) -> String {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let mut text = environment
+        .render_str(template, Serde(context))
+        .unwrap_or_else(|e| panic!("a template does not fit its context: {e:#}"));
+    text.push('\n');
+    text
+}

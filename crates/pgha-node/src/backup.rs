@@ -1,0 +1,134 @@
+//! PID 1 of the backup host, the creation of the stanza, and what both ends of pgBackRest share.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use pgha_core::render::{self, CONFIG_DIR, REPOSITORY_DIR, SSH_FILES, STANZA};
+use pgha_core::spec::BackupTransport;
+use pgha_core::topology::{Member, Role};
+
+use crate::files::{self, POSTGRES};
+use crate::identity::Identity;
+use crate::supervise::{Process, Supervisor, WhenItEnds};
+use crate::{Result, network, patroni};
+
+/// Home of the user postgres in every image.
+pub(crate) const POSTGRES_HOME: &str = "/var/lib/postgresql";
+/// How often to look for a leader while the stanza does not exist.
+const STANZA_POLL: Duration = Duration::from_millis(250);
+
+/// Which end of pgBackRest a member is: it decides the certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A Postgres node.
+    Node,
+    /// The repository host.
+    Host,
+}
+
+/// Installs keys and returns the server that the other end talks to.
+pub(crate) fn prepare_transport(me: &Identity, member: &Member, end: End) -> Result<Process> {
+    match me.topology.spec.backup_transport {
+        BackupTransport::Tls => {
+            let dir = format!("{CONFIG_DIR}/tls");
+            files::private_dir(&dir, POSTGRES)?;
+            let own = match end {
+                End::Node => "backup-node",
+                End::Host => "backup-host",
+            };
+            for (secret, file) in [
+                ("backup-ca.crt".to_owned(), "ca.crt"),
+                (format!("{own}.crt"), "own.crt"),
+                (format!("{own}.key"), "own.key"),
+            ] {
+                files::install_secret(&secret, &format!("{dir}/{file}"), POSTGRES)?;
+            }
+            let config = format!("--config={CONFIG_DIR}/pgbackrest.conf");
+            Ok(Process::new(POSTGRES, POSTGRES_HOME, &["/usr/bin/pgbackrest", &config, "server"]))
+        }
+        BackupTransport::Ssh => {
+            let dir = format!("{CONFIG_DIR}/ssh");
+            files::private_dir(&dir, POSTGRES)?;
+            let [key, public, host_key, host_public] = SSH_FILES;
+            files::install_secret(key, &format!("{dir}/key"), POSTGRES)?;
+            files::install_secret(public, &format!("{dir}/authorized_keys"), POSTGRES)?;
+            files::install_secret(host_key, &format!("{dir}/host_key"), POSTGRES)?;
+            let known = format!("* {}\n", files::secret(host_public)?);
+            files::write(&format!("{dir}/known_hosts"), &known, POSTGRES)?;
+            let sshd_config = format!("{dir}/sshd_config");
+            files::write(&sshd_config, &render::sshd_config(&me.topology, member), POSTGRES)?;
+            let client_dir = format!("{POSTGRES_HOME}/.ssh");
+            files::private_dir(&client_dir, POSTGRES)?;
+            files::write(&format!("{client_dir}/config"), &render::ssh_client_config(), POSTGRES)?;
+            Ok(Process::new(
+                POSTGRES,
+                POSTGRES_HOME,
+                &["/usr/sbin/sshd", "-D", "-e", "-f", &sshd_config],
+            ))
+        }
+    }
+}
+
+/// Runs the repository host until it is asked to stop.
+pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
+    let member = me.member()?;
+    network::join_site(member, me.topology.site(member.site))?;
+    network::give_up_network_rights()?;
+    files::private_dir(REPOSITORY_DIR, POSTGRES)?;
+    files::private_dir(CONFIG_DIR, POSTGRES)?;
+    let config = format!("{CONFIG_DIR}/pgbackrest.conf");
+    files::write(&config, &render::pgbackrest_host(&me.topology), POSTGRES)?;
+    let main = prepare_transport(me, member, End::Host)?;
+    let stanza =
+        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "create-stanza"]);
+    Supervisor { main: Some(main), outlive_main: false, others: vec![(stanza, WhenItEnds::Forget)] }
+        .run()
+}
+
+/// Creates the stanza as soon as there is a leader, however long that takes, and checks it.
+///
+/// The check switches to a new WAL segment and waits until it is archived: archive commands that
+/// failed before there was a stanza would otherwise be tried again only a minute later.
+pub(crate) fn create_stanza() -> Result<ExitCode> {
+    let me = Identity::from_environment()?;
+    let nodes: Vec<_> = me.topology.of_role(Role::Postgres).collect();
+    if Path::new(REPOSITORY_DIR).join("archive").join(STANZA).join("archive.info").exists() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut reported = String::new();
+    for command in ["stanza-create", "check"] {
+        loop {
+            let complaint = if nodes.iter().any(|node| patroni::says_yes(node, "primary")) {
+                pgbackrest(command)?
+            } else {
+                Some("there is no leader".to_owned())
+            };
+            let Some(complaint) = complaint else { break };
+            // The same complaint again is no news.
+            if complaint != reported {
+                crate::log(&format!("{command} cannot be done yet: {complaint}"));
+                reported = complaint;
+            }
+            std::thread::sleep(STANZA_POLL);
+        }
+        crate::log(&format!("{command} is done"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one command of pgBackRest; what it complains of, if it fails.
+fn pgbackrest(command: &str) -> Result<Option<String>> {
+    let done = Command::new("/usr/bin/pgbackrest")
+        .arg(format!("--config={CONFIG_DIR}/pgbackrest.conf"))
+        .args([
+            &format!("--stanza={STANZA}"),
+            "--log-level-console=warn",
+            "--no-log-timestamp",
+            command,
+        ])
+        .output()
+        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
+    let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+    Ok(if done.status.success() { None } else { Some(said) })
+}

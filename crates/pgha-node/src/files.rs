@@ -1,0 +1,78 @@
+//! Files and folders with the right owner and mode, and the secrets that Compose mounts.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+
+use crate::Result;
+
+/// A user and its group of the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner(pub(crate) u32);
+
+/// Runs Postgres, Patroni, pgBackRest and sshd. The number is the same in every image.
+pub(crate) const POSTGRES: Owner = Owner(999);
+/// Runs etcd.
+pub(crate) const ETCD: Owner = Owner(998);
+
+/// Where Compose mounts secrets.
+const SECRETS_DIR: &str = "/run/secrets";
+
+/// Reads one secret, without the line feed at its end.
+pub(crate) fn secret(name: &str) -> Result<String> {
+    let path = Path::new(SECRETS_DIR).join(name);
+    fs::read_to_string(&path)
+        .map(|text| text.trim_end().to_owned())
+        .map_err(|e| format!("cannot read the secret {}: {e}", path.display()))
+}
+
+/// Reads a secret that [`install_secret`] put where this user can read it.
+pub(crate) fn read_secret_copy(path: &str) -> Result<String> {
+    fs::read_to_string(path)
+        .map(|text| text.trim_end().to_owned())
+        .map_err(|e| format!("cannot read {path}: {e}"))
+}
+
+/// Copies a secret to where its user can read it, mode 0600.
+pub(crate) fn install_secret(name: &str, path: &str, owner: Owner) -> Result<()> {
+    let mut text = secret(name)?;
+    text.push('\n');
+    write(path, &text, owner)
+}
+
+/// Writes a file of mode 0600; readers see the old or the new text, never a part.
+pub(crate) fn write(path: &str, text: &str, owner: Owner) -> Result<()> {
+    let explain = |e| format!("cannot write {path}: {e}");
+    let fresh = format!("{path}.new");
+    let _ = fs::remove_file(&fresh);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)
+        .map_err(explain)?;
+    file.write_all(text.as_bytes()).map_err(explain)?;
+    chown(&fresh, Some(owner.0), Some(owner.0)).map_err(explain)?;
+    fs::rename(&fresh, path).map_err(explain)
+}
+
+/// Makes a folder, if it is not there, that its owner alone may enter.
+pub(crate) fn private_dir(path: &str, owner: Owner) -> Result<()> {
+    let explain = |e| format!("cannot prepare the folder {path}: {e}");
+    fs::create_dir_all(path).map_err(explain)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(explain)?;
+    chown(path, Some(owner.0), Some(owner.0)).map_err(explain)
+}
+
+/// Removes what a killed container left, such as lock files that name processes long gone.
+pub(crate) fn remove_stale(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Ok(()) => {
+            crate::log(&format!("removed {}, left by a container that was killed", path.display()));
+            Ok(())
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(format!("cannot remove {}: {e}", path.display())),
+    }
+}

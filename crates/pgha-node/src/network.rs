@@ -1,0 +1,147 @@
+//! Cluster addresses and the route to the other sites.
+//!
+//! Docker's own addresses are mere underlay: a member's cluster address is put on the same
+//! interface, and everything else of the cluster is reached through the router of the site.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Command, Stdio};
+
+use ipnet::Ipv4Net;
+use pgha_core::topology::{CLUSTER_NET, Member, Site};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+use serde_json::Value;
+
+use crate::Result;
+
+/// An interface with the subnet that Docker gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) name: String,
+    pub(crate) subnets: Vec<Ipv4Net>,
+}
+
+/// Every interface but the loopback.
+pub(crate) fn interfaces() -> Result<Vec<Interface>> {
+    let out = ip(&["-json", "-4", "address", "show"], "")?;
+    parse_interfaces(&out)
+}
+
+/// Reads the JSON that `ip -json address show` prints.
+fn parse_interfaces(text: &str) -> Result<Vec<Interface>> {
+    let links: Vec<Value> =
+        serde_json::from_str(text).map_err(|e| format!("`ip address` printed no JSON: {e}"))?;
+    let mut found = Vec::new();
+    for link in &links {
+        let Some(name) = link["ifname"].as_str().filter(|name| *name != "lo") else { continue };
+        let subnets = link["addr_info"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|a| {
+                let address = a["local"].as_str()?.parse().ok()?;
+                let prefix = u8::try_from(a["prefixlen"].as_u64()?).ok()?;
+                Some(Ipv4Net::new(address, prefix).ok()?.trunc())
+            })
+            .collect();
+        found.push(Interface { name: name.to_owned(), subnets });
+    }
+    Ok(found)
+}
+
+/// Puts the member's cluster address on its only interface, and the route to the other sites.
+pub(crate) fn join_site(member: &Member, site: &Site) -> Result<()> {
+    let found = interfaces()?;
+    let [interface] = found.as_slice() else {
+        return Err(format!("a member stands on one network, and this one sees {found:?}"));
+    };
+    let (name, address, router) = (&interface.name, member.address, site.router_address());
+    ip(
+        &["-batch", "-"],
+        &format!(
+            "address replace {address}/24 dev {name}\n\
+             route replace {CLUSTER_NET} via {router} dev {name} src {address}\n"
+        ),
+    )?;
+    announce(address);
+    Ok(())
+}
+
+/// Puts the router's address of one site on the interface of that site.
+pub(crate) fn join_as_router(interface: &str, site: &Site) -> Result<()> {
+    let address = site.router_address();
+    ip(&["address", "replace", &format!("{address}/24"), "dev", interface], "")?;
+    announce(address);
+    Ok(())
+}
+
+/// Makes every neighbour learn the hardware address behind `address` now.
+///
+/// A restarted container may come back with another hardware address, which neighbours would only
+/// notice after half a minute. Sending to an address that nobody has makes the kernel broadcast an
+/// ARP request, from which all of them correct what they have stored about the sender.
+fn announce(address: Ipv4Addr) {
+    let [a, b, site, _] = address.octets();
+    let nobody = Ipv4Addr::new(a, b, site, 254);
+    let sent = UdpSocket::bind((address, 0)).and_then(|socket| socket.send_to(&[], (nobody, 9)));
+    if let Err(e) = sent {
+        crate::log(&format!("cannot announce {address} to its neighbours: {e}"));
+    }
+}
+
+/// Gives up the right to change the network; nothing this process starts gets it back.
+pub(crate) fn give_up_network_rights() -> Result<()> {
+    let explain = |e| format!("cannot give up NET_ADMIN: {e}");
+    let mut sets = capabilities(None).map_err(explain)?;
+    sets.effective -= CapabilitySet::NET_ADMIN;
+    sets.permitted -= CapabilitySet::NET_ADMIN;
+    sets.inheritable -= CapabilitySet::NET_ADMIN;
+    set_capabilities(None, sets).map_err(explain)
+}
+
+/// Runs iproute2 with `input` on its standard input.
+fn ip(arguments: &[&str], input: &str) -> Result<String> {
+    use std::io::Write as _;
+    let explain = |e: std::io::Error| format!("cannot run `ip {}`: {e}", arguments.join(" "));
+    let mut child = Command::new("ip")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(explain)?;
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).map_err(explain)?;
+    let done = child.wait_with_output().map_err(explain)?;
+    if !done.status.success() {
+        return Err(format!(
+            "`ip {}` failed: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&done.stderr).trim()
+        ));
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_found_by_the_subnet_of_their_address() {
+        let text = r#"[
+            {"ifname":"lo","addr_info":[{"local":"127.0.0.1","prefixlen":8}]},
+            {"ifname":"eth1","addr_info":[{"local":"10.213.1.2","prefixlen":24}]},
+            {"ifname":"eth0","addr_info":[]}
+        ]"#;
+        assert_eq!(
+            parse_interfaces(text),
+            Ok(vec![
+                Interface {
+                    name: "eth1".into(),
+                    subnets: vec!["10.213.1.0/24".parse().expect("a subnet")],
+                },
+                Interface { name: "eth0".into(), subnets: vec![] },
+            ])
+        );
+        assert!(parse_interfaces("oops").is_err());
+    }
+}

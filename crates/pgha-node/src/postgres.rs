@@ -1,0 +1,162 @@
+//! PID 1 of a Postgres node, and the helpers that Patroni and PID 1 call there.
+
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use pgha_core::render::{self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SSH_PORT, STANZA, data_dir};
+use pgha_core::spec::BackupTransport;
+use pgha_core::topology::{PGBACKREST_PORT, Role};
+
+use crate::backup::{self, End, POSTGRES_HOME};
+use crate::files::{self, POSTGRES};
+use crate::identity::Identity;
+use crate::supervise::{Process, Supervisor, WhenItEnds};
+use crate::{Result, network, patroni};
+
+/// Folder of Postgres's socket.
+const SOCKET_DIR: &str = "/run/postgresql";
+/// How long the repository host may take to accept a connection.
+const REPOSITORY_DEADLINE: Duration = Duration::from_secs(1);
+/// How often to look how far a start has come.
+const SETTLE_POLL: Duration = Duration::from_millis(300);
+/// How long a leader is woken up for replicas that do not come.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
+/// Where the password of Patroni's REST API lies for the helpers.
+const API_PASSWORD: &str = "/pgha/config/patroni-api.password";
+
+/// Runs Patroni until it ends.
+pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
+    let member = me.member()?;
+    network::join_site(member, me.topology.site(member.site))?;
+    network::give_up_network_rights()?;
+
+    let data = data_dir(me.topology.spec.postgres);
+    for dir in [PGDATA_MOUNT, &data, CONFIG_DIR, SOCKET_DIR] {
+        files::private_dir(dir, POSTGRES)?;
+    }
+    // The number in such a file may now be another process's, which Postgres would take for itself
+    // still running.
+    files::remove_stale(&Path::new(&data).join("postmaster.pid"))?;
+    files::remove_stale(&Path::new(SOCKET_DIR).join(".s.PGSQL.5432.lock"))?;
+
+    let secrets = NodeSecrets {
+        postgres: files::secret("postgres")?,
+        replicator: files::secret("replicator")?,
+        rewinder: files::secret("rewinder")?,
+        patroni: files::secret("patroni")?,
+    };
+    files::install_secret("patroni", API_PASSWORD, POSTGRES)?;
+    let config = format!("{CONFIG_DIR}/patroni.conf");
+    files::write(&config, &render::patroni(&me.topology, member, &secrets), POSTGRES)?;
+    files::write(
+        &format!("{CONFIG_DIR}/pgbackrest.conf"),
+        &render::pgbackrest_node(&me.topology, member),
+        POSTGRES,
+    )?;
+    let server = backup::prepare_transport(me, member, End::Node)?;
+    let settle = Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "settle"]);
+    Supervisor {
+        main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["patroni", &config])),
+        outlive_main: me.topology.spec.background,
+        others: vec![(server, WhenItEnds::Restart), (settle, WhenItEnds::Forget)],
+    }
+    .run()
+}
+
+/// What is to be done once after every start: slots soon, and everything on the disk.
+///
+/// `initdb` and `pg_basebackup` are told not to wait for the disk, so that a new cluster is there
+/// sooner; what they wrote is written through here, and from then on it survives a power cut.
+pub(crate) fn settle() -> Result<ExitCode> {
+    let me = Identity::from_environment()?;
+    let member = me.member()?;
+    let replicas = me.topology.of_role(Role::Postgres).count() - 1;
+    let password = files::read_secret_copy(API_PASSWORD)?;
+    let mut written = false;
+    let started = Instant::now();
+    loop {
+        if patroni::says_yes(member, "health") && !written {
+            let data = data_dir(me.topology.spec.postgres);
+            let folder = File::open(&data).map_err(|e| format!("cannot open {data}: {e}"))?;
+            rustix::fs::syncfs(&folder)
+                .map_err(|e| format!("cannot write {data} to the disk: {e}"))?;
+            written = true;
+        }
+        // A leader makes the slots of new members in its next round, up to `loop_wait` from now.
+        let attached = patroni::attached_replicas(member);
+        if attached.is_some_and(|n| n < replicas) {
+            patroni::wake_up(member, &password);
+        }
+        let settled = attached.is_none_or(|n| n >= replicas);
+        if written && (settled || started.elapsed() > SETTLE_DEADLINE) {
+            return Ok(ExitCode::SUCCESS);
+        }
+        std::thread::sleep(SETTLE_POLL);
+    }
+}
+
+/// Patroni's way to create a replica from the repository. Fails at once, so that Patroni goes on
+/// to `pg_basebackup`, where the repository cannot be reached or has no backup yet.
+pub(crate) fn replica_from_backup() -> Result<ExitCode> {
+    let me = Identity::from_environment()?;
+    let port = match me.topology.spec.backup_transport {
+        BackupTransport::Tls => PGBACKREST_PORT,
+        BackupTransport::Ssh => SSH_PORT,
+    };
+    let host = me.topology.backup_host();
+    TcpStream::connect_timeout(&(host.address, port).into(), REPOSITORY_DEADLINE)
+        .map_err(|e| format!("{} cannot be reached: {e}", host.name))?;
+
+    let pgbackrest = |more: &[&str]| {
+        let mut command = Command::new("/usr/bin/pgbackrest");
+        command.args([
+            &format!("--config={CONFIG_DIR}/pgbackrest.conf"),
+            &format!("--stanza={STANZA}"),
+        ]);
+        command.args(more);
+        command
+    };
+    let info = pgbackrest(&["--output=json", "--log-level-console=off", "info"])
+        .output()
+        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
+    if !has_backup(&info.stdout) {
+        return Err("there is no backup yet".to_owned());
+    }
+    // What a failed attempt left would be taken for files to keep.
+    let data = data_dir(me.topology.spec.postgres);
+    for entry in fs::read_dir(&data).map_err(|e| format!("cannot read {data}: {e}"))?.flatten() {
+        let path = entry.path();
+        let removed =
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|e| format!("cannot remove {}: {e}", path.display()))?;
+    }
+    let done =
+        pgbackrest(&["restore"]).status().map_err(|e| format!("cannot run pgbackrest: {e}"))?;
+    Ok(if done.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether `pgbackrest info --output=json` lists a backup.
+fn has_backup(info: &[u8]) -> bool {
+    let stanzas: serde_json::Value = serde_json::from_slice(info).unwrap_or_default();
+    stanzas
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|stanza| stanza["backup"].as_array().is_some_and(|list| !list.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_or_broken_listing_has_no_backup() {
+        assert!(has_backup(br#"[{"backup":[{"label":"20260101-000000F"}]}]"#));
+        for without in [&br#"[{"backup":[]}]"#[..], b"[]", b"", b"oops", b"{}"] {
+            assert!(!has_backup(without));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! PID 1 of the WAN router: the only member on all networks.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use ipnet::Ipv4Net;
+use pgha_core::topology::Site;
+
+use crate::Result;
+use crate::identity::Identity;
+use crate::network::{self, Interface};
+use crate::supervise::Supervisor;
+
+/// How long the engine may take to attach all networks.
+const ATTACH_DEADLINE: Duration = Duration::from_secs(30);
+/// How often to look for them.
+const ATTACH_POLL: Duration = Duration::from_millis(50);
+
+/// Takes the router's address in every site and lets the kernel forward until asked to stop.
+pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
+    let text = std::env::var("PGHA_UNDERLAY")
+        .map_err(|_| "PGHA_UNDERLAY is not set; the compose file sets it".to_owned())?;
+    let wanted = parse_underlay(&text, &me.topology.sites)?;
+    let deadline = Instant::now() + ATTACH_DEADLINE;
+    let mut waiting = wanted;
+    // Some engines attach the networks one after the other, the last ones after the start.
+    while !waiting.is_empty() {
+        let interfaces = network::interfaces()?;
+        let mut missing = Vec::new();
+        for (site, subnet) in waiting {
+            match interface_on(&interfaces, &subnet) {
+                Some(interface) => network::join_as_router(interface, site)?,
+                None => missing.push((site, subnet)),
+            }
+        }
+        waiting = missing;
+        if !waiting.is_empty() {
+            if Instant::now() > deadline {
+                let names: Vec<_> =
+                    waiting.iter().map(|(s, net)| format!("{} ({net})", s.name)).collect();
+                return Err(format!("no interface for {}", names.join(", ")));
+            }
+            std::thread::sleep(ATTACH_POLL);
+        }
+    }
+    network::give_up_network_rights()?;
+    crate::log(&format!("{} sites are joined", me.topology.sites.len()));
+    Supervisor::default().run()
+}
+
+fn interface_on<'a>(interfaces: &'a [Interface], subnet: &Ipv4Net) -> Option<&'a str> {
+    interfaces.iter().find(|i| i.subnets.contains(subnet)).map(|i| i.name.as_str())
+}
+
+/// Reads `1=10.213.0.0/24 2=…`: the underlay subnet of each site.
+fn parse_underlay<'a>(text: &str, sites: &'a [Site]) -> Result<Vec<(&'a Site, Ipv4Net)>> {
+    let mut pairs = Vec::new();
+    for pair in text.split_whitespace() {
+        let bad = || format!("PGHA_UNDERLAY has `{pair}`, and wants <site>=<subnet>");
+        let (number, subnet) = pair.split_once('=').ok_or_else(bad)?;
+        let number: u8 = number.parse().map_err(|_| bad())?;
+        let subnet: Ipv4Net = subnet.parse().map_err(|_| bad())?;
+        let site = sites.iter().find(|s| s.number == number).ok_or_else(bad)?;
+        pairs.push((site, subnet.trunc()));
+    }
+    if pairs.len() == sites.len() {
+        Ok(pairs)
+    } else {
+        Err(format!("PGHA_UNDERLAY names {} of {} sites", pairs.len(), sites.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgha_core::spec::Spec;
+    use pgha_core::topology::Topology;
+
+    #[test]
+    fn an_underlay_that_misses_or_invents_a_site_is_refused() {
+        let sites = Topology::new(Spec::default(), 1).sites;
+        assert!(parse_underlay("1=10.0.0.0/24 2=10.0.1.0/24", &sites).is_ok());
+        for bad in ["", "1=10.0.0.0/24", "1=10.0.0.0/24 3=10.0.1.0/24", "1 2", "x=y 1=1"] {
+            assert!(parse_underlay(bad, &sites).is_err(), "{bad:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! From a spec to files on disk: instance, ports and subnets chosen, secrets made, the compose file
+//! written. Nothing is overwritten that is not this cluster's, unless `--force` says so; then the old
+//! files stay beside the new ones with the ending `.old`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ipnet::Ipv4Net;
+use pgha_core::render;
+use pgha_core::spec::Spec;
+use pgha_core::topology::{HostChoices, Topology};
+
+use crate::cli::OutputArgs;
+use crate::cluster::Cluster;
+use crate::compose_file::{self, Found};
+use crate::error::{Error, OrFail, Result};
+use crate::{host, secrets};
+
+/// A cluster whose files are on disk.
+#[derive(Debug)]
+pub(crate) struct Generated {
+    /// The cluster.
+    pub(crate) topology: Topology,
+    /// Its compose file, absolute.
+    pub(crate) file: PathBuf,
+    /// Whether anything had to be written.
+    pub(crate) written: bool,
+}
+
+/// Writes the files of a cluster, or finds that they are there.
+///
+/// # Errors
+/// When another cluster or file is in the way, the name or instance is taken, or the disk says no.
+pub(crate) fn generate(spec: Spec, output: &OutputArgs, existing: &[Cluster]) -> Result<Generated> {
+    let file = std::path::absolute(&output.output).or_fail("cannot find the output folder")?;
+    let found = compose_file::read(&file)
+        .or_else(|e| if output.force { Ok(Found::Foreign) } else { Err(e) })?;
+    let (instance, kept) = match found {
+        Found::Nothing => (free_instance(&spec, output, existing)?, None),
+        Found::Foreign if output.force => (free_instance(&spec, output, existing)?, None),
+        Found::Foreign => {
+            return Err(Error::bad_input(format!("{} is not a file of pgha's", file.display()))
+                .hint("write elsewhere with `-o`, or move it away; `--force` keeps it as .old"));
+        }
+        Found::Cluster(cluster) => {
+            let (topology, choices) = *cluster;
+            let same = topology.id.name == spec.name
+                && output.instance.is_none_or(|n| n == topology.id.instance);
+            if same && topology.spec == spec {
+                secrets::create(&topology, &secrets::dir_of(&file))?;
+                return Ok(Generated { topology, file, written: false });
+            }
+            if !output.force {
+                return Err(in_the_way(&topology, &spec, &file));
+            }
+            if same {
+                refuse_to_change_a_running(&topology, existing)?;
+                (topology.id.instance, Some(choices))
+            } else {
+                (free_instance(&spec, output, existing)?, None)
+            }
+        }
+    };
+
+    let topology = Topology::new(spec, instance);
+    let choices = choose(&topology, kept, existing)?;
+    let secrets_dir = secrets::dir_of(&file);
+    compose_file::set_aside(&file)?;
+    compose_file::set_aside(&secrets_dir)?;
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)
+            .or_fail(format!("cannot make the folder {}", folder.display()))?;
+    }
+    secrets::create(&topology, &secrets_dir)?;
+    let relative = format!("./{}", secrets_dir.file_name().unwrap_or_default().to_string_lossy());
+    write_whole(&file, &render::compose(&topology, &choices, &relative))?;
+    Ok(Generated { topology, file, written: true })
+}
+
+/// Takes the cluster of a compose file as it is.
+pub(crate) fn open(path: &Path) -> Result<Option<(Generated, HostChoices)>> {
+    let file = std::path::absolute(path).or_fail("cannot find the compose file")?;
+    match compose_file::read(&file)? {
+        Found::Nothing => Ok(None),
+        Found::Foreign => {
+            Err(Error::bad_input(format!("{} is not a file of pgha's", file.display()))
+                .hint("name another with `-o`"))
+        }
+        Found::Cluster(cluster) => {
+            let (topology, choices) = *cluster;
+            secrets::create(&topology, &secrets::dir_of(&file))?;
+            Ok(Some((Generated { topology, file, written: false }, choices)))
+        }
+    }
+}
+
+fn in_the_way(there: &Topology, asked: &Spec, file: &Path) -> Error {
+    let what = if there.id.name == asked.name {
+        format!("{} has cluster {} with another specification", file.display(), there.id)
+    } else {
+        format!("{} belongs to cluster {}", file.display(), there.id)
+    };
+    Error::bad_input(what)
+        .hint("write elsewhere with `-o`; `--force` writes a new one and keeps the old as .old")
+}
+
+/// Members are counted when their volumes are made: another specification needs a new cluster.
+fn refuse_to_change_a_running(topology: &Topology, existing: &[Cluster]) -> Result<()> {
+    if existing.iter().any(|c| c.id == topology.id) {
+        return Err(Error::bad_input(format!(
+            "cluster {} exists with another specification",
+            topology.id
+        ))
+        .hint(format!(
+            "`pgha down {} --volumes` first, or give `--instance` another number",
+            topology.id
+        )));
+    }
+    Ok(())
+}
+
+/// The instance number asked for, or the lowest that is free on this engine.
+fn free_instance(spec: &Spec, output: &OutputArgs, existing: &[Cluster]) -> Result<u32> {
+    let taken: BTreeSet<u32> = existing.iter().map(|c| c.id.instance).collect();
+    let lowest = (1..).find(|n| !taken.contains(n)).expect("there are more numbers than clusters");
+    if let Some(wanted) = output.instance {
+        return match existing.iter().find(|c| c.id.instance == wanted) {
+            None => Ok(wanted),
+            Some(other) => Err(Error::bad_input(format!(
+                "instance {wanted} is cluster {}",
+                other.id
+            ))
+            .because(
+                "etcd members, networks and the backup host are named after the instance alone",
+            )
+            .hint(format!("`--instance {lowest}` is free"))),
+        };
+    }
+    match existing.iter().find(|c| c.id.name == spec.name) {
+        None => Ok(lowest),
+        Some(other) => Err(Error::bad_input(format!("there is a cluster {} already ({})", other.id, other.state()))
+            .hint(format!(
+                "`--instance {lowest}` makes a second one of that name; `pgha down {} --volumes` removes the first",
+                other.id
+            ))),
+    }
+}
+
+/// Ports and subnets: those kept from an earlier file where they fit, else free ones.
+fn choose(
+    topology: &Topology,
+    kept: Option<HostChoices>,
+    existing: &[Cluster],
+) -> Result<HostChoices> {
+    if let Some(kept) = kept {
+        let fits = kept.subnets.len() == topology.sites.len()
+            && topology
+                .of_role(pgha_core::topology::Role::Postgres)
+                .all(|m| kept.ports.contains_key(&m.name));
+        if fits {
+            return Ok(kept);
+        }
+    }
+    let (ports, subnets) = taken_by(existing);
+    host::choose(topology, &ports, &subnets)
+}
+
+/// Ports and subnets of clusters that are there, running or not.
+fn taken_by(existing: &[Cluster]) -> (BTreeSet<u16>, Vec<Ipv4Net>) {
+    let ports = existing.iter().flat_map(|c| &c.containers).filter_map(|c| c.host_port).collect();
+    let subnets = existing
+        .iter()
+        .flat_map(|c| &c.networks)
+        .filter_map(|n| n.subnet.as_ref()?.parse().ok())
+        .collect();
+    (ports, subnets)
+}
+
+/// Writes a file so that a reader sees all of it or nothing.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    fs::write(&fresh, text)
+        .and_then(|()| fs::rename(&fresh, path))
+        .or_fail(format!("cannot write {}", path.display()))
+}

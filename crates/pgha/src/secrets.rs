@@ -1,0 +1,181 @@
+//! What a cluster must not tell: passwords, certificates and keys, made once for each cluster.
+//!
+//! ```text
+//! docker-compose.secrets/        mode 0700, every file 0600
+//! ├── postgres                   password of the superuser
+//! ├── replicator, rewinder       passwords of the users of replication and of pg_rewind
+//! ├── patroni                    password of Patroni's REST API
+//! ├── pgpass                     the superuser's, in the form that psql reads (PGPASSFILE)
+//! ├── backup-*.crt, backup-*.key transport tls: authority, nodes, repository host
+//! └── ssh_*                      transport ssh: key of the user postgres, key of the servers
+//! ```
+//!
+//! A file that exists is kept, so that generating again does not lock anybody out.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use pgha_core::render::{
+    BACKUP_COMMON_NAME, NODE_COMMON_NAME, NODE_PASSWORDS, SSH_FILES, TLS_FILES,
+};
+use pgha_core::spec::BackupTransport;
+use pgha_core::topology::{Role, Topology};
+use rand::distr::{Alphanumeric, SampleString as _};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use ssh_key::{Algorithm, LineEnding, PrivateKey};
+
+use crate::error::{OrFail, Result};
+
+/// Characters of a password: 32 letters and digits are 190 bits.
+const PASSWORD_LEN: usize = 32;
+/// Name of the file that psql reads the password from.
+const PGPASS: &str = "pgpass";
+
+/// The folder of secrets that belongs to a compose file: `<its name>.secrets` beside it.
+pub(crate) fn dir_of(compose_file: &Path) -> PathBuf {
+    compose_file.with_extension("secrets")
+}
+
+/// The file for psql's `PGPASSFILE`.
+pub(crate) fn pgpass_of(compose_file: &Path) -> PathBuf {
+    dir_of(compose_file).join(PGPASS)
+}
+
+/// The superuser's password.
+pub(crate) fn superuser_password(compose_file: &Path) -> Result<String> {
+    let path = dir_of(compose_file).join("postgres");
+    fs::read_to_string(&path)
+        .map(|text| text.trim_end().to_owned())
+        .or_fail(format!("cannot read the password in {}", path.display()))
+}
+
+/// Makes whatever is not there yet.
+pub(crate) fn create(topology: &Topology, dir: &Path) -> Result<()> {
+    let what = || format!("cannot write secrets into {}", dir.display());
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(dir).or_fail(what())?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).or_fail(what())?;
+    for name in NODE_PASSWORDS {
+        if !dir.join(name).exists() {
+            write(dir, name, &Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN))?;
+        }
+    }
+    if !dir.join(PGPASS).exists() {
+        let password = fs::read_to_string(dir.join("postgres")).or_fail(what())?;
+        write(dir, PGPASS, &format!("*:*:*:postgres:{}", password.trim_end()))?;
+    }
+    match topology.spec.backup_transport {
+        // All or none: a certificate is of no use beside another authority, and it names members.
+        BackupTransport::Tls => create_certificates(topology, dir),
+        BackupTransport::Ssh if SSH_FILES.iter().all(|name| dir.join(name).exists()) => Ok(()),
+        BackupTransport::Ssh => create_ssh_keys(topology, dir),
+    }
+}
+
+/// An authority of this cluster alone, whose key is thrown away, and a certificate for each end.
+fn create_certificates(topology: &Topology, dir: &Path) -> Result<()> {
+    let [ca_crt, node_crt, node_key, host_crt, host_key] = TLS_FILES;
+    let what = "cannot make certificates";
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name.push(DnType::CommonName, format!("pgha {}", topology.id));
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let authority_key = KeyPair::generate().or_fail(what)?;
+    let authority = ca.self_signed(&authority_key).or_fail(what)?;
+    let issuer = Issuer::new(ca, authority_key);
+    write(dir, ca_crt, &authority.pem())?;
+    for (common_name, role, crt, key) in [
+        (NODE_COMMON_NAME, Role::Postgres, node_crt, node_key),
+        (BACKUP_COMMON_NAME, Role::Backup, host_crt, host_key),
+    ] {
+        // The dialled name is checked against these.
+        let names: Vec<String> = topology.of_role(role).map(|m| m.name.clone()).collect();
+        let mut params = CertificateParams::new(names).or_fail(what)?;
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        let pair = KeyPair::generate().or_fail(what)?;
+        let certificate = params.signed_by(&pair, &issuer).or_fail(what)?;
+        write(dir, crt, &certificate.pem())?;
+        write(dir, key, &pair.serialize_pem())?;
+    }
+    Ok(())
+}
+
+fn create_ssh_keys(topology: &Topology, dir: &Path) -> Result<()> {
+    let [login, login_public, host, host_public] = SSH_FILES;
+    for (private, public) in [(login, login_public), (host, host_public)] {
+        let what = "cannot make SSH keys";
+        let mut key =
+            PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).or_fail(what)?;
+        key.set_comment(format!("pgha {}", topology.id));
+        write(dir, private, &key.to_openssh(LineEnding::LF).or_fail(what)?)?;
+        write(dir, public, &key.public_key().to_openssh().or_fail(what)?)?;
+    }
+    Ok(())
+}
+
+/// Writes one secret; it is never readable for others, not even while being written.
+fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
+    let path = dir.join(name);
+    let fresh = dir.join(format!(".{name}.new"));
+    let written = (|| {
+        let _ = fs::remove_file(&fresh);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(text.trim_end().as_bytes())?;
+        file.write_all(b"\n")?;
+        fs::rename(&fresh, &path)
+    })();
+    written.or_fail(format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgha_core::spec::Spec;
+
+    fn modes(dir: &Path) -> Vec<(String, u32)> {
+        let mut all: Vec<_> = fs::read_dir(dir)
+            .expect("the folder is there")
+            .map(|e| e.expect("an entry"))
+            .map(|e| {
+                let mode = e.metadata().expect("metadata").permissions().mode() & 0o777;
+                (e.file_name().to_string_lossy().into_owned(), mode)
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn every_secret_is_for_its_owner_alone() {
+        for &backup_transport in BackupTransport::ALL {
+            let at = tempfile::tempdir().expect("a temporary folder");
+            let dir = at.path().join("secrets");
+            let spec = Spec { data_centers: 2, backup_transport, ..Spec::default() };
+            create(&Topology::new(spec, 1), &dir).expect("secrets are made");
+            assert_eq!(
+                fs::metadata(&dir).expect("it is there").permissions().mode() & 0o777,
+                0o700
+            );
+            let files = modes(&dir);
+            assert!(files.iter().all(|(_, mode)| *mode == 0o600), "{files:?}");
+            let expected = 5 + match backup_transport {
+                BackupTransport::Tls => TLS_FILES.len(),
+                BackupTransport::Ssh => SSH_FILES.len(),
+            };
+            assert_eq!(files.len(), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_stay_when_secrets_are_made_again() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let topology = Topology::new(Spec::default(), 1);
+        create(&topology, dir.path()).expect("secrets are made");
+        let read = || fs::read_to_string(dir.path().join("postgres")).expect("a password");
+        let before = read();
+        create(&topology, dir.path()).expect("secrets are made again");
+        assert_eq!(read(), before);
+        assert_eq!(before.trim_end().len(), PASSWORD_LEN);
+    }
+}
