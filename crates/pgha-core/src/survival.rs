@@ -142,7 +142,8 @@ impl Counting {
         let voters: u32 = self.etcd.iter().sum();
         let quorum = voters - etcd_lost >= quorum(voters);
         let nodes: u32 = self.postgres.iter().sum();
-        let a_successor_is_left = match self.durability {
+        // Both hold where no node is lost, and then the leader is its own successor.
+        let a_leader_is_left = match self.durability {
             Durability::Async => postgres_lost < nodes,
             Durability::Sync | Durability::Strict | Durability::Quorum => {
                 postgres_lost <= self.acknowledging
@@ -150,7 +151,7 @@ impl Counting {
         };
         Outcome {
             quorum,
-            promotable: quorum && (postgres_lost == 0 || a_successor_is_left),
+            promotable: quorum && a_leader_is_left,
             acknowledged_loss: postgres_lost > self.acknowledging,
         }
     }
