@@ -98,6 +98,7 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
             "etcd": topology.of_role(Role::Etcd).map(|m| &m.name).collect::<Vec<_>>(),
             "sites": sites,
             "router": topology.router(),
+            "backup_host": topology.backup_host().name,
             "underlay": underlay(topology, host),
             "endpoints": topology.endpoints(),
             "images": {
