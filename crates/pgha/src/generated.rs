@@ -167,7 +167,7 @@ fn choose(
     }
     let needs = Needs::of(topology);
     let lacking = needs.lacking(&host::capacity(&needs, &taken));
-    screen::plan::tell(&screen::plan::findings(&lacking))?;
+    screen::tell(&screen::plan::findings(&lacking))?;
     if has_errors(&lacking) && !force {
         return Err(Error::failed("this host is too small for the cluster, by estimate"));
     }

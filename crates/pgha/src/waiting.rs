@@ -38,7 +38,11 @@ pub(crate) struct GivenUp {
 }
 
 /// Waits until the cluster is ready.
-pub(crate) async fn until_ready(engine: &Engine, id: &ClusterId, timeout: Duration) -> Result<Ready, GivenUp> {
+pub(crate) async fn until_ready(
+    engine: &Engine,
+    id: &ClusterId,
+    timeout: Duration,
+) -> Result<Ready, GivenUp> {
     let started = Instant::now();
     let mut lines = Lines::new();
     let mut broken: BTreeMap<String, Instant> = BTreeMap::new();
@@ -75,7 +79,8 @@ pub(crate) async fn until_ready(engine: &Engine, id: &ClusterId, timeout: Durati
 }
 
 async fn look(engine: &Engine, id: &ClusterId) -> Result<ClusterView> {
-    let found = cluster::resolve(cluster::find(engine).await?, Some(&id.to_string()), Among::Created)?;
+    let found =
+        cluster::resolve(cluster::find(engine).await?, Some(&id.to_string()), Among::Created)?;
     observe::view(engine, &found).await
 }
 
@@ -113,7 +118,9 @@ impl Lines {
         let gone: Vec<_> = self
             .at
             .iter()
-            .filter(|(name, line)| !waiting.iter().any(|w| w.member == **name && w.phrase == line.phrase))
+            .filter(|(name, line)| {
+                !waiting.iter().any(|w| w.member == **name && w.phrase == line.phrase)
+            })
             .map(|(name, _)| name.clone())
             .collect();
         for name in gone {
@@ -130,8 +137,9 @@ impl Lines {
             }
             let bar = self.live.as_ref().map(|live| {
                 let bar = live.add(ProgressBar::no_length());
-                let style = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg} {elapsed}")
-                    .expect("a constant template");
+                let style =
+                    ProgressStyle::with_template("{spinner} {prefix}  {wide_msg} {elapsed}")
+                        .expect("a constant template");
                 bar.set_style(style);
                 bar.set_prefix(new.member.clone());
                 bar.set_message(new.phrase.clone());
@@ -141,7 +149,8 @@ impl Lines {
             if bar.is_none() {
                 anstream::eprintln!("{new}");
             }
-            self.at.insert(new.member.clone(), Line { phrase: new.phrase.clone(), since: now, bar });
+            self.at
+                .insert(new.member.clone(), Line { phrase: new.phrase.clone(), since: now, bar });
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) async fn run(args: &Generate) -> Result<()> {
     let spec = spec_args::checked(&args.spec)?;
     let existing = clusters_if_reachable().await;
     let made = generated::generate(spec, &args.output, &existing)?;
-    screen::plan::print(&format!("{}\n{}", overview(&made.topology), next_steps(&made, &args.output)))
+    screen::print(&format!("{}\n{}", overview(&made.topology), next_steps(&made, &args.output)))
 }
 
 /// What to run next, in the folder this was called from.

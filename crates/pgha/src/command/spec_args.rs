@@ -41,7 +41,7 @@ pub(crate) fn spec(args: &SpecArgs) -> Result<Spec> {
 pub(crate) fn checked(args: &SpecArgs) -> Result<Spec> {
     let spec = spec(args)?;
     let findings = lint::check(&spec);
-    screen::plan::tell(&screen::plan::findings(&findings))?;
+    screen::tell(&screen::plan::findings(&findings))?;
     if lint::has_errors(&findings) {
         return Err(Error::bad_input("there can be no such cluster"));
     }

@@ -52,8 +52,10 @@ pub(crate) async fn down(args: &Down) -> Result<()> {
         return screen::print(&doomed.iter().fold(String::new(), |text, line| text + line + "\n"));
     }
     if doomed.is_empty() {
-        return Err(Error::bad_input(format!("cluster {id} is down already, and its data is kept"))
-            .hint(format!("`pgha down {id} --volumes` removes the data")));
+        return Err(Error::bad_input(format!(
+            "cluster {id} is down already, and its data is kept"
+        ))
+        .hint(format!("`pgha down {id} --volumes` removes the data")));
     }
     if args.volumes && !args.yes && std::io::stdin().is_terminal() && !confirmed(&cluster)? {
         return Err(Error::failed("nothing was removed"));
@@ -71,7 +73,9 @@ pub(crate) async fn down(args: &Down) -> Result<()> {
     progress.done(&if args.volumes {
         format!("cluster {id} and its data are removed")
     } else {
-        format!("cluster {id} is removed, its data kept; `pgha down {id} --volumes` removes that too")
+        format!(
+            "cluster {id} is removed, its data kept; `pgha down {id} --volumes` removes that too"
+        )
     });
     Ok(())
 }
@@ -120,7 +124,9 @@ async fn remove_by_label(engine: &Engine, cluster: &Cluster, volumes: bool) -> R
         api.remove_container(&container.name, Some(options)).await.or_fail(what)?;
     }
     for network in &cluster.networks {
-        api.remove_network(&network.name).await.or_fail(format!("cannot remove {}", network.name))?;
+        api.remove_network(&network.name)
+            .await
+            .or_fail(format!("cannot remove {}", network.name))?;
     }
     for volume in cluster.volumes.iter().filter(|_| volumes) {
         let what = format!("cannot remove {volume}");

@@ -59,7 +59,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
 /// The cluster of the compose file that is there, or a new one as the flags say.
 fn files(args: &Up, existing: &[Cluster]) -> Result<Generated> {
     if args.spec == SpecArgs::default() && args.output.instance.is_none() {
-        if let Some(there) = generated::open(&args.output.output)? {
+        if let Some((there, _)) = generated::open(&args.output.output)? {
             return Ok(there);
         }
     }
@@ -84,7 +84,11 @@ async fn bring_up(
 }
 
 /// Has Compose make and start whatever does not run.
-pub(crate) async fn start_containers(compose: &ComposeTool, file: &Path, id: &ClusterId) -> Result<()> {
+pub(crate) async fn start_containers(
+    compose: &ComposeTool,
+    file: &Path,
+    id: &ClusterId,
+) -> Result<()> {
     let progress = Progress::start(&format!("cluster {id}"));
     progress.at("starting containers", "");
     compose.run(file, &["up", "-d", "--no-recreate"]).await
@@ -125,18 +129,29 @@ fn psql_line(generated: &Generated, ready: &Ready) -> String {
 /// A port that somebody took since it was chosen is better said now than by the engine half-way.
 fn check_ports(file: &Path, existing: &[Cluster]) -> Result<()> {
     let Some((generated, choices)) = generated::open(file)? else { return Ok(()) };
-    let other = existing.iter().find(|c| c.id.instance == generated.topology.id.instance && c.id != generated.topology.id);
+    let other = existing
+        .iter()
+        .find(|c| c.id.instance == generated.topology.id.instance && c.id != generated.topology.id);
     if let Some(other) = other {
-        return Err(Error::bad_input(format!("instance {} is now cluster {}", other.id.instance, other.id))
-            .hint("write the file anew with another `--instance` and `--force`"));
+        return Err(Error::bad_input(format!(
+            "instance {} is now cluster {}",
+            other.id.instance, other.id
+        ))
+        .hint("write the file anew with another `--instance` and `--force`"));
     }
-    let taken: Vec<_> = choices.ports.values().filter(|port| !host::port_is_free(**port)).map(u16::to_string).collect();
+    let taken: Vec<_> = choices
+        .ports
+        .values()
+        .filter(|port| !host::port_is_free(**port))
+        .map(u16::to_string)
+        .collect();
     if !taken.is_empty() {
         return Err(Error::failed(format!("port {} of 127.0.0.1 is taken by another program", taken.join(", ")))
             .hint("end that program, or choose other ports with `pgha generate --force` and the cluster's flags"));
     }
     let routed = host::routed_subnets();
-    let subnet = choices.subnets.iter().find(|s| routed.iter().any(|r| r.contains(*s) || s.contains(r)));
+    let subnet =
+        choices.subnets.iter().find(|s| routed.iter().any(|r| r.contains(*s) || s.contains(r)));
     if let Some(subnet) = subnet {
         return Err(Error::failed(format!("the subnet {subnet} is in use on this host"))
             .hint("choose others with `pgha generate --force` and the cluster's flags"));
@@ -168,10 +183,13 @@ async fn clean_up(
     error: Error,
 ) -> Error {
     if keep {
-        return error.hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
+        return error
+            .hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
     }
     if before.is_some() {
-        return error.hint(format!("cluster {id} was there before and is left as it is; `pgha status {id}`"));
+        return error.hint(format!(
+            "cluster {id} was there before and is left as it is; `pgha status {id}`"
+        ));
     }
     match compose.run(file, &["down", "--volumes", "--timeout", "5"]).await {
         Ok(()) => error.hint("everything is removed again; `--keep` leaves it for a look"),
@@ -192,4 +210,3 @@ async fn interrupted() {
         _ = terminate.recv() => {}
     }
 }
-
