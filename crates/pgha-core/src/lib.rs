@@ -6,12 +6,17 @@
 //!
 //! This crate never reads a clock, the environment, a file or a socket, and never starts a process.
 
+pub mod estimate;
 pub mod lint;
 pub mod observe;
+pub mod overview;
 pub mod placement;
+pub mod plan;
 pub mod ready;
 pub mod render;
 pub mod spec;
 pub mod status;
+pub mod survival;
+pub mod svg;
 pub mod topology;
 pub mod tuning;

@@ -14,6 +14,7 @@ mod observe;
 mod progress;
 mod screen;
 mod secrets;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -27,9 +28,13 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Command::Plan(args) => command::plan::run(&args),
         Command::Generate(args) => command::generate::run(&args).await,
-        Command::Build(args) => command::build::run(&args).await,
         Command::List(args) => command::list::run(&args).await,
         Command::Status(args) => command::status::run(&args).await,
+        Command::Up(args) => command::up::run(&args).await,
+        Command::Stop(args) => command::stop::stop(&args).await,
+        Command::Start(args) => command::stop::start(&args).await,
+        Command::Down(args) => command::stop::down(&args).await,
+        Command::Build(args) => command::build::run(&args).await,
         _ => Err(error::Error::failed("not written yet")),
     };
     match result {

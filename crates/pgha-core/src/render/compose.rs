@@ -95,8 +95,10 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
             "instance": topology.id.instance,
             "spec": spec.to_toml(),
             "members": members,
+            "etcd": topology.of_role(Role::Etcd).map(|m| &m.name).collect::<Vec<_>>(),
             "sites": sites,
             "router": topology.router(),
+            "backup_host": topology.backup_host().name,
             "underlay": underlay(topology, host),
             "endpoints": topology.endpoints(),
             "images": {

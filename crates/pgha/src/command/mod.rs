@@ -6,3 +6,5 @@ pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod spec_args;
 pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod up;

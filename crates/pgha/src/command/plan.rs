@@ -1,11 +1,72 @@
 //! `pgha plan`: placement and survival, before anything runs.
+//!
+//! stdout gets the plan (tables, JSON or the picture), stderr what there is to say about it. The
+//! host is neither asked nor changed, but for the file that `--svg` names.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use pgha_core::lint;
+use pgha_core::plan::Plan as Document;
+use pgha_core::svg::topology_svg;
+use pgha_core::topology::Topology;
 
 use crate::cli::Plan;
 use crate::command::spec_args;
-use crate::error::Result;
+use crate::error::{Error, OrFail, Result};
+use crate::screen;
 
 /// Carries out `pgha plan`.
 pub(crate) fn run(args: &Plan) -> Result<()> {
-    let _spec = spec_args::spec(&args.spec)?;
+    let spec = spec_args::spec(&args.spec)?;
+    let svg_to_stdout = args.svg.as_deref() == Some(Path::new("-"));
+    if svg_to_stdout && args.json {
+        return Err(Error::bad_input("--json and --svg - both want stdout")
+            .hint("name a file for the picture: --svg topology.svg"));
+    }
+
+    let document = Document::of(&spec);
+    if args.json {
+        let json = serde_json::to_string_pretty(&document).or_fail("cannot write the plan")?;
+        screen::print(&format!("{json}\n"))?;
+    } else {
+        screen::tell(&screen::plan::findings(&document.findings))?;
+    }
+    if lint::has_errors(&document.findings) {
+        let errors =
+            document.findings.iter().filter(|f| f.severity == lint::Severity::Error).count();
+        return Err(Error::bad_input(match errors {
+            1 => "there can be no such cluster, for the reason above".to_owned(),
+            more => format!("there can be no such cluster, for the {more} reasons above"),
+        }));
+    }
+
+    let topology = Topology::new(spec, 1);
+    if svg_to_stdout {
+        return screen::print(&topology_svg(&topology));
+    }
+    if let Some(path) = &args.svg {
+        write_svg(path, &topology)?;
+        screen::tell(&format!("wrote {}\n", path.display()))?;
+    }
+    if !args.json {
+        screen::print(&screen::plan::tables(&topology, &document, args.all))?;
+    }
     Ok(())
+}
+
+/// Writes the picture; what is there already is overwritten only where it is a picture, too.
+fn write_svg(path: &Path, topology: &Topology) -> Result<()> {
+    match std::fs::read(path) {
+        Ok(there) if !there.is_empty() && !there.starts_with(b"<svg") => {
+            return Err(Error::bad_input(format!("{} is there and no SVG", path.display()))
+                .hint("name another file for the picture"));
+        }
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            return Err(Error::bad_input(format!("cannot write {}", path.display())).because(e));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    std::fs::write(path, topology_svg(topology))
+        .map_err(|e| Error::bad_input(format!("cannot write {}", path.display())).because(e))
 }

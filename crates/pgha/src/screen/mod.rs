@@ -2,13 +2,14 @@
 //!
 //! Everything is drawn with its colours; [`print`] leaves them out where nobody would see them.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::error::{Error, Result};
+use crate::error::{OrFail, Result};
 
 pub(crate) mod list;
+pub(crate) mod plan;
 pub(crate) mod status;
 pub(crate) mod table;
 
@@ -29,12 +30,21 @@ pub(crate) const PLAIN: Style = Style::new();
 /// # Errors
 /// When stdout cannot be written to.
 pub(crate) fn print(text: &str) -> Result<()> {
-    let mut out = anstream::stdout().lock();
+    write_all(&mut anstream::stdout().lock(), text)
+}
+
+/// Writes talk to stderr, coloured likewise.
+///
+/// # Errors
+/// When stderr cannot be written to.
+pub(crate) fn tell(text: &str) -> Result<()> {
+    write_all(&mut anstream::stderr().lock(), text)
+}
+
+fn write_all(out: &mut dyn Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::failed("cannot write to stdout").because(e))
-        }
-        _ => Ok(()),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.or_fail("cannot write the output"),
     }
 }
 

@@ -1,0 +1,140 @@
+//! Second stage: timers against distances, and how the cluster runs from day to day.
+
+use std::time::Duration;
+
+use super::Finding;
+use crate::spec::{Durability, Spec, TimerPreset, format_duration};
+use crate::topology::Topology;
+use crate::tuning::EtcdTimers;
+
+/// Replicas that one leader feeds without being asked about it.
+const REPLICAS_MAX_QUIET: u32 = 15;
+
+/// What the distances between sites mean; they are ones that a link can have.
+pub(super) fn distances(spec: &Spec) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(timers(spec));
+    findings.extend(election(spec));
+    findings.extend(links(spec));
+    findings
+}
+
+/// What the number of nodes means.
+pub(super) fn nodes(topology: &Topology) -> Vec<Finding> {
+    let spec = &topology.spec;
+    let mut findings = Vec::new();
+    if spec.nodes == 1 {
+        findings.push(Finding::info(
+            "one_node_per_data_center",
+            "each data center has one Postgres node, so losing a node moves the leader to another",
+            "-c 2 leaves a standby beside the leader",
+        ));
+    }
+    let replicas = spec.data_centers * spec.nodes - 1;
+    if replicas > REPLICAS_MAX_QUIET {
+        findings.push(Finding::info(
+            "many_replicas",
+            format!("{replicas} replicas all stream from the leader, most of them across the WAN"),
+            "the leader sends every byte of WAL that many times",
+        ));
+    }
+    findings
+}
+
+/// The largest round trip that a preset is meant for (DOMAIN.md, etcd across a WAN).
+fn meant_for(preset: TimerPreset) -> Duration {
+    Duration::from_millis(match preset {
+        TimerPreset::Fast => 10,
+        TimerPreset::Default | TimerPreset::Norm => 50,
+        TimerPreset::Safe => 150,
+        TimerPreset::Wide => 400,
+    })
+}
+
+fn timers(spec: &Spec) -> Option<Finding> {
+    let round_trip = spec.largest_round_trip();
+    if round_trip <= meant_for(spec.timers) {
+        return None;
+    }
+    let better = [TimerPreset::Norm, TimerPreset::Safe, TimerPreset::Wide]
+        .into_iter()
+        .find(|&preset| round_trip <= meant_for(preset));
+    let hint = match better {
+        Some(preset) => format!("--timers {preset} fits"),
+        None if spec.timers == TimerPreset::Wide => {
+            "no preset is meant for more; expect leaders to step down without need".to_owned()
+        }
+        None => "no preset is meant for so much; --timers wide comes closest".to_owned(),
+    };
+    Some(Finding::warning(
+        "timers_too_tight",
+        format!(
+            "the longest round trip is {}, and --timers {} is meant for at most {}",
+            format_duration(round_trip),
+            spec.timers,
+            format_duration(meant_for(spec.timers))
+        ),
+        hint,
+    ))
+}
+
+fn election(spec: &Spec) -> Option<Finding> {
+    let most = Duration::from_millis(u64::from(EtcdTimers::ELECTION_MAX_MS));
+    let round_trip = spec.largest_round_trip();
+    (round_trip * 10 > most).then(|| {
+        Finding::warning(
+            "etcd_election_capped",
+            format!(
+                "ten round trips of {} are more than {}, the longest election that etcd takes",
+                format_duration(round_trip),
+                format_duration(most)
+            ),
+            "etcd may elect again and again at such a distance; place its members closer",
+        )
+    })
+}
+
+fn links(spec: &Spec) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if spec.links.is_empty() {
+        return findings;
+    }
+    findings.push(Finding::info(
+        "links_shape_timers_only",
+        "the latency of links decides timers; this version's router forwards without any delay",
+        "on several real machines the distance is there by itself",
+    ));
+    findings.extend(commits(spec));
+    findings
+}
+
+/// How long a commit waits for the nearest other data center, from where that is longest.
+fn commits(spec: &Spec) -> Option<Finding> {
+    if spec.durability == Durability::Async {
+        return None;
+    }
+    let names: Vec<String> = (1..=spec.data_centers).map(|number| format!("DC{number}")).collect();
+    let latency = |a: &str, b: &str| {
+        spec.links
+            .iter()
+            .find(|link| link.between == [a, b] || link.between == [b, a])
+            .map_or(Duration::ZERO, |link| link.latency)
+    };
+    let (leader, nearest) = names
+        .iter()
+        .filter_map(|leader| {
+            let others = names.iter().filter(|other| *other != leader);
+            Some((leader, others.map(|other| latency(leader, other)).min()?))
+        })
+        .max_by_key(|&(_, nearest)| nearest)?;
+    (!nearest.is_zero()).then(|| {
+        Finding::info(
+            "commit_waits_for_wan",
+            format!(
+                "with the leader in {leader} each commit waits at least {} for another data center",
+                format_duration(nearest * 2)
+            ),
+            format!("that is the price of --durability {}", spec.durability),
+        )
+    })
+}

@@ -1,0 +1,167 @@
+//! The plan of a cluster as one document: what `pgha plan --json` prints.
+//!
+//! Fields are stable: they may be added to, and keep their names and meanings. A spec with errors
+//! has a plan too, with its findings and without sites, etcd and survival.
+
+use serde::Serialize;
+
+use crate::lint::{self, Finding};
+use crate::spec::{Durability, PlacementRule, Spec, TimerPreset};
+use crate::survival::{self, Survival};
+use crate::topology::{Role, SiteKind, Topology};
+use crate::tuning::{EtcdTimers, PatroniTimers, Synchronous};
+
+/// Everything that is decided about a cluster before it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Cluster name.
+    pub cluster: String,
+    /// Postgres major version.
+    pub postgres: u32,
+    /// The placement rule that was asked for.
+    pub placement: PlacementRule,
+    /// Data centers that must suffice after a failure.
+    pub must_suffice: u32,
+    /// Who must have a write before it is acknowledged.
+    pub durability: Durability,
+    /// Standbys that acknowledge each write; 0 with `async`; null with errors.
+    pub acknowledging_standbys: Option<u32>,
+    /// Patroni's timers.
+    pub timers: Timers,
+    /// Every site, the external one last; empty with errors.
+    pub sites: Vec<PlannedSite>,
+    /// etcd as a whole; null with errors.
+    pub etcd: Option<PlannedEtcd>,
+    /// The survival table; empty with errors.
+    pub survival: Vec<Survival>,
+    /// What there is to say, errors first.
+    pub findings: Vec<Finding>,
+}
+
+/// Patroni's timers in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Timers {
+    /// Which preset they are.
+    pub preset: TimerPreset,
+    /// Seconds after which a leader that no longer renews its key has lost it.
+    pub ttl_s: u32,
+    /// Seconds between two rounds of the HA loop.
+    pub loop_wait_s: u32,
+    /// Seconds for which a failing call is retried.
+    pub retry_timeout_s: u32,
+}
+
+/// One site in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedSite {
+    /// `DC<number>`.
+    pub name: String,
+    /// `data_center` or `external`.
+    pub kind: SiteKind,
+    /// etcd members that stand here.
+    pub etcd: u32,
+    /// Postgres nodes that stand here.
+    pub postgres: u32,
+}
+
+/// etcd in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedEtcd {
+    /// Members in all sites.
+    pub total: u32,
+    /// Members that must answer for anything to be decided.
+    pub quorum: u32,
+    /// Members in the external site.
+    pub external: u32,
+    /// Milliseconds between two heartbeats of its leader.
+    pub heartbeat_ms: u32,
+    /// Milliseconds without a heartbeat after which it elects.
+    pub election_ms: u32,
+}
+
+impl Plan {
+    /// The plan of a spec, whatever it asks for.
+    pub fn of(spec: &Spec) -> Self {
+        let findings = lint::check(spec);
+        let topology = (!lint::has_errors(&findings)).then(|| Topology::new(spec.clone(), 1));
+        let PatroniTimers { ttl_s, loop_wait_s, retry_timeout_s } = PatroniTimers::of(spec.timers);
+        Self {
+            cluster: spec.name.clone(),
+            postgres: spec.postgres,
+            placement: spec.placement,
+            must_suffice: spec.must_suffice,
+            durability: spec.durability,
+            acknowledging_standbys: topology.as_ref().map(acknowledging_standbys),
+            timers: Timers { preset: spec.timers, ttl_s, loop_wait_s, retry_timeout_s },
+            sites: topology.as_ref().map(sites).unwrap_or_default(),
+            etcd: topology.as_ref().map(etcd),
+            survival: topology.as_ref().map(survival::table).unwrap_or_default(),
+            findings,
+        }
+    }
+}
+
+fn acknowledging_standbys(topology: &Topology) -> u32 {
+    match topology.spec.durability {
+        Durability::Async => 0,
+        Durability::Sync | Durability::Strict | Durability::Quorum => {
+            Synchronous::of(&topology.spec).node_count
+        }
+    }
+}
+
+fn sites(topology: &Topology) -> Vec<PlannedSite> {
+    let count = |site: u8, role: Role| {
+        let here = topology.of_role(role).filter(|member| member.site == site).count();
+        u32::try_from(here).expect("a site has fewer members than addresses")
+    };
+    topology
+        .sites
+        .iter()
+        .map(|site| PlannedSite {
+            name: site.name.clone(),
+            kind: site.kind,
+            etcd: count(site.number, Role::Etcd),
+            postgres: count(site.number, Role::Postgres),
+        })
+        .collect()
+}
+
+fn etcd(topology: &Topology) -> PlannedEtcd {
+    let EtcdTimers { heartbeat_ms, election_ms } =
+        EtcdTimers::of(topology.spec.largest_round_trip());
+    PlannedEtcd {
+        total: topology.placement.total(),
+        quorum: topology.placement.quorum(),
+        external: topology.placement.external,
+        heartbeat_ms,
+        election_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::LinkSpec;
+    use std::time::Duration;
+
+    #[test]
+    fn the_plan_of_two_data_centers_is_this_document() {
+        let spec = Spec {
+            data_centers: 2,
+            durability: Durability::Quorum,
+            links: vec![LinkSpec {
+                between: ["DC1".into(), "DC2".into()],
+                latency: Duration::from_millis(40),
+            }],
+            ..Spec::default()
+        };
+        insta::assert_json_snapshot!(Plan::of(&spec));
+    }
+
+    #[test]
+    fn a_spec_with_errors_still_has_a_plan_with_all_findings() {
+        let spec = Spec { data_centers: 0, nodes: 0, name: "Demo".into(), ..Spec::default() };
+        insta::assert_json_snapshot!(Plan::of(&spec));
+    }
+}

@@ -1,0 +1,224 @@
+//! What `pgha plan` shows to people: placement, survival and findings.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, Table, presets};
+use pgha_core::lint::{Finding, Severity};
+use pgha_core::plan::Plan;
+use pgha_core::survival::{self, SurvivalRow};
+use pgha_core::topology::{SiteKind, Topology};
+
+const BOLD: Style = Style::new().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Stand for the begin and end of what is bad. Each counts as one column in a table and becomes a
+/// colour after the columns have been measured, which the table cannot do with colours in them.
+const BAD_BEGINS: char = '\u{e000}';
+const BAD_ENDS: char = '\u{e001}';
+
+/// Widest table, in columns.
+const WIDTH_MAX: u16 = 80;
+
+/// Placement and survival; `all` has each set of sites in a row of its own.
+pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
+    let mut out = String::new();
+    put(&mut out, format_args!("{BOLD}Cluster {}{BOLD:#}", plan.cluster));
+    put(
+        &mut out,
+        format_args!(
+            "PostgreSQL {}, durability {}{}",
+            plan.postgres,
+            plan.durability,
+            match plan.acknowledging_standbys {
+                Some(1) => " (1 standby acknowledges each write)".to_owned(),
+                Some(standbys) if standbys > 1 =>
+                    format!(" ({standbys} standbys acknowledge each write)"),
+                _ => String::new(),
+            }
+        ),
+    );
+    let timers = &plan.timers;
+    put(
+        &mut out,
+        format_args!(
+            "Patroni ttl {} s, loop_wait {} s, retry_timeout {} s ({})",
+            timers.ttl_s, timers.loop_wait_s, timers.retry_timeout_s, timers.preset
+        ),
+    );
+    if let Some(etcd) = &plan.etcd {
+        put(
+            &mut out,
+            format_args!(
+                "etcd {} members, quorum {}, heartbeat {} ms, election {} ms",
+                etcd.total, etcd.quorum, etcd.heartbeat_ms, etcd.election_ms
+            ),
+        );
+    }
+
+    put(&mut out, format_args!("\n{BOLD}Placement{BOLD:#}"));
+    put(&mut out, format_args!("{}", placement(plan).trim_fmt()));
+
+    put(&mut out, format_args!("\n{BOLD}Survival{BOLD:#}"));
+    let rows = if all { every_set(topology, plan) } else { survival::grouped(topology) };
+    put(&mut out, format_args!("{}", coloured(&survival_table(&rows))));
+    let sets = plan.survival.len();
+    if topology.sites.len() > survival::ALL_SETS_MAX_SITES {
+        put(&mut out, format_args!("Losses of more than two sites are not listed."));
+    } else if rows.len() < sets {
+        put(&mut out, format_args!("All {sets} sets of sites, grouped; --all lists each."));
+    }
+    put(
+        &mut out,
+        format_args!("The worst case over where the leader was: sites lost together and for good."),
+    );
+    out
+}
+
+fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(out, "{line}").expect("writing to a string cannot fail");
+}
+
+fn placement(plan: &Plan) -> Table {
+    let mut table = bare_table(&["SITE", "KIND", "POSTGRES", "ETCD"]);
+    for site in &plan.sites {
+        let kind = match site.kind {
+            SiteKind::DataCenter => "data center",
+            SiteKind::External => "external",
+        };
+        table.add_row([
+            site.name.clone(),
+            kind.to_owned(),
+            site.postgres.to_string(),
+            site.etcd.to_string(),
+        ]);
+    }
+    for column in [2, 3] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// The survival table as it is, without grouping.
+fn every_set(topology: &Topology, plan: &Plan) -> Vec<SurvivalRow> {
+    let external = &topology.external_site().name;
+    plan.survival
+        .iter()
+        .map(|set| SurvivalRow {
+            lost: set
+                .lost
+                .iter()
+                .map(|name| if name == external { "external" } else { name.as_str() })
+                .collect::<Vec<_>>()
+                .join(" + "),
+            sets: 1,
+            quorum: set.quorum,
+            promotable: set.promotable,
+            acknowledged_loss: set.acknowledged_loss,
+        })
+        .collect()
+}
+
+fn survival_table(rows: &[SurvivalRow]) -> String {
+    let mut table = bare_table(&["LOST", "QUORUM", "LEADER AGAIN", "WRITES MAY BE LOST"]);
+    for row in rows {
+        table.add_row([
+            row.lost.clone(),
+            answer(row.quorum, true),
+            answer(row.promotable, true),
+            answer(row.acknowledged_loss, false),
+        ]);
+    }
+    table.to_string()
+}
+
+/// The word, marked where it is not the `good` one.
+fn answer(is: bool, good: bool) -> String {
+    let word = if is { "yes" } else { "no" };
+    if is == good { word.to_owned() } else { format!("{BAD_BEGINS}{word}{BAD_ENDS}") }
+}
+
+fn coloured(table: &str) -> String {
+    // The two marks were two columns wide, so two blanks follow what they enclosed.
+    table
+        .replace(BAD_BEGINS, &BAD.render().to_string())
+        .replace(BAD_ENDS, &format!("{}  ", BAD.render_reset()))
+        .lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn bare_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_width(WIDTH_MAX)
+        .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
+        .set_header(header);
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table
+}
+
+/// The findings, each with its hint.
+pub(crate) fn findings(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let style = match finding.severity {
+            Severity::Error => BAD,
+            Severity::Warning => AnsiColor::Yellow.on_default().bold(),
+            Severity::Info => AnsiColor::Cyan.on_default(),
+        };
+        let word = finding.severity.as_str();
+        put(&mut out, format_args!("{style}{word}:{style:#} {}", finding.message));
+        put(&mut out, format_args!("  hint: {}", finding.hint));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgha_core::spec::Spec;
+
+    fn screen(spec: &Spec, all: bool) -> String {
+        let text = tables(&Topology::new(spec.clone(), 1), &Plan::of(spec), all);
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn the_plan_of_two_data_centers_looks_like_this() {
+        insta::assert_snapshot!(screen(&Spec { data_centers: 2, ..Spec::default() }, false));
+    }
+
+    #[test]
+    fn the_plan_of_twelve_data_centers_is_grouped_and_fits_the_screen() {
+        let spec = Spec {
+            data_centers: 12,
+            must_suffice: 8,
+            durability: pgha_core::spec::Durability::Quorum,
+            ..Spec::default()
+        };
+        let text = screen(&spec, false);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn every_set_of_many_sites_wraps_within_the_screen() {
+        let text = screen(&Spec { data_centers: 9, ..Spec::default() }, true);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn bad_answers_are_coloured_and_columns_stay_where_they_are() {
+        let spec = Spec { data_centers: 2, ..Spec::default() };
+        let text = tables(&Topology::new(spec.clone(), 1), &Plan::of(&spec), false);
+        assert!(text.contains("\u{1b}[31m") || text.contains("\u{1b}[1m\u{1b}[31m"), "{text:?}");
+        assert!(!text.contains(BAD_BEGINS) && !text.contains(BAD_ENDS));
+    }
+}
