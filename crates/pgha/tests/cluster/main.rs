@@ -12,23 +12,9 @@
 
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 
-mod background_mode;
-mod bad_input;
-mod connection_strings;
 mod docker;
-mod durability;
-mod failed_up;
-mod interrupted_up;
-mod leader_loss;
 mod main_path;
-mod node_build;
-mod postgres_versions;
 mod process;
-mod reference_commands;
-mod security;
-mod ssh_transport;
-mod status_truth;
 mod test_cluster;
 mod waiting;
-mod whole_engine;
 mod writer;
