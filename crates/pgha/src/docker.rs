@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::error::{Error, OrFail, Result};
+use crate::host::on_path;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// Longest wait for one answer of the engine; a `stop` may take Compose's own time.
@@ -255,11 +256,6 @@ fn unreachable_engine(socket: &Path, why: &str) -> Error {
             .because(why)
             .hint("./quickstart.sh installs one, and so does `apt-get install docker.io`")
     }
-}
-
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 #[cfg(test)]

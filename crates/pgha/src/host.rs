@@ -14,6 +14,12 @@ use crate::error::{Error, Result};
 /// elsewhere; what is in use is passed over in any case.
 const UNDERLAYS: &str = "10.208.0.0/12";
 
+/// Whether there is a program of this name to run.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 /// Whether a server may still be published on this port of the loopback.
 pub(crate) fn port_is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()

@@ -14,6 +14,7 @@ use crate::cli::{Build, NodeBuild};
 use crate::compose_tool::last_lines;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
+use crate::host::on_path;
 use crate::progress::Progress;
 
 /// What every image starts from.
@@ -104,7 +105,7 @@ async fn ensure_base(engine: &Engine, progress: &Progress) -> Result<()> {
         run(&["docker", "pull", "--quiet", BASE], None, progress, &format!("pulling {BASE}")).await;
     let Err(unpulled) = pulled else { return Ok(()) };
     progress.say(&format!("{BASE} cannot be pulled here: making it from Debian's packages"));
-    if which("mmdebstrap").is_none() {
+    if !on_path("mmdebstrap") {
         return Err(Error::missing(format!("{BASE} can be neither pulled nor made"))
             .because(unpulled)
             .hint("`apt-get install mmdebstrap` lets pgha make it from Debian's packages"));
@@ -135,9 +136,7 @@ async fn build_node(
     let on_host = match args.pid1 {
         NodeBuild::Host => true,
         NodeBuild::Container => false,
-        NodeBuild::Auto => {
-            cfg!(target_os = "linux") && which("cargo").is_some() && which("cc").is_some()
-        }
+        NodeBuild::Auto => cfg!(target_os = "linux") && on_path("cargo") && on_path("cc"),
     };
     if on_host {
         let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
@@ -265,11 +264,6 @@ fn has_buildx() -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
-}
-
-fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
 fn tempdir() -> Result<tempfile::TempDir> {

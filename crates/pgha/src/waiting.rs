@@ -14,8 +14,11 @@ use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::observe;
 
-/// Time between two observations. Each costs the machine that the cluster starts on some 0.1 s.
+/// Shortest time between two observations.
 const POLL: Duration = Duration::from_millis(300);
+/// Time between two observations in parts of what the last one took: watching must not slow down
+/// what is watched, which starts on the same machine.
+const POLL_FACTOR: u32 = 3;
 /// How long a container may fail and be started again before it is taken for broken.
 const BROKEN_AFTER: Duration = Duration::from_secs(15);
 
@@ -48,11 +51,12 @@ pub(crate) async fn until_ready(
     let mut broken: BTreeMap<String, Instant> = BTreeMap::new();
     let give_up = |error: Error, guilty: Vec<String>| Err(GivenUp { error, guilty });
     loop {
-        let looked = look(engine, id).await;
-        let view = match looked {
+        let looking = Instant::now();
+        let view = match look(engine, id).await {
             Ok(view) => view,
             Err(error) => return give_up(error, Vec::new()),
         };
+        let took = looking.elapsed();
         let waiting = ready::awaiting(&view);
         lines.show(&waiting);
         if waiting.is_empty() {
@@ -74,7 +78,7 @@ pub(crate) async fn until_ready(
             let guilty = waiting.into_iter().map(|w| w.member).collect();
             return give_up(Error::deadline(what).because(behind.join("\n")), guilty);
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(POLL.max(took * POLL_FACTOR)).await;
     }
 }
 

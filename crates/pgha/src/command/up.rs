@@ -110,8 +110,13 @@ pub(crate) fn tell_ready(generated: &Generated, ready: &Ready, took: Duration) -
     screen::print(&format!("{}\n", psql_line(generated, ready)))
 }
 
-/// A line that opens psql on the leader; the password comes from a file.
+/// A line that opens psql on the leader. It holds no password: on the host that comes from a file,
+/// and inside a member the user is known.
 fn psql_line(generated: &Generated, ready: &Ready) -> String {
+    if !host::on_path("psql") {
+        let leader = ready.view.leader.as_deref().unwrap_or("LEADER");
+        return format!("docker exec -it {leader} psql -U postgres");
+    }
     let hosts: Vec<_> = ready
         .view
         .nodes()
