@@ -118,8 +118,7 @@ impl TestCluster {
     /// Runs Compose on the cluster's file, without pgha.
     pub(crate) fn compose(&self, arguments: &[&str]) -> Ran {
         let v2 = try_docker(&["compose", "version"]).code == Some(0);
-        let mut command =
-            if v2 { Command::new("docker") } else { Command::new("docker-compose") };
+        let mut command = if v2 { Command::new("docker") } else { Command::new("docker-compose") };
         if v2 {
             command.arg("compose");
         }
@@ -160,9 +159,11 @@ impl TestCluster {
 
     /// Names of its members of one kind: `postgres`, `etcd`, `backup` or `wan`.
     pub(crate) fn of_kind(&self, kind: &str) -> Vec<String> {
-        let format = format!("{{{{if eq (.Label \"pgha.role\") \"{kind}\"}}}}{{{{.Names}}}}{{{{end}}}}");
+        let format =
+            format!("{{{{if eq (.Label \"pgha.role\") \"{kind}\"}}}}{{{{.Names}}}}{{{{end}}}}");
         let filter = format!("label={}", self.label());
-        let listed = docker(&["container", "ls", "--all", "--filter", &filter, "--format", &format]);
+        let listed =
+            docker(&["container", "ls", "--all", "--filter", &filter, "--format", &format]);
         let mut names: Vec<_> =
             listed.lines().filter(|l| !l.is_empty()).map(str::to_owned).collect();
         names.sort();

@@ -89,7 +89,7 @@ async fn write(config: &Config, acknowledged: &Mutex<Vec<i64>>, stop: &AtomicBoo
             continue;
         };
         id += 1;
-        let row = connected.execute("insert into written values ($1)", &[&id]);
+        let row = async { connected.execute("insert into written values ($1)", &[&id]).await };
         if let Ok(Ok(1)) = tokio::time::timeout(ROW_DEADLINE, row).await {
             acknowledged.lock().expect("nobody panics").push(id);
         } else {
@@ -107,6 +107,10 @@ pub(crate) fn assert_has_all(member: &str, rows: &[i64], deadline_s: u64) {
         let there: BTreeSet<i64> =
             text.lines().map(|line| line.parse().expect("a number")).collect();
         let lost: Vec<_> = rows.iter().filter(|id| !there.contains(id)).collect();
-        if lost.is_empty() { Ok(()) } else { Err(format!("{} rows are not there: {lost:?}", lost.len())) }
+        if lost.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} rows are not there: {lost:?}", lost.len()))
+        }
     });
 }
