@@ -7,6 +7,7 @@
 mod backup;
 mod etcd;
 mod files;
+mod http;
 mod identity;
 mod network;
 mod patroni;

@@ -8,18 +8,22 @@ use std::time::{Duration, Instant};
 
 use pgha_core::render::{self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SSH_PORT, STANZA, data_dir};
 use pgha_core::spec::BackupTransport;
-use pgha_core::topology::{PGBACKREST_PORT, Role};
+use pgha_core::topology::{ETCD_CLIENT_PORT, PGBACKREST_PORT, Role};
 
 use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, network, patroni};
+use crate::{Result, http, network, patroni};
 
 /// Folder of Postgres's socket.
 const SOCKET_DIR: &str = "/run/postgresql";
 /// How long the repository host may take to accept a connection.
 const REPOSITORY_DEADLINE: Duration = Duration::from_secs(1);
+/// How long a start waits for etcd before it goes on without.
+const ETCD_DEADLINE: Duration = Duration::from_secs(10);
+/// How often to ask etcd.
+const ETCD_POLL: Duration = Duration::from_millis(50);
 /// How often to look how far a start has come.
 const SETTLE_POLL: Duration = Duration::from_millis(300);
 /// How long a leader is woken up for replicas that do not come.
@@ -57,6 +61,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         POSTGRES,
     )?;
     let server = backup::prepare_transport(me, member, End::Node)?;
+    wait_for_etcd(me);
     let settle = Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "settle"]);
     Supervisor {
         main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["patroni", &config])),
@@ -66,6 +71,23 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     .run()
 }
 
+/// Waits, not for ever, until etcd has elected a leader.
+///
+/// A Patroni that asks earlier waits 5 s before it asks again, and four starting ones take the time
+/// that etcd needs.
+fn wait_for_etcd(me: &Identity) {
+    let deadline = Instant::now() + ETCD_DEADLINE;
+    let decided = || {
+        me.topology.of_role(Role::Etcd).any(|member| {
+            let version = http::get(member.address, ETCD_CLIENT_PORT, "version");
+            version.is_some_and(|answer| !answer.contains("not_decided"))
+        })
+    };
+    while !decided() && Instant::now() < deadline {
+        std::thread::sleep(ETCD_POLL);
+    }
+}
+
 /// What is to be done once after every start: slots soon, and everything on the disk.
 ///
 /// `initdb` and `pg_basebackup` are told not to wait for the disk, so that a new cluster is there
@@ -73,7 +95,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
 pub(crate) fn settle() -> Result<ExitCode> {
     let me = Identity::from_environment()?;
     let member = me.member()?;
-    let replicas = me.topology.of_role(Role::Postgres).count() - 1;
+    let others = || me.topology.of_role(Role::Postgres).filter(|m| m.name != member.name);
     let password = files::read_secret_copy(API_PASSWORD)?;
     let mut written = false;
     let started = Instant::now();
@@ -86,11 +108,11 @@ pub(crate) fn settle() -> Result<ExitCode> {
             written = true;
         }
         // A leader makes the slots of new members in its next round, up to `loop_wait` from now.
-        let attached = patroni::attached_replicas(member);
-        if attached.is_some_and(|n| n < replicas) {
+        let followers = patroni::followers(member);
+        let settled = followers.is_none_or(|all| others().all(|m| all.contains(&m.name)));
+        if !settled {
             patroni::wake_up(member, &password);
         }
-        let settled = attached.is_none_or(|n| n >= replicas);
         if written && (settled || started.elapsed() > SETTLE_DEADLINE) {
             return Ok(ExitCode::SUCCESS);
         }

@@ -18,6 +18,7 @@ use pgha_core::observe::{
 };
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PATRONI_PORT, Role, Topology};
 
+use crate::http;
 use crate::identity::Identity;
 
 /// What an answer may have before the rest is not read.
@@ -163,14 +164,7 @@ fn request(
     connect: Duration,
     total: Duration,
 ) -> Result<Vec<u8>, String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(connect))
-        .timeout_global(Some(total))
-        .http_status_as_error(false)
-        // A proxy that Docker puts into every container's environment is not for its neighbours.
-        .proxy(None)
-        .build()
-        .into();
+    let agent = http::client(connect, total);
     let answer = match body {
         None => agent.get(url).call(),
         Some(body) => agent.post(url).content_type("application/json").send(body),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
+use crate::host::on_path;
 
 /// Lines of a failed command's output that are shown.
 const SHOWN_LINES: usize = 20;
@@ -12,9 +13,7 @@ const SHOWN_LINES: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ComposeTool {
     /// The program and its first arguments.
-    argv: Vec<&'static str>,
-    /// What it says of its version.
-    pub(crate) version: String,
+    argv: &'static [&'static str],
 }
 
 impl ComposeTool {
@@ -23,22 +22,26 @@ impl ComposeTool {
     /// # Errors
     /// When neither version is there.
     pub(crate) fn find() -> Result<Self> {
-        for argv in [vec!["docker", "compose"], vec!["docker-compose"]] {
-            let asked = Command::new(argv[0])
-                .args(&argv[1..])
-                .args(["version", "--short"])
-                .stderr(Stdio::null())
-                .output();
-            if let Ok(done) = asked
-                && done.status.success()
-            {
-                let version = String::from_utf8_lossy(&done.stdout).trim().to_owned();
-                return Ok(Self { argv, version });
-            }
+        let v2 = Self { argv: &["docker", "compose"] };
+        let v1 = Self { argv: &["docker-compose"] };
+        // Version 1 takes half a second to say its version: being there must do.
+        if v2.version().is_some() {
+            Ok(v2)
+        } else if on_path(v1.argv[0]) {
+            Ok(v1)
+        } else {
+            Err(Error::missing("there is no Compose on this machine")
+                .because("neither `docker compose` nor `docker-compose` can be run")
+                .hint("`apt-get install docker-compose`, or ./quickstart.sh"))
         }
-        Err(Error::missing("there is no Compose on this machine")
-            .because("neither `docker compose` nor `docker-compose` can be run")
-            .hint("`apt-get install docker-compose`, or ./quickstart.sh"))
+    }
+
+    /// What it says of its version; `None` where it cannot be run.
+    pub(crate) fn version(&self) -> Option<String> {
+        let mut command = Command::new(self.argv[0]);
+        command.args(&self.argv[1..]).args(["version", "--short"]).stderr(Stdio::null());
+        let said = command.output().ok().filter(|done| done.status.success())?;
+        Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
     }
 
     /// The command as a user would type it, without arguments.

@@ -12,9 +12,17 @@
 
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 
+mod background_mode;
+mod daily_use;
 mod docker;
+mod durability;
+mod leader_loss;
 mod main_path;
 mod process;
+mod reference_commands;
+mod security;
+mod ssh_transport;
+mod status_truth;
 mod test_cluster;
 mod waiting;
 mod writer;

@@ -1,0 +1,166 @@
+//! What is in the way is said with a hint, and nothing is touched.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::docker::{docker, labelled};
+use crate::process::run;
+use crate::test_cluster::{PGHA_DEADLINE_S, TestCluster};
+use crate::waiting::claim;
+
+#[test]
+#[ignore = "needs a Docker engine; ./test.sh runs it"]
+fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
+    let there = TestCluster::up("bad_input", &["-d", "1", "-c", "2"]);
+    let other = TestCluster::reserve("bad_input_other");
+    let (name, instance) = (there.name.as_str(), there.instance.to_string());
+
+    claim("a second cluster of the same name", || {
+        let untouched = Untouched::of(&[&there, &other]);
+        other.pgha(&["up", "-n", name]).refused(2, &format!("there is a cluster {}", there.id()));
+        other.pgha(&["generate", "-n", name]).refused(2, &there.id());
+        untouched.check("a second cluster of the same name");
+    });
+    claim("a taken instance number", || {
+        let untouched = Untouched::of(&[&there, &other]);
+        let refused = other.pgha(&["up", "-n", &other.name, "--instance", &instance]);
+        refused.refused(2, &format!("instance {instance} is cluster {}", there.id()));
+        untouched.check("a taken instance number");
+    });
+    claim("the same cluster with another specification", || {
+        let untouched = Untouched::of(&[&there, &other]);
+        there.pgha_up(&["-c", "3"]).refused(2, "another specification");
+        there.generate(&["-c", "3"]).refused(2, "another specification");
+        there.generate(&["-c", "3", "--force"]).refused(2, "exists with another specification");
+        untouched.check("another specification");
+    });
+    claim("another cluster's compose file", || {
+        let untouched = Untouched::of(&[&there, &other]);
+        there.pgha(&["up", "-n", &other.name]).refused(2, &format!("belongs to cluster {}", there.id()));
+        untouched.check("another cluster's compose file");
+    });
+    claim("a compose file that is not pgha's", || {
+        fs::write(other.compose_file(), "services: {web: {image: nginx}}\n").expect("a folder");
+        let untouched = Untouched::of(&[&there, &other]);
+        for argv in [vec!["up"], vec!["up", "-n", &other.name], vec!["generate", "-n", &other.name]] {
+            other.pgha(&argv).refused(2, "not a file of pgha's");
+        }
+        untouched.check("a foreign file");
+        fs::remove_file(other.compose_file()).expect("it is there");
+    });
+    claim("a damaged compose file of pgha's", || {
+        let whole = other.generate(&[]);
+        whole.ok();
+        let text = fs::read_to_string(other.compose_file()).expect("it was generated");
+        fs::write(other.compose_file(), &text[..text.len() / 3]).expect("a folder");
+        let untouched = Untouched::of(&[&there, &other]);
+        other.pgha(&["up"]).refused(2, "cannot be read back");
+        untouched.check("a damaged file");
+    });
+    claim("--force writes anew and keeps the old files", || {
+        let damaged = fs::read(other.compose_file()).expect("it is there");
+        let password = fs::read(other.secrets_dir().join("postgres")).expect("a password");
+        other.generate(&["--force"]).ok();
+        let old = |name: &str| fs::read(other.dir().join(name)).expect(name);
+        assert_eq!(old("docker-compose.yaml.old"), damaged);
+        assert_eq!(old("docker-compose.secrets.old/postgres"), password);
+        assert_ne!(old("docker-compose.secrets/postgres"), password);
+        other.assert_nothing_left();
+    });
+    claim("a port that somebody took", || {
+        let ports: Vec<u16> = ports(&other.compose_file());
+        let holder = TcpListener::bind(("127.0.0.1", ports[1])).expect("it was free");
+        let untouched = Untouched::of(&[&there, &other]);
+        other.pgha(&["up"]).refused(1, &format!("port {} of 127.0.0.1 is taken", ports[1]));
+        untouched.check("a taken port");
+        drop(holder);
+    });
+    claim("a subnet that somebody took", || {
+        let text = fs::read_to_string(other.compose_file()).expect("it is there");
+        let subnet = text.split("subnet: ").nth(1).and_then(|t| t.split('}').next()).expect("one");
+        let network = format!("pgha-e2e-squatter-{}", other.instance);
+        docker(&["network", "create", "--subnet", subnet, &network]);
+        let untouched = Untouched::of(&[&there, &other]);
+        let refused = other.pgha(&["up"]);
+        docker(&["network", "rm", &network]);
+        refused.refused(1, &format!("{subnet} is in use"));
+        untouched.check("a taken subnet");
+    });
+    claim("no engine", || {
+        let untouched = Untouched::of(&[&there, &other]);
+        for verb in [vec!["up"], vec!["status"], vec!["list"], vec!["down", "x"]] {
+            let mut command = other.command(&verb);
+            command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+            run(&mut command, PGHA_DEADLINE_S).refused(3, "DOCKER_HOST");
+        }
+        untouched.check("no engine");
+    });
+    claim("a name that is none", || {
+        let untouched = Untouched::of(&[&there, &other]);
+        for verb in ["stop", "start", "down", "status"] {
+            let ran = other.pgha(&[verb, "nosuchcluster"]);
+            assert_eq!(ran.code, Some(3), "{ran:?}");
+            assert!(ran.stderr.starts_with("error: "), "{ran:?}");
+        }
+        untouched.check("a name that is none");
+    });
+    there.wait_whole();
+}
+
+/// Files and engine objects of some clusters as they were.
+#[derive(Debug)]
+struct Untouched<'a> {
+    clusters: &'a [&'a TestCluster],
+    before: Vec<(BTreeMap<String, Vec<u8>>, Value)>,
+}
+
+impl<'a> Untouched<'a> {
+    fn of(clusters: &'a [&'a TestCluster]) -> Self {
+        Self { clusters, before: clusters.iter().map(|c| seen(c)).collect() }
+    }
+
+    /// Panics where anything is not as it was.
+    fn check(&self, refused: &str) {
+        for (cluster, (files, engine)) in self.clusters.iter().zip(&self.before) {
+            let (files_now, engine_now) = seen(cluster);
+            let names = |files: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
+                files.keys().cloned().collect()
+            };
+            assert_eq!(names(&files_now), names(files), "{refused}");
+            for (name, bytes) in files {
+                assert!(files_now[name] == *bytes, "{refused}: {name} was changed");
+            }
+            assert_eq!(engine_now, *engine, "{refused}");
+        }
+    }
+}
+
+fn seen(cluster: &TestCluster) -> (BTreeMap<String, Vec<u8>>, Value) {
+    let mut files = BTreeMap::new();
+    collect(cluster.dir(), &mut files);
+    let by_name = format!("pgha.cluster={}", cluster.name);
+    let things = ["container", "network", "volume"].map(|kind| labelled(kind, &by_name));
+    (files, serde_json::json!([cluster.left(), things, cluster.containers()]))
+}
+
+fn collect(folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.insert(path.display().to_string(), fs::read(&path).expect("a file"));
+        }
+    }
+}
+
+/// Ports of the host in a compose file.
+fn ports(file: &Path) -> Vec<u16> {
+    let text = fs::read_to_string(file).expect("it is there");
+    let after = text.split("127.0.0.1:").skip(1);
+    after.map(|t| t.split(':').next().expect("a port").parse().expect("a number")).collect()
+}

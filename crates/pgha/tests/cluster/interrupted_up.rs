@@ -1,0 +1,73 @@
+//! `up` that is interrupted cleans up; `up` that is killed can be repeated.
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use crate::docker::labelled;
+use crate::process::start;
+use crate::test_cluster::{TestCluster, nodes_of};
+use crate::waiting::{claim, until};
+
+#[test]
+#[ignore = "needs a Docker engine; ./test.sh runs it"]
+fn an_interrupted_up_cleans_up_and_a_killed_one_can_be_repeated() {
+    let cluster = TestCluster::reserve("interrupted_up");
+    cluster.generate(&[]).ok();
+    for (what, signal) in [("SIGINT", "INT"), ("SIGTERM", "TERM")] {
+        claim(&format!("{what} while Compose makes containers leaves nothing"), || {
+            let mut up = start_up(&cluster);
+            until("the first container is there", 60, || containers(&cluster, 1));
+            send(&up, signal);
+            assert_eq!(ended(&mut up), Some(1));
+            cluster.assert_nothing_left();
+        });
+    }
+    claim("SIGINT while members start leaves nothing", || {
+        let mut up = start_up(&cluster);
+        until("some Postgres node runs", 60, || {
+            let view = cluster.pgha(&["status", &cluster.id(), "--json"]).result()?;
+            let view: serde_json::Value = serde_json::from_str(&view).map_err(|e| e.to_string())?;
+            let runs = nodes_of(&view).any(|m| m["container_state"] == "running");
+            if runs { Ok(()) } else { Err("none runs".to_owned()) }
+        });
+        send(&up, "INT");
+        assert_eq!(ended(&mut up), Some(1));
+        cluster.assert_nothing_left();
+    });
+    for wanted in [1, 4] {
+        claim(&format!("killed with {wanted} containers made, the next up ends well"), || {
+            let mut up = start_up(&cluster);
+            until("containers are there", 60, || containers(&cluster, wanted));
+            send(&up, "KILL");
+            assert_eq!(ended(&mut up), None);
+            cluster.pgha(&["up"]).ok();
+            cluster.wait_whole();
+            cluster.pgha(&["down", &cluster.id(), "--volumes", "--yes"]).ok();
+            cluster.assert_nothing_left();
+        });
+    }
+}
+
+fn start_up(cluster: &TestCluster) -> Child {
+    start(&mut cluster.command(&["up"])).1
+}
+
+fn containers(cluster: &TestCluster, wanted: usize) -> Result<(), String> {
+    let made = labelled("container", &cluster.label()).len();
+    if made >= wanted { Ok(()) } else { Err(format!("{made} of {wanted}")) }
+}
+
+fn send(child: &Child, signal: &str) {
+    let argv = [format!("-{signal}"), child.id().to_string()];
+    let sent = Command::new("kill").args(argv).status().expect("there is a kill");
+    assert!(sent.success(), "up had ended before it got {signal}");
+}
+
+/// The exit code once it has ended; `None` where a signal ended it.
+fn ended(child: &mut Child) -> Option<i32> {
+    let started = Instant::now();
+    until("up has ended", 90, || match child.try_wait() {
+        Ok(Some(status)) => Ok(status.code()),
+        other => Err(format!("{other:?} after {:?}", Duration::as_secs(&started.elapsed()))),
+    })
+}
