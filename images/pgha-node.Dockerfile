@@ -18,7 +18,8 @@ RUN if [ -e host-ca.crt ]; then cat host-ca.crt >> /etc/ssl/certs/ca-certificate
  && target=$(uname -m)-unknown-linux-gnu \
  && RUSTFLAGS="-C target-feature=+crt-static" \
         cargo build --release --locked --target "$target" -p pgha-node \
- && install -D "target/$target/release/pgha-node" /out/pgha-node
+ && install -D "target/$target/release/pgha-node" /out/pgha-node \
+ && rm -r target ~/.cargo
 
 # docker create wants a command, though it never runs.
 CMD ["/out/pgha-node"]

@@ -9,9 +9,11 @@
 pub mod connect;
 pub mod estimate;
 pub mod lint;
+pub mod observe;
 pub mod overview;
 pub mod placement;
 pub mod plan;
+pub mod ready;
 pub mod render;
 pub mod spec;
 pub mod status;

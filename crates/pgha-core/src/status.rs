@@ -1,6 +1,21 @@
-//! What every screen draws of a running cluster.
+//! What every screen draws of a running cluster: a [`ClusterView`], made from what was observed.
+//!
+//! The view tells what is known now and nothing else. A leader is named only where etcd names it
+//! with a quorum's consent and its own Patroni answers as a running primary; whoever was the leader
+//! before is never shown as if it still were. What could not be learned is absent, and a
+//! [`Problem`] says so. Nothing here asks anybody anything.
+
+mod problems;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
+use crate::topology::{Member, Role, SiteKind, Topology};
+
+pub use problems::{LAG_MAX_BYTES, Problem, Severity};
 
 /// How the container of a member is, in the engine's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +33,20 @@ pub enum ContainerState {
     Restarting,
     /// Stopped, killed, ended by itself, or being removed.
     Stopped,
+}
+
+impl ContainerState {
+    /// The word in listings and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// What the engine says of one container.
@@ -41,3 +70,466 @@ pub struct NetworkFact {
     /// Its underlay subnet, such as `172.18.0.0/24`.
     pub subnet: Option<String>,
 }
+
+/// Everything that was observed of one cluster at one time.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// The containers there are.
+    pub containers: Vec<ContainerFact>,
+    /// The networks there are.
+    pub networks: Vec<NetworkFact>,
+    /// By name of the site: what its probe printed, or why there is no report. A site of which no
+    /// container runs is not in here.
+    pub sites: BTreeMap<String, Result<SiteObservation, String>>,
+}
+
+/// A cluster as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Instance number.
+    pub instance: u32,
+    /// The leader, where it is certain; see the module.
+    pub leader: Option<String>,
+    /// Identifier of the database system.
+    pub system_id: Option<String>,
+    /// Every site, the external one last.
+    pub sites: Vec<SiteView>,
+    /// Every member, the router last.
+    pub members: Vec<MemberView>,
+    /// Every etcd member.
+    pub etcd: Vec<EtcdView>,
+    /// Whether etcd can decide anything.
+    pub quorum: QuorumView,
+    /// What is wrong or could not be learned, the worst first.
+    pub problems: Vec<Problem>,
+}
+
+/// One site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteView {
+    /// Its name, such as `DC1`.
+    pub name: String,
+    /// Data center or external.
+    pub kind: SiteKind,
+    /// Name of its Docker network.
+    pub network: String,
+    /// Docker's subnet of it; `null` where the network is not there.
+    pub subnet: Option<String>,
+    /// Names of its members.
+    pub members: Vec<String>,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// Its name.
+    pub name: String,
+    /// Its site; `null` for the router, which stands in all.
+    pub site: Option<String>,
+    /// What it is for.
+    pub kind: Role,
+    /// What a Postgres node is among the others; `null` where unknown and for other kinds.
+    pub role: Option<NodeRole>,
+    /// Postgres: `streaming`, or Patroni's word for its state, such as `running` or `creating
+    /// replica`. etcd: `healthy` or `unhealthy`. Backup host: `stanza exists` or `no stanza`.
+    /// `null` where unknown.
+    pub state: Option<String>,
+    /// Timeline of a Postgres node.
+    pub timeline: Option<u64>,
+    /// How far a replica is behind the leader, in bytes of WAL received; `null` where either
+    /// position is unknown or they are on different timelines.
+    pub lag_bytes: Option<u64>,
+    /// Port on the host's loopback.
+    pub host_port: Option<u16>,
+    /// Its address inside the cluster; `null` for the router, which has one in every site.
+    pub address: Option<Ipv4Addr>,
+    /// How its container is.
+    pub container_state: ContainerState,
+    /// Why nothing more is known of it.
+    pub error: Option<String>,
+}
+
+/// What a Postgres node is among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeRole {
+    /// The leader, confirmed by etcd and by itself.
+    Leader,
+    /// Runs as primary on its own word: not confirmed by etcd.
+    Primary,
+    /// Follows.
+    Replica,
+    /// Follows, and is waited for.
+    SyncStandby,
+    /// Follows, and counts for quorum commit.
+    QuorumStandby,
+}
+
+impl NodeRole {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+            Self::SyncStandby => "sync_standby",
+            Self::QuorumStandby => "quorum_standby",
+        }
+    }
+
+    /// It follows some leader.
+    pub fn follows(self) -> bool {
+        matches!(self, Self::Replica | Self::SyncStandby | Self::QuorumStandby)
+    }
+}
+
+/// One etcd member.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EtcdView {
+    /// Its name.
+    pub name: String,
+    /// It answered a linearizable read, so it is in touch with a quorum.
+    pub healthy: bool,
+    /// It leads the others; `null` where it is not healthy or does not know.
+    pub leader: Option<bool>,
+    /// How long that read took or was waited for, in milliseconds.
+    pub took_ms: Option<f64>,
+    /// Its id, in hexadecimal as `etcdctl` shows it.
+    pub id: Option<String>,
+    /// Version of etcd.
+    pub version: Option<String>,
+    /// Size of its database on disk.
+    pub db_size_bytes: Option<u64>,
+    /// It has no vote yet.
+    pub learner: Option<bool>,
+    /// Raft term.
+    pub raft_term: Option<u64>,
+    /// Last index in its log.
+    pub raft_index: Option<u64>,
+    /// Last index it has applied.
+    pub raft_applied_index: Option<u64>,
+    /// Why it is not healthy, or what it complains of.
+    pub error: Option<String>,
+}
+
+/// Whether etcd can decide anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuorumView {
+    /// Members known to stand together. At least `need` if and only if a linearizable read
+    /// succeeded; otherwise the most that can be together, and fewer than `need`.
+    pub have: u32,
+    /// Members that must stand together: a majority of all.
+    pub need: u32,
+}
+
+impl QuorumView {
+    /// There is a quorum.
+    pub fn reached(self) -> bool {
+        self.have >= self.need
+    }
+}
+
+impl ClusterView {
+    /// Draws the conclusions from what was observed.
+    pub fn new(topology: &Topology, observed: &Observed) -> Self {
+        let known = Known::new(topology, observed);
+        let leader = known.leader();
+        let etcd: Vec<EtcdView> =
+            topology.of_role(Role::Etcd).map(|member| known.etcd_view(member)).collect();
+        let mut members: Vec<MemberView> = topology
+            .members
+            .iter()
+            .map(|member| known.member_view(member, leader.map(|(name, _)| name), &etcd))
+            .collect();
+        if let Some((_, leader)) = leader {
+            for member in &mut members {
+                member.lag_bytes = known.patroni(&member.name).and_then(|p| lag(leader, p));
+            }
+        }
+        members.push(known.router_view());
+        let mut view = Self {
+            cluster: topology.id.name.clone(),
+            instance: topology.id.instance,
+            leader: leader.map(|(name, _)| name.to_owned()),
+            system_id: known.system_id(),
+            sites: known.site_views(),
+            quorum: known.quorum(),
+            members,
+            etcd,
+            problems: Vec::new(),
+        };
+        view.problems = problems::of(&known, &view);
+        view
+    }
+
+    /// The member of that name.
+    pub fn member(&self, name: &str) -> Option<&MemberView> {
+        self.members.iter().find(|m| m.name == name)
+    }
+
+    /// Postgres nodes, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = &MemberView> {
+        self.members.iter().filter(|m| m.kind == Role::Postgres)
+    }
+
+    /// The router.
+    pub fn router(&self) -> Option<&MemberView> {
+        self.members.iter().find(|m| m.kind == Role::Wan)
+    }
+
+    /// The worst severity among the problems.
+    pub fn worst(&self) -> Option<Severity> {
+        self.problems.iter().map(|p| p.severity).min()
+    }
+}
+
+/// How far a running replica has received less than the leader has written. Positions on different
+/// timelines do not compare.
+fn lag(leader: &Patroni, replica: &Patroni) -> Option<u64> {
+    if replica.role != "replica" || replica.timeline? != leader.timeline? {
+        return None;
+    }
+    let has = replica.received.max(replica.replayed)?;
+    Some(leader.location?.saturating_sub(has))
+}
+
+/// What was observed, by member.
+struct Known<'a> {
+    topology: &'a Topology,
+    observed: &'a Observed,
+    containers: BTreeMap<&'a str, &'a ContainerFact>,
+    nodes: BTreeMap<&'a str, &'a NodeObservation>,
+    etcd: BTreeMap<&'a str, &'a EtcdObservation>,
+    /// The latest read that a quorum consented to.
+    dcs: Option<&'a Dcs>,
+}
+
+impl<'a> Known<'a> {
+    fn new(topology: &'a Topology, observed: &'a Observed) -> Self {
+        let reports = || observed.sites.values().filter_map(|report| report.as_ref().ok());
+        Self {
+            topology,
+            observed,
+            containers: observed.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
+            nodes: reports().flat_map(|r| &r.postgres).map(|n| (n.name.as_str(), n)).collect(),
+            etcd: reports().flat_map(|r| &r.etcd).map(|e| (e.name.as_str(), e)).collect(),
+            dcs: reports()
+                .flat_map(|r| &r.etcd)
+                .filter_map(|e| e.dcs.as_ref().ok())
+                .max_by_key(|dcs| dcs.revision),
+        }
+    }
+
+    /// What the Patroni of a node answered.
+    fn patroni(&self, name: &str) -> Option<&'a Patroni> {
+        self.nodes.get(name).and_then(|node| node.patroni.as_ref().ok())
+    }
+
+    /// Nodes that run as primary on their own word, in order.
+    fn primaries(&self) -> Vec<&'a str> {
+        self.topology
+            .of_role(Role::Postgres)
+            .filter(|m| self.patroni(&m.name).is_some_and(Patroni::is_running_primary))
+            .map(|m| m.name.as_str())
+            .collect()
+    }
+
+    /// The leader: named by etcd with a quorum's consent, and a running primary on its own word.
+    fn leader(&self) -> Option<(&'a str, &'a Patroni)> {
+        let name = self.dcs?.leader.as_deref()?;
+        Some((name, self.patroni(name).filter(|p| p.is_running_primary())?))
+    }
+
+    fn system_id(&self) -> Option<String> {
+        let of_store = self.dcs.and_then(|dcs| dcs.system_id.clone());
+        of_store.or_else(|| {
+            self.nodes.values().find_map(|n| n.patroni.as_ref().ok()?.system_id.clone())
+        })
+    }
+
+    fn container_state(&self, name: &str) -> ContainerState {
+        self.containers.get(name).map_or(ContainerState::Missing, |c| c.state)
+    }
+
+    fn quorum(&self) -> QuorumView {
+        let need = self.topology.placement.quorum();
+        let count = |answered: fn(&EtcdObservation) -> bool, site: Option<&str>| -> u32 {
+            let reports = self
+                .observed
+                .sites
+                .iter()
+                .filter(|(name, _)| site.is_none_or(|site| site == name.as_str()));
+            let members = reports
+                .filter_map(|(_, report)| report.as_ref().ok())
+                .flat_map(|report| &report.etcd)
+                .filter(|member| answered(member));
+            u32::try_from(members.count()).unwrap_or(u32::MAX)
+        };
+        if self.dcs.is_some() {
+            return QuorumView { have: count(|m| m.dcs.is_ok(), None).max(need), need };
+        }
+        let alive: fn(&EtcdObservation) -> bool = |m| m.status.is_ok();
+        let together = if self.container_state(&self.topology.router()) == ContainerState::Running {
+            count(alive, None)
+        } else {
+            let of_site = |site: &crate::topology::Site| count(alive, Some(&site.name));
+            self.topology.sites.iter().map(of_site).max().unwrap_or_default()
+        };
+        QuorumView { have: together.min(need.saturating_sub(1)), need }
+    }
+
+    /// Why nothing is known of a member, apart from what was asked of itself.
+    fn silence(&self, member: &Member) -> Option<String> {
+        let state = self.container_state(&member.name);
+        if state != ContainerState::Running {
+            return Some(format!("container {}", state.as_str()));
+        }
+        match self.observed.sites.get(&self.topology.site(member.site).name) {
+            Some(Ok(_)) => None,
+            Some(Err(reason)) => Some(format!("could not learn: {reason}")),
+            None => Some("could not learn: its site was not asked".to_owned()),
+        }
+    }
+
+    fn etcd_view(&self, member: &Member) -> EtcdView {
+        let seen = self.etcd.get(member.name.as_str());
+        let status = seen.and_then(|seen| seen.status.as_ref().ok());
+        let healthy = seen.is_some_and(|seen| seen.dcs.is_ok());
+        let error = match seen {
+            None => Some(self.silence(member).unwrap_or_else(|| "could not learn".to_owned())),
+            Some(seen) => {
+                let complaint = status.and_then(|s| s.errors.first());
+                let failed = seen.status.as_ref().err().or(seen.dcs.as_ref().err());
+                complaint.or(failed).cloned()
+            }
+        };
+        EtcdView {
+            name: member.name.clone(),
+            healthy,
+            leader: status
+                .filter(|s| healthy && s.leader_id != 0)
+                .map(|s| s.leader_id == s.member_id),
+            took_ms: seen.map(|seen| seen.took_ms),
+            id: status.map(|s| format!("{:x}", s.member_id)),
+            version: status.map(|s| s.version.clone()),
+            db_size_bytes: status.map(|s| s.db_size_bytes),
+            learner: status.map(|s| s.learner),
+            raft_term: status.map(|s| s.raft_term),
+            raft_index: status.map(|s| s.raft_index),
+            raft_applied_index: status.map(|s| s.raft_applied_index),
+            error,
+        }
+    }
+
+    fn member_view(&self, member: &Member, leader: Option<&str>, etcd: &[EtcdView]) -> MemberView {
+        let container = self.containers.get(member.name.as_str());
+        let mut view = MemberView {
+            name: member.name.clone(),
+            site: Some(self.topology.site(member.site).name.clone()),
+            kind: member.role,
+            role: None,
+            state: None,
+            timeline: None,
+            lag_bytes: None,
+            host_port: container.and_then(|c| c.host_port),
+            address: Some(member.address),
+            container_state: self.container_state(&member.name),
+            error: self.silence(member),
+        };
+        match member.role {
+            Role::Postgres => match self.nodes.get(member.name.as_str()).map(|n| &n.patroni) {
+                None => {}
+                Some(Err(reason)) => view.error = view.error.or_else(|| Some(reason.clone())),
+                Some(Ok(patroni)) => {
+                    view.role = node_role(patroni, leader == Some(&member.name));
+                    view.state = Some(node_state(patroni));
+                    view.timeline = patroni.timeline;
+                    view.error = None;
+                }
+            },
+            Role::Etcd => {
+                if let Some(seen) = etcd.iter().find(|e| e.name == member.name) {
+                    let word = if seen.healthy { "healthy" } else { "unhealthy" };
+                    view.state = seen.took_ms.map(|_| word.to_owned());
+                    view.error.clone_from(&seen.error);
+                }
+            }
+            Role::Backup => {
+                view.state = self
+                    .stanza_exists()
+                    .map(|exists| if exists { "stanza exists" } else { "no stanza" }.to_owned());
+            }
+            Role::Wan => {}
+        }
+        view
+    }
+
+    /// Whether the stanza exists, where the backup host could say.
+    fn stanza_exists(&self) -> Option<bool> {
+        self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?.stanza
+    }
+
+    fn router_view(&self) -> MemberView {
+        let name = self.topology.router();
+        let container_state = self.container_state(&name);
+        let runs = container_state == ContainerState::Running;
+        MemberView {
+            name,
+            site: None,
+            kind: Role::Wan,
+            role: None,
+            state: None,
+            timeline: None,
+            lag_bytes: None,
+            host_port: None,
+            address: None,
+            container_state,
+            error: (!runs).then(|| format!("container {}", container_state.as_str())),
+        }
+    }
+
+    fn site_views(&self) -> Vec<SiteView> {
+        let subnet = |network: &str| {
+            self.observed.networks.iter().find(|n| n.name == network)?.subnet.clone()
+        };
+        let members = |number| {
+            let there = self.topology.members.iter().filter(|m| m.site == number);
+            there.map(|m| m.name.clone()).collect()
+        };
+        self.topology
+            .sites
+            .iter()
+            .map(|site| SiteView {
+                name: site.name.clone(),
+                kind: site.kind,
+                network: site.network.clone(),
+                subnet: subnet(&site.network),
+                members: members(site.number),
+            })
+            .collect()
+    }
+}
+
+fn node_role(patroni: &Patroni, leader: bool) -> Option<NodeRole> {
+    match patroni.role.as_str() {
+        _ if leader => Some(NodeRole::Leader),
+        _ if patroni.is_running_primary() => Some(NodeRole::Primary),
+        "replica" if patroni.sync_standby => Some(NodeRole::SyncStandby),
+        "replica" if patroni.quorum_standby => Some(NodeRole::QuorumStandby),
+        "replica" => Some(NodeRole::Replica),
+        _ => None,
+    }
+}
+
+/// As `patronictl list` has it: how a running replica gets its WAL says more than that it runs.
+fn node_state(patroni: &Patroni) -> String {
+    match &patroni.replication_state {
+        Some(replication) if patroni.state == "running" => replication.clone(),
+        _ => patroni.state.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,7 @@ pub(crate) enum Command {
 }
 
 /// What the cluster shall be: a file, flags, or a file with flags over it.
-#[derive(Debug, Default, Clone, Args)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct SpecArgs {
     /// Read the cluster from a TOML file; flags given beside it win

@@ -60,6 +60,11 @@ impl Error {
         self
     }
 
+    /// The innermost reason there is, for quoting in a larger answer.
+    pub(crate) fn cause(&self) -> &str {
+        self.why.last().unwrap_or(&self.what).trim()
+    }
+
     /// The code `main` exits with.
     pub(crate) fn exit_code(&self) -> u8 {
         self.exit as u8

@@ -6,16 +6,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipnet::Ipv4Net;
+use pgha_core::estimate::Needs;
+use pgha_core::lint::has_errors;
 use pgha_core::render;
 use pgha_core::spec::Spec;
-use pgha_core::topology::{HostChoices, Topology};
+use pgha_core::topology::{HostChoices, Role, Topology};
 
 use crate::cli::OutputArgs;
 use crate::cluster::Cluster;
 use crate::compose_file::{self, Found};
 use crate::error::{Error, OrFail, Result};
-use crate::{host, secrets};
+use crate::host::Taken;
+use crate::{host, screen, secrets};
 
 /// A cluster whose files are on disk.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ pub(crate) fn generate(spec: Spec, output: &OutputArgs, existing: &[Cluster]) ->
     };
 
     let topology = Topology::new(spec, instance);
-    let choices = choose(&topology, kept, existing)?;
+    let choices = choose(&topology, kept, existing, output.force)?;
     let secrets_dir = secrets::dir_of(&file);
     compose_file::set_aside(&file)?;
     compose_file::set_aside(&secrets_dir)?;
@@ -152,29 +154,33 @@ fn choose(
     topology: &Topology,
     kept: Option<HostChoices>,
     existing: &[Cluster],
+    force: bool,
 ) -> Result<HostChoices> {
+    let taken = taken_by(existing);
     if let Some(kept) = kept {
         let fits = kept.subnets.len() == topology.sites.len()
-            && topology
-                .of_role(pgha_core::topology::Role::Postgres)
-                .all(|m| kept.ports.contains_key(&m.name));
+            && topology.of_role(Role::Postgres).all(|m| kept.ports.contains_key(&m.name))
+            && kept.ports.values().all(|port| host::port_is_free(*port));
         if fits {
             return Ok(kept);
         }
     }
-    let (ports, subnets) = taken_by(existing);
-    host::choose(topology, &ports, &subnets)
+    let needs = Needs::of(topology);
+    let lacking = needs.lacking(&host::capacity(&needs, &taken));
+    screen::tell(&screen::plan::findings(&lacking))?;
+    if has_errors(&lacking) && !force {
+        return Err(Error::failed("this host is too small for the cluster, by estimate"));
+    }
+    host::choose(topology, &taken)
 }
 
-/// Ports and subnets of clusters that are there, running or not.
-fn taken_by(existing: &[Cluster]) -> (BTreeSet<u16>, Vec<Ipv4Net>) {
-    let ports = existing.iter().flat_map(|c| &c.containers).filter_map(|c| c.host_port).collect();
-    let subnets = existing
-        .iter()
-        .flat_map(|c| &c.networks)
-        .filter_map(|n| n.subnet.as_ref()?.parse().ok())
-        .collect();
-    (ports, subnets)
+/// What clusters that are there have taken, running or not.
+fn taken_by(existing: &[Cluster]) -> Taken {
+    let networks = existing.iter().flat_map(|c| &c.networks);
+    Taken {
+        ports: existing.iter().flat_map(|c| &c.containers).filter_map(|c| c.host_port).collect(),
+        subnets: networks.filter_map(|n| n.subnet.as_ref()?.parse().ok()).collect(),
+    }
 }
 
 /// Writes a file so that a reader sees all of it or nothing.

@@ -5,13 +5,14 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
 use ipnet::Ipv4Net;
+use pgha_core::estimate::{HostCapacity, Needs};
 use pgha_core::topology::{FIRST_HOST_PORT, HostChoices, Role, Topology};
 
 use crate::error::{Error, Result};
 
-/// The second bytes of 10.0.0.0/8 that underlay subnets are taken from. Docker's own pools and
-/// most companies' networks lie elsewhere; what is in use is passed over in any case.
-const UNDERLAY_SECOND_BYTES: std::ops::RangeInclusive<u8> = 213..=219;
+/// Where underlay subnets are taken from. Docker's own pools and most companies' networks lie
+/// elsewhere; what is in use is passed over in any case.
+const UNDERLAYS: &str = "10.208.0.0/12";
 
 /// Whether a server may still be published on this port of the loopback.
 pub(crate) fn port_is_free(port: u16) -> bool {
@@ -48,45 +49,59 @@ pub(crate) fn available_memory() -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// What clusters that may not be running right now have taken.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// Ports of the loopback.
+    pub(crate) ports: BTreeSet<u16>,
+    /// Subnets of networks.
+    pub(crate) subnets: Vec<Ipv4Net>,
+}
+
+/// What this host has to give, as far as `needs` asks.
+pub(crate) fn capacity(needs: &Needs, taken: &Taken) -> HostCapacity {
+    let at_most = |wanted: u32| usize::try_from(wanted).unwrap_or(usize::MAX);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    HostCapacity {
+        // A host that does not say is not refused.
+        memory_available_bytes: available_memory().unwrap_or(u64::MAX),
+        free_subnets: count(free_subnets(taken).take(at_most(needs.subnets)).count()),
+        free_ports: count(free_ports(taken).take(at_most(needs.ports)).count()),
+    }
+}
+
 /// Chooses a port for every Postgres node and a subnet for every site.
-///
-/// `ports_taken` and `subnets_taken` are those of clusters that may not be running right now.
 ///
 /// # Errors
 /// When there are not enough left.
-pub(crate) fn choose(
-    topology: &Topology,
-    ports_taken: &BTreeSet<u16>,
-    subnets_taken: &[Ipv4Net],
-) -> Result<HostChoices> {
-    let mut free = (FIRST_HOST_PORT..=u16::MAX)
-        .filter(|port| !ports_taken.contains(port) && port_is_free(*port));
-    let mut ports = BTreeMap::new();
-    for member in topology.of_role(Role::Postgres) {
-        let port = free.next().ok_or_else(|| {
-            Error::failed("there are not enough free ports on this host").because(format!(
-                "{} ports from {FIRST_HOST_PORT} upward are needed",
-                ports.len() + 1
-            ))
-        })?;
-        ports.insert(member.name.clone(), port);
-    }
-    let mut taken = routed_subnets();
-    taken.extend_from_slice(subnets_taken);
-    let subnets: Vec<_> = free_subnets(&taken).take(topology.sites.len()).collect();
-    if subnets.len() < topology.sites.len() {
-        return Err(Error::failed("there are not enough free subnets on this host")
-            .because(format!("{} sites need a /24 each", topology.sites.len())));
+pub(crate) fn choose(topology: &Topology, taken: &Taken) -> Result<HostChoices> {
+    let nodes: Vec<_> = topology.of_role(Role::Postgres).map(|m| m.name.clone()).collect();
+    let (wanted, sites) = (nodes.len(), topology.sites.len());
+    let ports: BTreeMap<_, _> = nodes.into_iter().zip(free_ports(taken)).collect();
+    let subnets: Vec<_> = free_subnets(taken).take(sites).collect();
+    if ports.len() < wanted || subnets.len() < sites {
+        return Err(Error::failed("this host has too few free ports or subnets").because(format!(
+            "{} of {wanted} ports from {FIRST_HOST_PORT} upward, {} of {sites} subnets in {UNDERLAYS}",
+            ports.len(),
+            subnets.len()
+        )));
     }
     Ok(HostChoices { ports, subnets })
 }
 
-/// Every /24 of the range for underlays that overlaps nothing in `taken`.
-fn free_subnets(taken: &[Ipv4Net]) -> impl Iterator<Item = Ipv4Net> {
-    UNDERLAY_SECOND_BYTES
-        .flat_map(|second| (0..=u8::MAX).map(move |third| (second, third)))
-        .map(|(second, third)| Ipv4Net::new_assert(Ipv4Addr::new(10, second, third, 0), 24))
-        .filter(move |net| !taken.iter().any(|other| other.contains(net) || net.contains(other)))
+/// Ports of the loopback that nothing listens on and no cluster has.
+fn free_ports(taken: &Taken) -> impl Iterator<Item = u16> {
+    (FIRST_HOST_PORT..=u16::MAX).filter(|port| !taken.ports.contains(port) && port_is_free(*port))
+}
+
+/// Every /24 of the range for underlays that overlaps no route and no network.
+fn free_subnets(taken: &Taken) -> impl Iterator<Item = Ipv4Net> {
+    let used: Vec<_> = routed_subnets().into_iter().chain(taken.subnets.iter().copied()).collect();
+    let range: Ipv4Net = UNDERLAYS.parse().expect("a constant");
+    range
+        .subnets(24)
+        .expect("the range is wider")
+        .filter(move |net| !used.iter().any(|other| other.contains(net) || net.contains(other)))
 }
 
 #[cfg(test)]
@@ -103,11 +118,11 @@ mod tests {
 
     #[test]
     fn a_subnet_inside_or_around_a_taken_one_is_passed_over() {
-        let taken = [
-            "10.213.0.0/23".parse().expect("a subnet"),
-            "10.213.2.128/25".parse().expect("a subnet"),
-        ];
-        let first = free_subnets(&taken).next().expect("there are others");
-        assert_eq!(first, "10.213.3.0/24".parse().expect("a subnet"));
+        let subnet = |text: &str| text.parse::<Ipv4Net>().expect("a subnet");
+        let subnets = vec![subnet("10.208.0.0/16"), subnet("10.209.0.128/25")];
+        let taken = Taken { subnets, ..Taken::default() };
+        assert_eq!(free_subnets(&taken).find(|n| *n < subnet("10.209.0.0/24")), None);
+        assert_eq!(free_subnets(&taken).find(|n| *n == subnet("10.209.0.0/24")), None);
+        assert!(free_subnets(&taken).count() > 1000);
     }
 }

@@ -1,28 +1,64 @@
 //! `pgha generate`: the compose file and its secrets.
 
-use pgha_core::spec::Spec;
+use pgha_core::overview::overview;
 
-use crate::cli::Generate;
+use crate::cli::{Generate, OutputArgs};
 use crate::cluster::{self, Cluster};
 use crate::command::spec_args;
 use crate::docker::Engine;
-use crate::error::Result;
-use crate::generated;
+use crate::error::{Error, Result};
+use crate::generated::{self, Generated};
+use crate::screen;
 
 /// Carries out `pgha generate`.
 pub(crate) async fn run(args: &Generate) -> Result<()> {
-    let spec: Spec = spec_args::checked(&args.spec)?;
+    let spec = spec_args::checked(&args.spec)?;
     let existing = clusters_if_reachable().await;
     let made = generated::generate(spec, &args.output, &existing)?;
-    let _ = made;
-    Ok(())
+    screen::print(&format!("{}\n{}", overview(&made.topology), next_steps(&made, &args.output)))
+}
+
+/// What to run next, in the folder this was called from.
+fn next_steps(made: &Generated, output: &OutputArgs) -> String {
+    let id = &made.topology.id;
+    let (file, compose) = (output.output.display(), "docker-compose");
+    let (named, up) = if output.output.as_os_str() == "docker-compose.yaml" {
+        (String::new(), "pgha up".to_owned())
+    } else {
+        (format!(" -f {file}"), format!("pgha up -o {file}"))
+    };
+    format!(
+        "File {file} {}
+
+To get started, run ...
+
+{up}
+
+or, without pgha, once `pgha build` has made the images ...
+
+{compose}{named} up -d
+
+To stop and delete the containers run ...
+
+pgha down {id}
+
+To remove the volumes for good too run ...
+
+pgha down {id} --volumes
+
+Try running the following for a status ...
+
+pgha status {id}
+",
+        if made.written { "generated" } else { "is there already, unchanged" },
+    )
 }
 
 /// The clusters of the engine. A file can be written without one, but then without knowing what is
 /// taken.
 async fn clusters_if_reachable() -> Vec<Cluster> {
     let found = async { cluster::find(&Engine::connect().await?).await };
-    found.await.unwrap_or_else(|e: crate::error::Error| {
+    found.await.unwrap_or_else(|e: Error| {
         anstream::eprintln!(
             "{e}\nnote: instance, ports and subnets are chosen without asking the engine"
         );

@@ -2,5 +2,9 @@
 
 pub(crate) mod build;
 pub(crate) mod generate;
+pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod spec_args;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod up;

@@ -28,9 +28,9 @@ pub(crate) fn run(args: &Plan) -> Result<()> {
     let document = Document::of(&spec);
     if args.json {
         let json = serde_json::to_string_pretty(&document).or_fail("cannot write the plan")?;
-        screen::plan::print(&format!("{json}\n"))?;
+        screen::print(&format!("{json}\n"))?;
     } else {
-        screen::plan::tell(&screen::plan::findings(&document.findings))?;
+        screen::tell(&screen::plan::findings(&document.findings))?;
     }
     if lint::has_errors(&document.findings) {
         let errors =
@@ -43,14 +43,14 @@ pub(crate) fn run(args: &Plan) -> Result<()> {
 
     let topology = Topology::new(spec, 1);
     if svg_to_stdout {
-        return screen::plan::print(&topology_svg(&topology));
+        return screen::print(&topology_svg(&topology));
     }
     if let Some(path) = &args.svg {
         write_svg(path, &topology)?;
-        screen::plan::tell(&format!("wrote {}\n", path.display()))?;
+        screen::tell(&format!("wrote {}\n", path.display()))?;
     }
     if !args.json {
-        screen::plan::print(&screen::plan::tables(&topology, &document, args.all))?;
+        screen::print(&screen::plan::tables(&topology, &document, args.all))?;
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! From the command line to a [`Spec`]: a file, flags, or a file with flags over it.
 
+use pgha_core::lint;
 use pgha_core::spec::Spec;
 
 use crate::cli::SpecArgs;
 use crate::error::{Error, Result};
+use crate::screen;
 
 /// Reads the file, if one is named, and lays the flags over it.
 pub(crate) fn spec(args: &SpecArgs) -> Result<Spec> {
@@ -35,8 +37,13 @@ pub(crate) fn spec(args: &SpecArgs) -> Result<Spec> {
     Ok(spec)
 }
 
-/// As [`spec`], refused where it describes no possible cluster.
+/// As [`spec`]; what the lint finds is told, and errors refuse it.
 pub(crate) fn checked(args: &SpecArgs) -> Result<Spec> {
     let spec = spec(args)?;
+    let findings = lint::check(&spec);
+    screen::tell(&screen::plan::findings(&findings))?;
+    if lint::has_errors(&findings) {
+        return Err(Error::bad_input("there can be no such cluster"));
+    }
     Ok(spec)
 }

@@ -1,3 +1,62 @@
 //! What commands show: tables and lines drawn from plain data. Nothing here asks Docker.
+//!
+//! Everything is drawn with its colours; [`print`] leaves them out where nobody would see them.
 
+use std::io::{ErrorKind, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::error::{OrFail, Result};
+
+pub(crate) mod list;
 pub(crate) mod plan;
+pub(crate) mod status;
+pub(crate) mod table;
+
+/// Titles and headers of tables.
+pub(crate) const TITLE: Style = Style::new().bold();
+/// As it should be.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// Works, with less than it should have.
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+/// Does not work.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+/// Plain.
+pub(crate) const PLAIN: Style = Style::new();
+
+/// Writes data to stdout, coloured only for a terminal and never against `NO_COLOR`. A reader that
+/// has seen enough, such as `head`, is no failure.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub(crate) fn print(text: &str) -> Result<()> {
+    write_all(&mut anstream::stdout().lock(), text)
+}
+
+/// Writes talk to stderr, coloured likewise.
+///
+/// # Errors
+/// When stderr cannot be written to.
+pub(crate) fn tell(text: &str) -> Result<()> {
+    write_all(&mut anstream::stderr().lock(), text)
+}
+
+fn write_all(out: &mut dyn Write, text: &str) -> Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.or_fail("cannot write the output"),
+    }
+}
+
+/// Writes JSON to stdout, indented.
+///
+/// # Errors
+/// When stdout cannot be written to.
+///
+/// # Panics
+/// Never: what is printed is plain data.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).expect("plain data is always JSON");
+    text.push('\n');
+    print(&text)
+}

@@ -1,7 +1,6 @@
 //! What `pgha plan` shows to people: placement, survival and findings.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
@@ -9,8 +8,6 @@ use pgha_core::lint::{Finding, Severity};
 use pgha_core::plan::Plan;
 use pgha_core::survival::{self, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
-
-use crate::error::{OrFail, Result};
 
 const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -22,23 +19,6 @@ const BAD_ENDS: char = '\u{e001}';
 
 /// Widest table, in columns.
 const WIDTH_MAX: u16 = 80;
-
-/// Writes data to stdout; a reader that has seen enough is no failure.
-pub(crate) fn print(text: &str) -> Result<()> {
-    write_all(&mut anstream::stdout(), text)
-}
-
-/// Writes talk to stderr.
-pub(crate) fn tell(text: &str) -> Result<()> {
-    write_all(&mut anstream::stderr(), text)
-}
-
-fn write_all(out: &mut dyn Write, text: &str) -> Result<()> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other.or_fail("cannot write the output"),
-    }
-}
 
 /// Placement and survival; `all` has each set of sites in a row of its own.
 pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {

@@ -1,0 +1,122 @@
+//! What a cluster still waits for before it is ready.
+//!
+//! Ready means: the router forwards, every etcd member is healthy, every Postgres node is the
+//! leader or streams from it on its timeline, and the stanza exists. Judges a [`ClusterView`] and
+//! keeps no time: how long anybody has waited is the caller's business.
+
+use std::fmt;
+
+use crate::status::{ClusterView, ContainerState, MemberView, NodeRole};
+use crate::topology::Role;
+
+/// A member that is not ready, and what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The member.
+    pub member: String,
+    /// What for: a phrase such as `cloning from the leader`.
+    pub phrase: String,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.member, self.phrase)
+    }
+}
+
+/// Every member that is not ready, in the order of the view; empty once the cluster is.
+pub fn awaiting(view: &ClusterView) -> Vec<Waiting> {
+    let phrase = |member: &MemberView| {
+        if member.container_state == ContainerState::Running {
+            match member.kind {
+                Role::Postgres => postgres(view, member),
+                Role::Etcd => etcd(view, member),
+                Role::Backup => backup(view, member),
+                Role::Wan => None,
+            }
+        } else {
+            Some(container(member.container_state).to_owned())
+        }
+    };
+    view.members
+        .iter()
+        .filter_map(|m| phrase(m).map(|phrase| Waiting { member: m.name.clone(), phrase }))
+        .collect()
+}
+
+fn container(state: ContainerState) -> &'static str {
+    match state {
+        ContainerState::Missing => "no container yet",
+        ContainerState::Created => "container not started yet",
+        ContainerState::Paused => "container is paused",
+        ContainerState::Restarting => "container fails and is started again",
+        ContainerState::Stopped => "container has stopped",
+        ContainerState::Running => "container runs",
+    }
+}
+
+fn etcd(view: &ClusterView, member: &MemberView) -> Option<String> {
+    let seen = view.etcd.iter().find(|e| e.name == member.name)?;
+    if seen.healthy {
+        return None;
+    }
+    Some(if seen.raft_term.is_none() {
+        format!("etcd: {}", seen.error.as_deref().unwrap_or("not answering yet"))
+    } else if view.quorum.reached() {
+        "etcd: not in touch with the quorum yet".to_owned()
+    } else {
+        "etcd: no quorum yet".to_owned()
+    })
+}
+
+fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
+    let Some(state) = member.state.as_deref() else {
+        return Some(format!("Patroni: {}", member.error.as_deref().unwrap_or("not up yet")));
+    };
+    match member.role {
+        Some(NodeRole::Leader) => return None,
+        Some(NodeRole::Primary) if !view.quorum.reached() => {
+            return Some("primary, waiting for a quorum of etcd".to_owned());
+        }
+        Some(NodeRole::Primary) => return Some("primary, waiting for the leader key".to_owned()),
+        _ => {}
+    }
+    let leader = view.leader.as_deref().and_then(|name| view.member(name));
+    match (state, leader) {
+        ("streaming", Some(leader)) if leader.timeline == member.timeline => None,
+        ("streaming", Some(leader)) => Some(format!(
+            "on timeline {}, the leader is on {}",
+            number(member.timeline),
+            number(leader.timeline)
+        )),
+        ("streaming", None) => Some("streaming, and no leader is known".to_owned()),
+        ("running", Some(_)) => Some("not streaming yet".to_owned()),
+        ("initializing new cluster" | "running custom bootstrap script", _) => {
+            Some("making the database".to_owned())
+        }
+        ("creating replica", _) => Some("cloning".to_owned()),
+        ("starting", _) => Some("Postgres is starting".to_owned()),
+        (_, None) if !view.quorum.reached() => Some("waiting for a quorum of etcd".to_owned()),
+        (_, None) if member.timeline.is_none() => {
+            Some("waiting for a leader to clone from".to_owned())
+        }
+        (_, None) => Some("waiting for a leader".to_owned()),
+        ("stopped" | "uninitialized", Some(_)) => Some("about to clone".to_owned()),
+        (other, _) => Some(other.to_owned()),
+    }
+}
+
+fn backup(view: &ClusterView, member: &MemberView) -> Option<String> {
+    match member.state.as_deref() {
+        Some("stanza exists") => None,
+        Some(_) if view.leader.is_none() => {
+            Some("stanza: waiting for a leader to make it from".to_owned())
+        }
+        Some(_) => Some("stanza: not there yet".to_owned()),
+        None => Some(format!("stanza: {}", member.error.as_deref().unwrap_or("not known yet"))),
+    }
+}
+
+fn number(timeline: Option<u64>) -> String {
+    timeline.map_or_else(|| "none".to_owned(), |t| t.to_string())
+}

@@ -1,0 +1,39 @@
+//! `pgha status`: how one cluster is, or all of them.
+
+use futures_util::future::join_all;
+
+use crate::cli::Status;
+use crate::cluster::{self, Among};
+use crate::docker::Engine;
+use crate::error::Result;
+use crate::{observe, screen};
+
+/// Carries out `pgha status`. A cluster with problems is an answer and no failure.
+pub(crate) async fn run(args: &Status) -> Result<()> {
+    let engine = Engine::connect().await?;
+    let clusters = cluster::find(&engine).await?;
+    if let Some(name) = &args.cluster {
+        let cluster = cluster::resolve(clusters, Some(name), Among::All)?;
+        let view = observe::view(&engine, &cluster).await?;
+        return if args.json {
+            screen::print_json(&view)
+        } else {
+            screen::print(&screen::status::draw(&view))
+        };
+    }
+    let mut views = Vec::new();
+    for view in join_all(clusters.iter().map(|c| observe::view(&engine, c))).await {
+        match view {
+            Ok(view) => views.push(view),
+            // What is left of one cluster says nothing about the others.
+            Err(error) => anstream::eprintln!("{error}"),
+        }
+    }
+    if args.json {
+        return screen::print_json(&views);
+    }
+    if clusters.is_empty() {
+        anstream::eprintln!("there is no cluster on this engine; `pgha up` makes one");
+    }
+    screen::print(&screen::status::draw_all(&views))
+}

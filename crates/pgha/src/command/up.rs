@@ -1,0 +1,212 @@
+//! `pgha up`: generate if absent, build if absent, Compose up, wait until ready.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::LogsOptions;
+use futures_util::StreamExt as _;
+use pgha_core::topology::{ClusterId, Role};
+
+use crate::cli::{Build, NodeBuild, SpecArgs, Up};
+use crate::cluster::{self, Cluster};
+use crate::command::spec_args;
+use crate::compose_tool::ComposeTool;
+use crate::docker::Engine;
+use crate::error::{Error, Result};
+use crate::generated::{self, Generated};
+use crate::progress::Progress;
+use crate::waiting::{self, GivenUp, Ready};
+use crate::{host, images, screen, secrets};
+
+/// Lines of a guilty member's log that are shown.
+const LOG_LINES: &str = "25";
+
+/// Carries out `pgha up`.
+pub(crate) async fn run(args: &Up) -> Result<()> {
+    let engine = Engine::connect().await?;
+    let compose = ComposeTool::find()?;
+    let existing = cluster::find(&engine).await?;
+    let generated = files(args, &existing)?;
+    let id = generated.topology.id.clone();
+    let before = existing.iter().find(|c| c.id == id);
+    if before.is_none_or(|c| c.containers.is_empty()) {
+        check_ports(&generated.file, &existing)?;
+    }
+    if !images::missing(&engine, generated.topology.spec.postgres).await.is_empty() {
+        let build = Build {
+            postgres: generated.topology.spec.postgres,
+            no_cache: false,
+            source: None,
+            node_build: NodeBuild::Auto,
+        };
+        images::build(&engine, &build).await?;
+    }
+
+    let started = Instant::now();
+    let brought_up = tokio::select! {
+        done = bring_up(&engine, &compose, &generated, args.wait.timeout) => done,
+        () = interrupted() => Err(GivenUp { error: Error::failed("interrupted"), guilty: Vec::new() }),
+    };
+    match brought_up {
+        Ok(ready) => tell_ready(&generated, &ready, started.elapsed()),
+        Err(given_up) => {
+            show_guilty(&engine, &given_up).await;
+            Err(clean_up(&compose, &generated.file, &id, before, args.keep, given_up.error).await)
+        }
+    }
+}
+
+/// The cluster of the compose file that is there, or a new one as the flags say.
+fn files(args: &Up, existing: &[Cluster]) -> Result<Generated> {
+    if args.spec == SpecArgs::default() && args.output.instance.is_none() {
+        if let Some((there, _)) = generated::open(&args.output.output)? {
+            return Ok(there);
+        }
+    }
+    let made = generated::generate(spec_args::checked(&args.spec)?, &args.output, existing)?;
+    if made.written {
+        anstream::eprintln!("{} is written", made.file.display());
+    }
+    Ok(made)
+}
+
+async fn bring_up(
+    engine: &Engine,
+    compose: &ComposeTool,
+    generated: &Generated,
+    timeout_s: u64,
+) -> Result<Ready, GivenUp> {
+    let id = &generated.topology.id;
+    start_containers(compose, &generated.file, id)
+        .await
+        .map_err(|error| GivenUp { error, guilty: Vec::new() })?;
+    waiting::until_ready(engine, id, Duration::from_secs(timeout_s)).await
+}
+
+/// Has Compose make and start whatever does not run.
+pub(crate) async fn start_containers(
+    compose: &ComposeTool,
+    file: &Path,
+    id: &ClusterId,
+) -> Result<()> {
+    let progress = Progress::start(&format!("cluster {id}"));
+    progress.at("starting containers", "");
+    compose.run(file, &["up", "-d", "--no-recreate"]).await
+}
+
+/// Says that the cluster is there, and how to reach it.
+pub(crate) fn tell_ready(generated: &Generated, ready: &Ready, took: Duration) -> Result<()> {
+    let topology = &generated.topology;
+    let replicas = topology.of_role(Role::Postgres).count() - 1;
+    anstream::eprintln!(
+        "cluster {} is ready after {:.1} s: {} leads, {replicas} {}",
+        topology.id,
+        took.as_secs_f64(),
+        ready.view.leader.as_deref().unwrap_or("nobody"),
+        if replicas == 1 { "replica streams" } else { "replicas stream" },
+    );
+    if let Some((waiting, took)) = &ready.slowest {
+        anstream::eprintln!("slowest: {waiting} ({:.1} s)", took.as_secs_f64());
+    }
+    screen::print(&format!("{}\n", psql_line(generated, ready)))
+}
+
+/// A line that opens psql on the leader; the password comes from a file.
+fn psql_line(generated: &Generated, ready: &Ready) -> String {
+    let hosts: Vec<_> = ready
+        .view
+        .nodes()
+        .filter_map(|node| node.host_port)
+        .map(|port| format!("127.0.0.1:{port}"))
+        .collect();
+    format!(
+        "PGPASSFILE='{}' psql 'postgresql://postgres@{}/postgres?target_session_attrs=read-write'",
+        secrets::pgpass_of(&generated.file).display(),
+        hosts.join(","),
+    )
+}
+
+/// A port that somebody took since it was chosen is better said now than by the engine half-way.
+fn check_ports(file: &Path, existing: &[Cluster]) -> Result<()> {
+    let Some((generated, choices)) = generated::open(file)? else { return Ok(()) };
+    let other = existing
+        .iter()
+        .find(|c| c.id.instance == generated.topology.id.instance && c.id != generated.topology.id);
+    if let Some(other) = other {
+        return Err(Error::bad_input(format!(
+            "instance {} is now cluster {}",
+            other.id.instance, other.id
+        ))
+        .hint("write the file anew with another `--instance` and `--force`"));
+    }
+    let taken: Vec<_> = choices
+        .ports
+        .values()
+        .filter(|port| !host::port_is_free(**port))
+        .map(u16::to_string)
+        .collect();
+    if !taken.is_empty() {
+        return Err(Error::failed(format!("port {} of 127.0.0.1 is taken by another program", taken.join(", ")))
+            .hint("end that program, or choose other ports with `pgha generate --force` and the cluster's flags"));
+    }
+    let routed = host::routed_subnets();
+    let subnet =
+        choices.subnets.iter().find(|s| routed.iter().any(|r| r.contains(*s) || s.contains(r)));
+    if let Some(subnet) = subnet {
+        return Err(Error::failed(format!("the subnet {subnet} is in use on this host"))
+            .hint("choose others with `pgha generate --force` and the cluster's flags"));
+    }
+    Ok(())
+}
+
+/// Shows the end of the log of the member that is most to blame.
+pub(crate) async fn show_guilty(engine: &Engine, given_up: &GivenUp) {
+    let Some(name) = given_up.guilty.first() else { return };
+    anstream::eprintln!("the end of the log of {name}:");
+    let tail = LOG_LINES.to_owned();
+    let options = LogsOptions { stdout: true, stderr: true, tail, ..LogsOptions::default() };
+    let mut log = engine.api().logs(name, Some(options));
+    while let Some(Ok(piece)) = log.next().await {
+        for line in String::from_utf8_lossy(&piece.into_bytes()).lines() {
+            anstream::eprintln!("  {line}");
+        }
+    }
+}
+
+/// Leaves nothing of a cluster that did not come up, and everything of one that was there before.
+async fn clean_up(
+    compose: &ComposeTool,
+    file: &Path,
+    id: &ClusterId,
+    before: Option<&Cluster>,
+    keep: bool,
+    error: Error,
+) -> Error {
+    if keep {
+        return error
+            .hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
+    }
+    if before.is_some() {
+        return error.hint(format!(
+            "cluster {id} was there before and is left as it is; `pgha status {id}`"
+        ));
+    }
+    match compose.run(file, &["down", "--volumes", "--timeout", "5"]).await {
+        Ok(()) => error.hint("everything is removed again; `--keep` leaves it for a look"),
+        Err(second) => error.because(second),
+    }
+}
+
+/// Ends when somebody wants this command to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,76 @@
+//! Tables of plain text: one line for each row, coloured as a whole, nothing wrapped.
+
+use anstyle::Style;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+/// What stands between two columns.
+const GAP: u16 = 2;
+/// What stands before a table under a title.
+const INDENT: &str = "  ";
+
+/// One row and how it is coloured.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    /// Colour of the whole row.
+    pub(crate) style: Style,
+    /// As many as there are columns.
+    pub(crate) cells: Vec<String>,
+}
+
+/// Draws a table under a title; columns whose number is in `right` hold numbers.
+pub(crate) fn draw(header: &[&str], right: &[usize], rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row.cells.iter().map(|cell| one_line(cell)).collect::<Vec<_>>());
+    }
+    let last = header.len().saturating_sub(1);
+    for (n, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if n == last { 0 } else { GAP }));
+        if right.contains(&n) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let styles = [super::TITLE].into_iter().chain(rows.iter().map(|row| row.style));
+    let lines = table.lines().zip(styles);
+    lines.map(|(line, style)| format!("{INDENT}{style}{}{style:#}\n", line.trim_end())).collect()
+}
+
+fn one_line(cell: &str) -> String {
+    cell.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `41 kB`, in powers of ten as `etcdctl` and Docker have them.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut whole, mut tenth, mut unit) = (bytes, 0, 0);
+    while whole >= 1000 {
+        tenth = whole % 1000 / 100;
+        whole /= 1000;
+        unit += 1;
+    }
+    if tenth == 0 || whole >= 10 {
+        format!("{whole} {}", UNITS[unit])
+    } else {
+        format!("{whole}.{tenth} {}", UNITS[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_etcdctl_writes_them() {
+        let written: Vec<String> = [0, 999, 1000, 41_000, 1_550_000, u64::MAX].map(bytes).into();
+        assert_eq!(written, ["0 B", "999 B", "1 kB", "41 kB", "1.5 MB", "18 EB"]);
+    }
+
+    #[test]
+    fn a_row_is_one_line_whatever_a_cell_holds() {
+        let row = Row { style: Style::new(), cells: vec!["a\nb".to_owned(), "1".to_owned()] };
+        let drawn = anstream::adapter::strip_str(&draw(&["X", "N"], &[1], &[row])).to_string();
+        assert_eq!(drawn, "  X    N\n  a b  1\n");
+    }
+}

@@ -1,0 +1,170 @@
+//! Waiting for a cluster: what each member still waits for, shown as it changes, until none does.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pgha_core::ready::{self, Waiting};
+use pgha_core::status::{ClusterView, ContainerState};
+use pgha_core::topology::ClusterId;
+
+use crate::cluster::{self, Among};
+use crate::docker::Engine;
+use crate::error::{Error, Result};
+use crate::observe;
+
+/// Time between two observations. Each costs the machine that the cluster starts on some 0.1 s.
+const POLL: Duration = Duration::from_millis(300);
+/// How long a container may fail and be started again before it is taken for broken.
+const BROKEN_AFTER: Duration = Duration::from_secs(15);
+
+/// A cluster that is ready.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// How it looks.
+    pub(crate) view: ClusterView,
+    /// What took longest: the member, what it waited for, and how long.
+    pub(crate) slowest: Option<(Waiting, Duration)>,
+}
+
+/// A wait that came to nothing.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    /// What to say.
+    pub(crate) error: Error,
+    /// Members to blame, the first one most.
+    pub(crate) guilty: Vec<String>,
+}
+
+/// Waits until the cluster is ready.
+pub(crate) async fn until_ready(
+    engine: &Engine,
+    id: &ClusterId,
+    timeout: Duration,
+) -> Result<Ready, GivenUp> {
+    let started = Instant::now();
+    let mut lines = Lines::new();
+    let mut broken: BTreeMap<String, Instant> = BTreeMap::new();
+    let give_up = |error: Error, guilty: Vec<String>| Err(GivenUp { error, guilty });
+    loop {
+        let looked = look(engine, id).await;
+        let view = match looked {
+            Ok(view) => view,
+            Err(error) => return give_up(error, Vec::new()),
+        };
+        let waiting = ready::awaiting(&view);
+        lines.show(&waiting);
+        if waiting.is_empty() {
+            return Ok(Ready { view, slowest: lines.slowest() });
+        }
+
+        let now = Instant::now();
+        broken.retain(|name, _| failing(&view, name));
+        for member in view.members.iter().filter(|m| failing(&view, &m.name)) {
+            let since = *broken.entry(member.name.clone()).or_insert(now);
+            if now - since > BROKEN_AFTER {
+                let what = format!("{} does not stay up", member.name);
+                return give_up(Error::failed(what), vec![member.name.clone()]);
+            }
+        }
+        if started.elapsed() > timeout {
+            let what = format!("cluster {id} is not ready after {} s", timeout.as_secs());
+            let behind: Vec<_> = waiting.iter().map(ToString::to_string).collect();
+            let guilty = waiting.into_iter().map(|w| w.member).collect();
+            return give_up(Error::deadline(what).because(behind.join("\n")), guilty);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn look(engine: &Engine, id: &ClusterId) -> Result<ClusterView> {
+    let found =
+        cluster::resolve(cluster::find(engine).await?, Some(&id.to_string()), Among::Created)?;
+    observe::view(engine, &found).await
+}
+
+fn failing(view: &ClusterView, name: &str) -> bool {
+    view.member(name).is_some_and(|m| {
+        matches!(m.container_state, ContainerState::Restarting | ContainerState::Stopped)
+    })
+}
+
+/// One line for each member that waits: live on a terminal, elsewhere said when it changes.
+#[derive(Debug)]
+struct Lines {
+    live: Option<MultiProgress>,
+    at: BTreeMap<String, Line>,
+    past: Vec<(Waiting, Duration)>,
+}
+
+#[derive(Debug)]
+struct Line {
+    phrase: String,
+    since: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Lines {
+    fn new() -> Self {
+        let live = std::io::stderr()
+            .is_terminal()
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        Self { live, at: BTreeMap::new(), past: Vec::new() }
+    }
+
+    fn show(&mut self, waiting: &[Waiting]) {
+        let now = Instant::now();
+        let gone: Vec<_> = self
+            .at
+            .iter()
+            .filter(|(name, line)| {
+                !waiting.iter().any(|w| w.member == **name && w.phrase == line.phrase)
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            if let Some(line) = self.at.remove(&name) {
+                if let Some(bar) = line.bar {
+                    bar.finish_and_clear();
+                }
+                self.past.push((Waiting { member: name, phrase: line.phrase }, now - line.since));
+            }
+        }
+        for new in waiting {
+            if self.at.contains_key(&new.member) {
+                continue;
+            }
+            let bar = self.live.as_ref().map(|live| {
+                let bar = live.add(ProgressBar::no_length());
+                let style =
+                    ProgressStyle::with_template("{spinner} {prefix}  {wide_msg} {elapsed}")
+                        .expect("a constant template");
+                bar.set_style(style);
+                bar.set_prefix(new.member.clone());
+                bar.set_message(new.phrase.clone());
+                bar.enable_steady_tick(Duration::from_millis(100));
+                bar
+            });
+            if bar.is_none() {
+                anstream::eprintln!("{new}");
+            }
+            self.at
+                .insert(new.member.clone(), Line { phrase: new.phrase.clone(), since: now, bar });
+        }
+    }
+
+    fn slowest(&self) -> Option<(Waiting, Duration)> {
+        self.past.iter().max_by_key(|(_, took)| *took).cloned()
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        for line in self.at.values() {
+            if let Some(bar) = &line.bar {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}

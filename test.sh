@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# The whole test suite, on real containers.
+#
+#   ./test.sh             everything
+#   ./test.sh quick       what needs no Docker: lints, unit, property and command line tests
+#
+# Clusters of the tests have instance numbers from 9000 upward and are removed at the end, also after
+# a failure; logs of a failed cluster are kept in target/e2e-logs.
+set -euo pipefail
+cd "$(dirname "$0")"
+. ./scripts/machine.sh
+
+part=${1:-all}
+missing=$(missing_packages)
+# shellcheck disable=SC2086
+[ -z "$missing" ] || install_packages $missing
+ensure_rust
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "format and lints"
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet --document-private-items
+
+step "unit, property and command line tests"
+cargo test --workspace --locked
+
+step "generated files are as they would be generated now"
+./scripts/generated.sh --check
+
+[ "$part" = quick ] && exit 0
+
+ensure_engine
+step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}')"
+cargo build --release --locked --quiet --package pgha
+cargo test --locked --package pgha --test cluster -- --ignored --test-threads=1 --nocapture
+step "the main path on a current engine"
+./tests/engine/main-path.sh
