@@ -94,8 +94,8 @@ fn clock(now: Timestamp, engine: Option<&str>) -> Check {
 }
 
 fn cgroup(info: &SystemInfo) -> Check {
-    let version = info.cgroup_version.map_or_else(|| "unknown".to_owned(), |v| format!("{v:?}"));
-    let driver = info.cgroup_driver.map_or_else(String::new, |d| format!(", driver {d:?}"));
+    let version = info.cgroup_version.map_or_else(|| "unknown".to_owned(), |v| v.to_string());
+    let driver = info.cgroup_driver.map_or_else(String::new, |d| format!(", driver {d}"));
     let kernel = info.kernel_version.as_deref().unwrap_or("unknown");
     let cpus = info.ncpu.unwrap_or_default();
     Check::info(
