@@ -33,7 +33,6 @@ step "generated files are as they would be generated now"
 
 ensure_engine
 step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}')"
-cargo build --release --locked --quiet --package pgha
 cargo test --locked --package pgha --test cluster -- --ignored --test-threads=1 --nocapture
 step "the main path on a current engine"
 ./tests/engine/main-path.sh

@@ -14,9 +14,11 @@ case ${1:-} in
 esac
 
 if docker container inspect "$name" >/dev/null 2>&1; then
-    # Gives it time to end its containers, whose control groups and mounts would stay behind.
     docker container stop --time 30 "$name" >/dev/null
     docker container rm "$name" >/dev/null
+    # Its subtree of the host's control groups outlives it, empty.
+    docker container run --rm --cgroupns host --volume /sys/fs/cgroup:/sys/fs/cgroup "$name" \
+        find /sys/fs/cgroup -depth -type d \( -name "$name" -o -path "*/$name/*" \) -exec rmdir {} +
 fi
 if [ "${1:-}" = --purge ]; then
     docker volume rm --force "$name" >/dev/null

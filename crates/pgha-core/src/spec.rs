@@ -106,7 +106,7 @@ choice! {
         Async = "async",
         /// As many standbys as a site has nodes, chosen by Patroni; fewer when fewer are left.
         Sync = "sync",
-        /// As `sync`, but writes wait when too few standbys are left.
+        /// As `sync`, but writes wait when no standby is left.
         Strict = "strict",
         /// Any standbys, as many as a site has nodes.
         Quorum = "quorum",
@@ -171,7 +171,7 @@ impl Default for Spec {
 impl Spec {
     /// The largest round trip between two sites that the links ask for; zero without links.
     pub fn largest_round_trip(&self) -> Duration {
-        self.links.iter().map(|l| l.latency * 2).max().unwrap_or_default()
+        self.links.iter().map(|l| l.latency.saturating_mul(2)).max().unwrap_or_default()
     }
 
     /// Parses a `cluster.toml`.
@@ -188,6 +188,9 @@ impl Spec {
     }
 
     /// The canonical `cluster.toml`: every value stated, links sorted by site.
+    ///
+    /// # Panics
+    /// Never: numbers, words and tables are always TOML.
     pub fn to_toml(&self) -> String {
         toml::to_string(&SpecV1::from(self)).expect("numbers, words and tables are always TOML")
     }
@@ -343,6 +346,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, SpecError> {
 }
 
 /// Writes a length of time in the largest unit that needs no fraction: `40ms`, `1500us`, `2s`.
+///
+/// # Panics
+/// Never: every length of time is a whole number of nanoseconds.
 pub fn format_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];

@@ -397,13 +397,14 @@ impl<'a> Known<'a> {
         let seen = self.etcd.get(member.name.as_str());
         let status = seen.and_then(|seen| seen.status.as_ref().ok());
         let healthy = seen.is_some_and(|seen| seen.dcs.is_ok());
-        let error = match seen {
-            None => Some(self.silence(member).unwrap_or_else(|| "could not learn".to_owned())),
-            Some(seen) => {
-                let complaint = status.and_then(|s| s.errors.first());
-                let failed = seen.status.as_ref().err().or(seen.dcs.as_ref().err());
-                complaint.or(failed).cloned()
-            }
+        let complaint = status.and_then(|s| s.errors.first()).cloned();
+        let error = if healthy {
+            complaint
+        } else {
+            self.silence(member).or(complaint).or_else(|| {
+                let seen = seen?;
+                seen.status.as_ref().err().or(seen.dcs.as_ref().err()).cloned()
+            })
         };
         EtcdView {
             name: member.name.clone(),

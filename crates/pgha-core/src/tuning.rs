@@ -79,7 +79,7 @@ pub enum SynchronousMode {
 pub struct Synchronous {
     /// `synchronous_mode`.
     pub mode: SynchronousMode,
-    /// `synchronous_mode_strict`: writes wait when too few standbys are left.
+    /// `synchronous_mode_strict`: writes wait when no standby is left.
     pub strict: bool,
     /// `synchronous_node_count`: standbys that acknowledge each write.
     ///

@@ -5,6 +5,7 @@
 //! [`Supervisor::run`] has begun: helpers that do so are processes of their own.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroI32;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
@@ -80,72 +81,120 @@ impl Supervisor {
     /// The exit code is the main process's where it was asked to stop. Where it ended by itself the
     /// code is its own if that is not zero, and 1 otherwise.
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let explain = |e| format!("cannot handle signals: {e}");
         let mut signals =
             Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM])
-                .map_err(explain)?;
-        let mut main_pid = self.main.as_ref().map(Process::spawn).transpose()?;
-        let mut running = BTreeMap::new();
-        for (index, (process, _)) in self.others.iter().enumerate() {
-            running.insert(process.spawn()?.as_raw_nonzero(), (index, Instant::now()));
-        }
-        let mut asked_to_stop = false;
-        let mut pending: Vec<(usize, Instant)> = Vec::new();
-
+                .map_err(|e| format!("cannot handle signals: {e}"))?;
+        let mut running = Running::start(self)?;
         for signal in signals.forever() {
-            match signal {
-                SIGCHLD | SIGALRM => {
-                    while let Some((pid, status)) = wait(WaitOptions::NOHANG).ok().flatten() {
-                        if main_pid == Some(pid) {
-                            let name = self.main.as_ref().map_or("", |p| p.name());
-                            crate::log(&format!("{name} ended: {}", describe(status)));
-                            if !self.outlive_main || asked_to_stop {
-                                return Ok(exit_code(status, asked_to_stop));
-                            }
-                            crate::log("this member was made to outlive it and stays up");
-                            main_pid = None;
-                        } else if let Some((index, since)) = running.remove(&pid.as_raw_nonzero()) {
-                            let (process, then) = &self.others[index];
-                            if *then == WhenItEnds::Restart && !asked_to_stop {
-                                crate::log(&format!(
-                                    "{} ended: {}; starting it again",
-                                    process.name(),
-                                    describe(status)
-                                ));
-                                pending.push((index, since + RESTART_PAUSE));
-                            }
-                        }
-                    }
-                    let now = Instant::now();
-                    for (index, due) in std::mem::take(&mut pending) {
-                        if due <= now {
-                            let pid = self.others[index].0.spawn()?;
-                            running.insert(pid.as_raw_nonzero(), (index, now));
-                        } else {
-                            pending.push((index, due));
-                        }
-                    }
-                    if !pending.is_empty() {
-                        wake_up_later();
-                    }
-                }
-                SIGTERM | SIGINT => {
-                    asked_to_stop = true;
-                    match main_pid {
-                        // Patroni, etcd and pgBackRest all take SIGTERM as a request to end well.
-                        Some(pid) => send(pid, Signal::TERM),
-                        None => return Ok(ExitCode::SUCCESS),
-                    }
-                }
+            let ended = match signal {
+                SIGCHLD => running.reap(),
+                SIGALRM => None,
+                SIGTERM | SIGINT => running.stop(),
                 other => {
-                    if let (Some(pid), Some(signal)) = (main_pid, Signal::from_named_raw(other)) {
-                        send(pid, signal);
-                    }
+                    running.forward(other);
+                    None
                 }
+            };
+            if let Some(code) = ended {
+                return Ok(code);
             }
+            running.start_what_is_due()?;
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What runs of a [`Supervisor`]'s processes.
+#[derive(Debug)]
+struct Running {
+    what: Supervisor,
+    main: Option<Pid>,
+    /// By process number: place among the others, and when it was started.
+    others: BTreeMap<NonZeroI32, (usize, Instant)>,
+    /// Places among the others, and when to start them again.
+    due: Vec<(usize, Instant)>,
+    asked_to_stop: bool,
+}
+
+impl Running {
+    fn start(what: Supervisor) -> Result<Self> {
+        let main = what.main.as_ref().map(Process::spawn).transpose()?;
+        let due = (0..what.others.len()).map(|place| (place, Instant::now())).collect();
+        let mut all = Self { what, main, others: BTreeMap::new(), due, asked_to_stop: false };
+        all.start_what_is_due()?;
+        Ok(all)
+    }
+
+    fn start_what_is_due(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.due).into_iter().partition(|d| d.1 <= now);
+        self.due = later;
+        for (place, _) in due {
+            let pid = self.what.others[place].0.spawn()?;
+            self.others.insert(pid.as_raw_nonzero(), (place, now));
+        }
+        if !self.due.is_empty() {
+            wake_up_later();
+        }
+        Ok(())
+    }
+
+    /// Takes leave of every process that has ended; the code to end with, if this is the end.
+    fn reap(&mut self) -> Option<ExitCode> {
+        while let Some((pid, status)) = wait(WaitOptions::NOHANG).ok().flatten() {
+            if self.main == Some(pid) {
+                self.main = None;
+                let name = self.what.main.as_ref().map_or("", Process::name);
+                crate::log(&format!("{name} ended: {}", describe(status)));
+                if self.asked_to_stop || !self.what.outlive_main {
+                    return Some(exit_code(status, self.asked_to_stop));
+                }
+                crate::log("this member was made to outlive it and stays up");
+            } else if let Some((place, since)) = self.others.remove(&pid.as_raw_nonzero()) {
+                let (process, then) = &self.what.others[place];
+                if *then == WhenItEnds::Restart && !self.asked_to_stop {
+                    let (name, how) = (process.name(), describe(status));
+                    crate::log(&format!("{name} ended: {how}; starting it again"));
+                    self.due.push((place, since + RESTART_PAUSE));
+                }
+            }
+        }
+        None
+    }
+
+    fn stop(&mut self) -> Option<ExitCode> {
+        self.asked_to_stop = true;
+        if let Some(pid) = self.main {
+            // Patroni, etcd and pgBackRest all take SIGTERM as a request to end well.
+            send(pid, Signal::TERM);
+            return None;
+        }
+        end_everything();
+        Some(ExitCode::SUCCESS)
+    }
+
+    fn forward(&self, signal: i32) {
+        if let (Some(pid), Some(signal)) = (self.main, Signal::from_named_raw(signal)) {
+            send(pid, signal);
+        }
+    }
+}
+
+/// Ends whatever still runs where the main process is gone already, and waits for it.
+///
+/// That may be a Postgres whose Patroni was killed, or one that somebody started by hand; SIGINT has
+/// it shut down without waiting for its clients. The engine kills what takes too long.
+fn end_everything() {
+    let own = rustix::process::getpid();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|pid| *pid != own) {
+            send(pid, Signal::INT);
+        }
+    }
+    // Every orphan in a container is a child of PID 1: no child is nothing left.
+    while wait(WaitOptions::empty()).is_ok() {}
 }
 
 /// Has the loop look again after a while, through a signal like everything else it reacts to.
@@ -164,6 +213,8 @@ fn send(pid: Pid, signal: Signal) {
 fn exit_code(status: WaitStatus, asked_to_stop: bool) -> ExitCode {
     let code = match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => code,
+        // etcd ends by the very signal that asks it to.
+        (None, Some(signal)) if asked_to_stop && signal == SIGTERM => 0,
         (None, Some(signal)) => 128 + signal,
         (None, None) => 1,
     };

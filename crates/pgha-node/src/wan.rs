@@ -28,7 +28,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         let interfaces = network::interfaces()?;
         let mut missing = Vec::new();
         for (site, subnet) in waiting {
-            match interface_on(&interfaces, &subnet) {
+            match interface_on(&interfaces, subnet) {
                 Some(interface) => network::join_as_router(interface, site)?,
                 None => missing.push((site, subnet)),
             }
@@ -48,8 +48,8 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     Supervisor::default().run()
 }
 
-fn interface_on<'a>(interfaces: &'a [Interface], subnet: &Ipv4Net) -> Option<&'a str> {
-    interfaces.iter().find(|i| i.subnets.contains(subnet)).map(|i| i.name.as_str())
+fn interface_on(interfaces: &[Interface], subnet: Ipv4Net) -> Option<&str> {
+    interfaces.iter().find(|i| i.subnets.contains(&subnet)).map(|i| i.name.as_str())
 }
 
 /// Reads `1=10.213.0.0/24 2=…`: the underlay subnet of each site.

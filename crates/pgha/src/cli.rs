@@ -167,8 +167,8 @@ pub(crate) struct Build {
     #[arg(long, value_name = "DIR")]
     pub(crate) source: Option<PathBuf>,
     /// Who compiles PID 1: the host's cargo, or Debian's in a container
-    #[arg(long, value_name = "WHERE", default_value = "auto")]
-    pub(crate) node_build: NodeBuild,
+    #[arg(long = "node-build", value_name = "WHERE", default_value = "auto")]
+    pub(crate) pid1: NodeBuild,
 }
 
 /// Where `pgha-node` is compiled.

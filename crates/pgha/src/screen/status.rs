@@ -137,10 +137,9 @@ fn node_row(node: &MemberView) -> Row {
     let streams = node.state.as_deref() == Some("streaming");
     let style = match node.role {
         Some(NodeRole::Leader) => GOOD,
-        Some(NodeRole::Primary) => BAD,
+        Some(NodeRole::Primary) | None => BAD,
         Some(_) if streams && node.lag_bytes.is_none_or(|lag| lag <= LAG_MAX_BYTES) => PLAIN,
         Some(_) => WARN,
-        None => BAD,
     };
     let role = match node.role {
         Some(NodeRole::Primary) => "primary?".to_owned(),

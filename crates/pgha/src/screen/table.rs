@@ -1,5 +1,7 @@
 //! Tables of plain text: one line for each row, coloured as a whole, nothing wrapped.
 
+use std::fmt::Write as _;
+
 use anstyle::Style;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -33,8 +35,11 @@ pub(crate) fn draw(header: &[&str], right: &[usize], rows: &[Row]) -> String {
         }
     }
     let styles = [super::TITLE].into_iter().chain(rows.iter().map(|row| row.style));
-    let lines = table.lines().zip(styles);
-    lines.map(|(line, style)| format!("{INDENT}{style}{}{style:#}\n", line.trim_end())).collect()
+    let mut out = String::new();
+    for (line, style) in table.lines().zip(styles) {
+        let _ = writeln!(out, "{INDENT}{style}{}{style:#}", line.trim_end());
+    }
+    out
 }
 
 fn one_line(cell: &str) -> String {

@@ -1,1 +1,186 @@
+//! The screen on constructed clusters.
 
+use pgha_core::observe::{
+    Dcs, EtcdObservation, EtcdStatus, NodeObservation, Patroni, SiteObservation,
+};
+use pgha_core::spec::Spec;
+use pgha_core::status::{ContainerFact, NetworkFact, Observed};
+use pgha_core::topology::Topology;
+
+use super::*;
+
+/// A healthy cluster of 2 data centers with 2 nodes each; its leader is in DC1.
+fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
+    let spec = Spec { name: name.to_owned(), data_centers: 2, ..Spec::default() };
+    let topology = Topology::new(spec, instance);
+    let mut observed = Observed::default();
+    let leader = format!("pgha-{name}1-DC1-{instance}");
+    for (port, name) in (50551..).zip(topology.containers()) {
+        let published = topology.member(&name).is_some_and(|m| m.role == Role::Postgres);
+        observed.containers.push(ContainerFact {
+            name,
+            state: ContainerState::Running,
+            detail: "Up 3 minutes".to_owned(),
+            host_port: published.then_some(port),
+        });
+    }
+    for site in &topology.sites {
+        observed.networks.push(NetworkFact {
+            name: site.network.clone(),
+            subnet: Some(format!("10.213.{}.0/24", site.number)),
+        });
+        let of = |role| topology.of_role(role).filter(|m| m.site == site.number);
+        let report = SiteObservation {
+            site: site.name.clone(),
+            by: String::new(),
+            postgres: of(Role::Postgres)
+                .map(|m| NodeObservation {
+                    name: m.name.clone(),
+                    patroni: Ok(node(m.name == leader, 1)),
+                })
+                .collect(),
+            etcd: of(Role::Etcd).map(|m| voter(&m.name, site.number, &leader)).collect(),
+            stanza: (site.kind == SiteKind::External).then_some(true),
+        };
+        observed.sites.insert(site.name.clone(), Ok(report));
+    }
+    (topology, observed)
+}
+
+fn node(leads: bool, timeline: u64) -> Patroni {
+    let word = |word: &str| Some(word.to_owned());
+    Patroni {
+        state: "running".to_owned(),
+        role: if leads { "primary" } else { "replica" }.to_owned(),
+        timeline: Some(timeline),
+        location: leads.then_some(83_886_176),
+        received: (!leads).then_some(83_886_000),
+        replication_state: if leads { None } else { word("streaming") },
+        ..Patroni::default()
+    }
+}
+
+fn voter(name: &str, site: u8, leader: &str) -> EtcdObservation {
+    EtcdObservation {
+        name: name.to_owned(),
+        status: Ok(EtcdStatus {
+            member_id: 0xc8e6_dd37_0bde_3520 + u64::from(site),
+            leader_id: 0xc8e6_dd37_0bde_3522,
+            version: "3.5.16".to_owned(),
+            db_size_bytes: 40_960,
+            raft_term: 2,
+            raft_index: 59,
+            raft_applied_index: 59,
+            ..EtcdStatus::default()
+        }),
+        dcs: Ok(Dcs {
+            revision: 30,
+            leader: Some(leader.to_owned()),
+            system_id: Some("7711714383633788977".to_owned()),
+            ..Dcs::default()
+        }),
+        took_ms: 3.25,
+    }
+}
+
+fn reports(observed: &mut Observed) -> impl Iterator<Item = &mut SiteObservation> {
+    observed.sites.values_mut().filter_map(|r| r.as_mut().ok())
+}
+
+fn stop(observed: &mut Observed, which: impl Fn(&str) -> bool) {
+    for container in observed.containers.iter_mut().filter(|c| which(&c.name)) {
+        container.state = ContainerState::Stopped;
+        container.detail = "Exited (137) 5 seconds ago".to_owned();
+    }
+}
+
+fn lose_quorum(observed: &mut Observed) {
+    for member in reports(observed).flat_map(|r| &mut r.etcd) {
+        member.dcs = Err("no answer within 400 ms".to_owned());
+        member.took_ms = 401.5;
+        if let Ok(status) = &mut member.status {
+            status.leader_id = 0;
+            status.errors = vec!["etcdserver: no leader".to_owned()];
+        }
+    }
+}
+
+fn plain(drawn: &str) -> String {
+    anstream::adapter::strip_str(drawn).to_string()
+}
+
+fn screen((topology, observed): &(Topology, Observed)) -> String {
+    plain(&draw(&ClusterView::new(topology, observed)))
+}
+
+#[test]
+fn a_healthy_cluster() {
+    let drawn = screen(&healthy("demo", 1));
+    assert!(drawn.lines().all(|line| line.chars().count() <= WIDTH), "{drawn}");
+    insta::assert_snapshot!(drawn);
+}
+
+#[test]
+fn the_site_of_the_leader_is_down() {
+    let mut lab = healthy("demo", 1);
+    stop(&mut lab.1, |name| name.contains("-DC1-"));
+    lab.1.sites.remove("DC1");
+    insta::assert_snapshot!(screen(&lab));
+}
+
+#[test]
+fn another_site_took_over() {
+    let mut lab = healthy("demo", 1);
+    stop(&mut lab.1, |name| name.contains("-DC1-"));
+    lab.1.sites.remove("DC1");
+    for report in reports(&mut lab.1) {
+        for (n, seen) in report.postgres.iter_mut().enumerate() {
+            seen.patroni = Ok(node(n == 0, 2));
+        }
+        for member in &mut report.etcd {
+            if let Ok(dcs) = &mut member.dcs {
+                dcs.leader = Some("pgha-demo1-DC2-1".to_owned());
+            }
+        }
+    }
+    insta::assert_snapshot!(screen(&lab));
+}
+
+#[test]
+fn etcd_without_a_quorum() {
+    let mut lab = healthy("demo", 1);
+    stop(&mut lab.1, |name| name.contains("etcd1") || name.contains("etcd2"));
+    lose_quorum(&mut lab.1);
+    for member in reports(&mut lab.1).flat_map(|r| &mut r.etcd) {
+        if !member.name.contains("etcd3") {
+            member.status = Err("connection refused".to_owned());
+        }
+    }
+    insta::assert_snapshot!(screen(&lab));
+}
+
+#[test]
+fn the_router_is_down() {
+    let mut lab = healthy("demo", 1);
+    stop(&mut lab.1, |name| name.contains("-wan-"));
+    lose_quorum(&mut lab.1);
+    insta::assert_snapshot!(screen(&lab));
+}
+
+#[test]
+fn two_clusters() {
+    let (one, mut two) = (healthy("demo", 1), healthy("shop", 2));
+    stop(&mut two.1, |_| true);
+    two.1.sites.clear();
+    let views = [&one, &two].map(|(topology, observed)| ClusterView::new(topology, observed));
+    insta::assert_snapshot!(plain(&draw_all(&views)));
+}
+
+#[test]
+fn long_words_are_not_broken_and_long_lines_are() {
+    let wrapped = wrap(&"word ".repeat(30), 10);
+    assert!(wrapped.lines().all(|line| line.chars().count() <= WIDTH));
+    assert!(wrapped.lines().skip(1).all(|line| line.starts_with("          word")));
+    let long = "x".repeat(100);
+    assert_eq!(wrap(&long, 10), long);
+}

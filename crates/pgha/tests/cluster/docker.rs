@@ -1,0 +1,61 @@
+//! The engine, through the `docker` command: another way to it than pgha's own.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::process::{Ran, run};
+
+/// How long a call to the engine may take on a busy machine.
+const DEADLINE_S: u64 = 120;
+
+/// Runs `docker`.
+pub(crate) fn try_docker(arguments: &[&str]) -> Ran {
+    run(Command::new("docker").args(arguments), DEADLINE_S)
+}
+
+/// Runs `docker`, which must succeed, and gives its standard output.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    try_docker(arguments).ok().to_owned()
+}
+
+/// `docker inspect` of one object.
+pub(crate) fn inspect(name: &str) -> Value {
+    let text = docker(&["inspect", name]);
+    let list: Value = serde_json::from_str(&text).expect("docker inspect prints JSON");
+    list[0].clone()
+}
+
+/// Runs a command in a member, as `docker exec` does.
+pub(crate) fn try_exec(member: &str, argv: &[&str]) -> Ran {
+    try_docker(&[&["exec", member], argv].concat())
+}
+
+/// Runs a command in a member, which must succeed.
+pub(crate) fn exec(member: &str, argv: &[&str]) -> String {
+    try_exec(member, argv).ok().to_owned()
+}
+
+/// Runs SQL on the Postgres of a member.
+pub(crate) fn try_sql(member: &str, sql: &str) -> Result<String, String> {
+    let psql = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-c", sql];
+    try_exec(member, &psql).result()
+}
+
+/// Runs SQL on the Postgres of a member, which must succeed.
+pub(crate) fn sql(member: &str, sql: &str) -> String {
+    try_sql(member, sql).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Names of the objects of one kind (`container`, `network`, `volume`) with a label.
+pub(crate) fn labelled(kind: &str, label: &str) -> Vec<String> {
+    let format = if kind == "container" { "{{.Names}}" } else { "{{.Name}}" };
+    let filter = format!("label={label}");
+    let mut argv = vec![kind, "ls", "--filter", &filter, "--format", format];
+    if kind == "container" {
+        argv.push("--all");
+    }
+    let mut names: Vec<_> = docker(&argv).lines().map(str::to_owned).collect();
+    names.sort();
+    names
+}

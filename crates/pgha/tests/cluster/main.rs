@@ -1,0 +1,20 @@
+//! The claims of the README on real containers: the real `pgha`, the real engine.
+//!
+//! ```text
+//! ./test.sh                                                               everything
+//! cargo test -p pgha --test cluster -- --ignored --test-threads=1 --nocapture [NAME]
+//! ```
+//!
+//! The images must have been built (`pgha build`). Every cluster has an instance number from 9000
+//! upward and is removed at the end, also after a failure; then the logs of its members are kept in
+//! `target/e2e-logs/<test>`. A test is a scenario on one cluster; each of its claims is announced
+//! with the seconds it took. Randomness is seeded, and `PGHA_E2E_SEED` repeats it.
+
+#![allow(clippy::print_stderr, reason = "a test says what it is at")]
+
+mod docker;
+mod main_path;
+mod process;
+mod test_cluster;
+mod waiting;
+mod writer;

@@ -1,0 +1,45 @@
+//! Waiting for a condition, never for a time.
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Looks until `look` gives a value; past the deadline, panics with the last reason why not.
+pub(crate) fn until<T, E: Display>(
+    what: &str,
+    deadline_s: u64,
+    mut look: impl FnMut() -> Result<T, E>,
+) -> T {
+    let started = Instant::now();
+    loop {
+        match look() {
+            Ok(value) => return value,
+            Err(reason) if started.elapsed() > Duration::from_secs(deadline_s) => {
+                panic!("after {deadline_s} s still not: {what}; last: {reason}")
+            }
+            Err(_) => std::thread::sleep(POLL),
+        }
+    }
+}
+
+/// Announces a claim, and how long proving it took.
+pub(crate) fn claim<T>(what: &str, prove: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    eprintln!("  claim: {what}");
+    let proved = prove();
+    eprintln!("         … holds ({:.1} s)", started.elapsed().as_secs_f64());
+    proved
+}
+
+/// The seed of this run, printed: `PGHA_E2E_SEED`, or from the clock.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("PGHA_E2E_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        u64::from(now.expect("it is after 1970").subsec_nanos())
+    });
+    eprintln!("  seed: PGHA_E2E_SEED={seed}");
+    seed
+}
