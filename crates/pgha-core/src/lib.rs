@@ -6,6 +6,7 @@
 //!
 //! This crate never reads a clock, the environment, a file or a socket, and never starts a process.
 
+pub mod connect;
 pub mod estimate;
 pub mod lint;
 pub mod observe;

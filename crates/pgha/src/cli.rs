@@ -246,6 +246,7 @@ pub(crate) struct Down {
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pgha list --json | jq -r '.[].cluster'")]
 pub(crate) struct List {
     /// Print JSON
     #[arg(long)]
@@ -309,9 +310,17 @@ pub(crate) struct Logs {
     /// Go on as the log grows
     #[arg(short = 'f', long)]
     pub(crate) follow: bool,
-    /// Lines from the end
-    #[arg(long, value_name = "N", default_value = "100")]
+    /// Lines from the end, or `all`
+    #[arg(long, value_name = "N", default_value = "100", value_parser = tail)]
     pub(crate) tail: String,
+}
+
+fn tail(text: &str) -> Result<String, String> {
+    match text.parse::<u32>() {
+        Ok(lines) => Ok(lines.to_string()),
+        Err(_) if text == "all" => Ok(text.to_owned()),
+        Err(_) => Err("a number of lines, or `all`".to_owned()),
+    }
 }
 
 /// Arguments of `exec`.
@@ -330,6 +339,9 @@ pub(crate) struct Exec {
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha doctor\n  \
+    pgha doctor --json | jq '.checks[] | select(.state == \"failed\")'\n\n\
+    Exit codes: 0 where nothing failed, 3 where something a cluster needs is missing.")]
 pub(crate) struct Doctor {
     /// Print JSON
     #[arg(long)]

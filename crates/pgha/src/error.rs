@@ -65,6 +65,16 @@ impl Error {
         self.why.last().unwrap_or(&self.what).trim()
     }
 
+    /// What failed, for quoting in a larger answer.
+    pub(crate) fn headline(&self) -> &str {
+        &self.what
+    }
+
+    /// What the user can do, for quoting in a larger answer.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// The code `main` exits with.
     pub(crate) fn exit_code(&self) -> u8 {
         self.exit as u8

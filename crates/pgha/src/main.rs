@@ -5,11 +5,15 @@ mod cluster;
 mod command;
 mod compose_file;
 mod compose_tool;
+mod connection;
 mod docker;
+mod doctor;
 mod error;
 mod generated;
+mod handover;
 mod host;
 mod images;
+mod member;
 mod observe;
 mod progress;
 mod screen;
@@ -35,7 +39,13 @@ async fn main() -> ExitCode {
         Command::Start(args) => command::stop::start(&args).await,
         Command::Down(args) => command::stop::down(&args).await,
         Command::Build(args) => command::build::run(&args).await,
-        _ => Err(error::Error::failed("not written yet")),
+        Command::Connect(args) => command::connect::run(&args).await,
+        Command::Psql(args) => command::psql::run(&args).await,
+        Command::Logs(args) => command::logs::run(&args).await,
+        Command::Exec(args) => command::exec::run(&args).await,
+        Command::Doctor(args) => command::doctor::run(&args).await,
+        Command::Completions(args) => command::completions::run(&args),
+        Command::Man(args) => command::completions::man(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,15 @@
 //! One module for each verb of the command line.
 
 pub(crate) mod build;
+pub(crate) mod completions;
+pub(crate) mod connect;
+pub(crate) mod doctor;
+pub(crate) mod exec;
 pub(crate) mod generate;
 pub(crate) mod list;
+pub(crate) mod logs;
 pub(crate) mod plan;
+pub(crate) mod psql;
 pub(crate) mod spec_args;
 pub(crate) mod status;
 pub(crate) mod stop;

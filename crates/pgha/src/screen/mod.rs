@@ -8,6 +8,8 @@ use anstyle::{AnsiColor, Style};
 
 use crate::error::{OrFail, Result};
 
+pub(crate) mod connect;
+pub(crate) mod doctor;
 pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod status;

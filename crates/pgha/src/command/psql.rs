@@ -1,0 +1,127 @@
+//! `pgha psql`: a session on the leader, or with `--read-only` on a replica.
+//!
+//! Becomes the host's psql, else that of a member. Everything psql is told goes through libpq's
+//! environment variables, so that arguments such as `-d other` add to it instead of replacing it.
+//! The password is in none of them: psql reads it from a file.
+
+use std::process::Command;
+use std::time::Duration;
+
+use pgha_core::connect::{Access, Address, CONNECT_TIMEOUT_S, DATABASE, Target, USER};
+use pgha_core::render::CONFIG_DIR;
+use pgha_core::status::ContainerState;
+use pgha_core::topology::{Member, Role};
+
+use crate::cli::Psql;
+use crate::cluster::{Cluster, ClusterState};
+use crate::connection::{self, Connection};
+use crate::docker::Engine;
+use crate::error::{Error, Result};
+use crate::{handover, observe};
+
+/// Variables of the caller that would turn the session elsewhere or keep it from the password file.
+const UNSET: [&str; 9] = [
+    "PGHOSTADDR",
+    "PGPASSWORD",
+    "PGSERVICE",
+    "PGSERVICEFILE",
+    "PGSSLMODE",
+    "PGSSLNEGOTIATION",
+    "PGCHANNELBINDING",
+    "PGREQUIREAUTH",
+    "PGLOADBALANCEHOSTS",
+];
+/// Makes a password file from the secret, readable for the user `postgres` alone.
+const WRITE_PASSFILE: &str = r#"set -eu
+umask 077
+printf '*:*:*:postgres:%s\n' "$(sed 's/[\\:]/\\&/g' /run/secrets/postgres)" > "$1.$$"
+chown postgres "$1.$$"
+mv "$1.$$" "$1""#;
+/// How long that may take.
+const WRITE_PASSFILE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Carries out `pgha psql`.
+pub(crate) async fn run(args: &Psql) -> Result<()> {
+    let engine = Engine::connect().await?;
+    let cluster = connection::cluster(&engine, args.cluster.as_deref()).await?;
+    let connection = Connection::of(&cluster).await?;
+    if cluster.state() == ClusterState::Stopped {
+        return Err(Error::missing(format!("cluster {} is stopped", cluster.id))
+            .hint(format!("`pgha start {}` starts it", cluster.id)));
+    }
+    let access = if args.read_only { Access::ReadOnly } else { Access::ReadWrite };
+    let mut command = match handover::which("psql") {
+        Some(psql) => on_host(Command::new(psql), &cluster, &connection, access)?,
+        None => in_member(&engine, &cluster, &connection, access).await?,
+    };
+    handover::to(command.args(&args.arguments))
+}
+
+/// The host's psql. Only nodes that answer are named, since psql stops at one that does not.
+fn on_host(
+    mut psql: Command,
+    cluster: &Cluster,
+    connection: &Connection,
+    access: Access,
+) -> Result<Command> {
+    let answering = &connection.host[..connection.answering];
+    if answering.is_empty() {
+        return Err(Error::missing(format!("no node of cluster {} answers", cluster.id))
+            .because("none of its ports on this host leads to a running Postgres")
+            .hint(format!("`pgha status {}` says why", cluster.id)));
+    }
+    for name in UNSET {
+        psql.env_remove(name);
+    }
+    psql.envs(environment(access, answering)).env("PGPASSFILE", connection.passfile());
+    Ok(psql)
+}
+
+/// The psql of a member, the leader where it is known.
+async fn in_member(
+    engine: &Engine,
+    cluster: &Cluster,
+    connection: &Connection,
+    access: Access,
+) -> Result<Command> {
+    let topology = cluster.topology()?;
+    let running = |member: &&Member| {
+        cluster.container(&member.name).is_some_and(|c| c.state == ContainerState::Running)
+    };
+    let leader = observe::view(engine, cluster).await?.leader;
+    let nodes: Vec<&Member> = topology.of_role(Role::Postgres).filter(running).collect();
+    let node = nodes.iter().find(|m| Some(&m.name) == leader.as_ref()).or(nodes.first());
+    let node = node.ok_or_else(|| {
+        Error::missing(format!("no node of cluster {} runs", cluster.id))
+            .hint(format!("`pgha status {}` says why", cluster.id))
+    })?;
+
+    let passfile = format!("{CONFIG_DIR}/psql.pgpass");
+    let write = ["sh", "-c", WRITE_PASSFILE, "sh", &passfile];
+    let written = engine.exec(&node.name, &write, WRITE_PASSFILE_TIMEOUT).await?;
+    if written.code != 0 {
+        return Err(Error::failed(format!("cannot write a password file in {}", node.name))
+            .because(written.stderr));
+    }
+    let mut docker = handover::docker_exec();
+    docker.args(["--user", "postgres"]);
+    for (name, value) in environment(access, &connection.inside) {
+        handover::env(&mut docker, name, value);
+    }
+    handover::env(&mut docker, "PGPASSFILE", passfile);
+    docker.args([node.name.as_str(), "psql"]);
+    Ok(docker)
+}
+
+/// The variables of libpq that say where to connect to.
+fn environment(access: Access, addresses: &[Address]) -> [(&'static str, String); 6] {
+    let target = Target { access, addresses, password: None };
+    [
+        ("PGHOST", target.hosts()),
+        ("PGPORT", target.ports()),
+        ("PGUSER", USER.to_owned()),
+        ("PGDATABASE", DATABASE.to_owned()),
+        ("PGCONNECT_TIMEOUT", CONNECT_TIMEOUT_S.to_string()),
+        ("PGTARGETSESSIONATTRS", access.parameter().1.to_owned()),
+    ]
+}

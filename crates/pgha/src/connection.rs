@@ -1,0 +1,143 @@
+//! Where a cluster's nodes are reached, and with which password: from labels, the compose file and
+//! the secrets beside it.
+//!
+//! Opens no session. It does knock at the published ports, because a client cannot tell a container
+//! without a running Postgres from one that will answer: Docker accepts the connection in its place
+//! and then closes it, at which libpq gives up instead of trying the next node.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use pgha_core::connect::{self, Address};
+use pgha_core::topology::Topology;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::cluster::{self, Among, Cluster};
+use crate::compose_file::{self, Found};
+use crate::docker::Engine;
+use crate::error::{Error, Result};
+use crate::secrets;
+
+/// `SSLRequest`: its length and its code ("Message Formats" in the documentation of Postgres).
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+/// How long a node on this very host may take to say whether it speaks TLS.
+const KNOCK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The ways to a cluster's databases.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Every node on the host's loopback, those that answer first.
+    pub(crate) host: Vec<Address>,
+    /// How many of [`Connection::host`] answer.
+    pub(crate) answering: usize,
+    /// Every node inside the cluster.
+    pub(crate) inside: Vec<Address>,
+    /// Nodes that have no known port on the host, by name.
+    pub(crate) without_port: Vec<String>,
+    compose_file: PathBuf,
+}
+
+/// The cluster that is meant: by name, or the only one that has containers.
+pub(crate) async fn cluster(engine: &Engine, name: Option<&str>) -> Result<Cluster> {
+    let among = if name.is_some() { Among::All } else { Among::Created };
+    cluster::resolve(cluster::find(engine).await?, name, among)
+}
+
+impl Connection {
+    /// Finds them, and knocks at every node.
+    ///
+    /// # Errors
+    /// When the labels do not tell what the cluster is or where its compose file is.
+    pub(crate) async fn of(cluster: &Cluster) -> Result<Self> {
+        let topology = cluster.topology()?;
+        let compose_file = cluster.compose.as_ref().map(|c| c.file.clone()).ok_or_else(|| {
+            Error::failed(format!("cluster {} was not made with Compose", cluster.id))
+                .because("its containers do not say where their compose file is")
+        })?;
+        let ports = ports(cluster, topology, &compose_file);
+        let all = connect::from_host(topology, &ports);
+        let answers = join_all(all.iter().map(answers)).await;
+        let (mut host, mut silent) = (Vec::new(), Vec::new());
+        for (address, answers) in all.into_iter().zip(answers) {
+            if answers { &mut host } else { &mut silent }.push(address);
+        }
+        let answering = host.len();
+        host.append(&mut silent);
+        let inside = connect::from_inside(topology);
+        let without_port =
+            inside.iter().map(|a| a.host.clone()).filter(|name| !ports.contains_key(name));
+        Ok(Self { host, answering, without_port: without_port.collect(), inside, compose_file })
+    }
+
+    /// The file for `PGPASSFILE`.
+    pub(crate) fn passfile(&self) -> PathBuf {
+        secrets::pgpass_of(&self.compose_file)
+    }
+
+    /// The superuser's password.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub(crate) fn password(&self) -> Result<String> {
+        secrets::superuser_password(&self.compose_file).map_err(|e| {
+            e.hint("the secrets stand beside the compose file; `--no-password` does without them")
+        })
+    }
+}
+
+/// Ports by member: those of the containers, and for a container that is gone that of the file.
+fn ports(cluster: &Cluster, topology: &Topology, compose_file: &Path) -> BTreeMap<String, u16> {
+    let mut ports = match compose_file::read(compose_file) {
+        Ok(Found::Cluster(found)) if found.0.id == topology.id => found.1.ports,
+        _ => BTreeMap::new(),
+    };
+    let published = cluster.containers.iter().filter_map(|c| Some((c.name.clone(), c.host_port?)));
+    ports.extend(published);
+    ports
+}
+
+/// Whether a server of Postgres' protocol listens there.
+async fn answers(address: &Address) -> bool {
+    let knock = async {
+        let mut stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+        stream.write_all(&SSL_REQUEST).await?;
+        stream.read_u8().await
+    };
+    matches!(timeout(KNOCK_TIMEOUT, knock).await, Ok(Ok(b'N' | b'S')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// A server that reads a request and sends `answer`, or with none closes at once as Docker does.
+    async fn server(answer: Option<&'static [u8]>) -> Address {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let Some(answer) = answer else { continue };
+                let mut request = [0; 8];
+                let _ = stream.read_exact(&mut request).await;
+                let _ = stream.write_all(answer).await;
+            }
+        });
+        Address { host: "127.0.0.1".to_owned(), port }
+    }
+
+    #[tokio::test]
+    async fn only_postgres_answers() {
+        assert!(answers(&server(Some(b"N")).await).await);
+        assert!(answers(&server(Some(b"S")).await).await);
+        assert!(!answers(&server(Some(b"HTTP/1.1 400 Bad Request")).await).await);
+        assert!(!answers(&server(None).await).await);
+        let port = TcpListener::bind("127.0.0.1:0").await.and_then(|l| l.local_addr());
+        let port = port.expect("a port that was free").port();
+        assert!(!answers(&Address { host: "127.0.0.1".to_owned(), port }).await);
+    }
+}

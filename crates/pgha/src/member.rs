@@ -1,0 +1,126 @@
+//! Finding one member by its name or a part of it.
+
+use pgha_core::status::{ContainerFact, ContainerState};
+
+use crate::cluster::{self, Cluster};
+use crate::docker::Engine;
+use crate::error::{Error, Result};
+
+/// Names shown where a part fits many or none.
+const SHOWN_MAX: usize = 12;
+
+/// Finds the container of the member that is meant, in any cluster.
+///
+/// # Errors
+/// When none or several fit; the message lists them.
+pub(crate) async fn find(engine: &Engine, wanted: &str) -> Result<ContainerFact> {
+    let clusters = cluster::find(engine).await?;
+    let name = pick(&names(&clusters), wanted)?.to_owned();
+    let mut containers = clusters.into_iter().flat_map(|c| c.containers);
+    Ok(containers.find(|c| c.name == name).expect("the name is one of theirs"))
+}
+
+/// As [`find`], for what can only be done while the container runs.
+///
+/// # Errors
+/// Also when it does not run.
+pub(crate) async fn find_running(engine: &Engine, wanted: &str) -> Result<ContainerFact> {
+    let container = find(engine, wanted).await?;
+    let name = &container.name;
+    match container.state {
+        ContainerState::Running => Ok(container),
+        ContainerState::Paused => Err(Error::missing(format!("{name} is paused"))
+            .because(&container.detail)
+            .hint(format!("`docker unpause {name}` lets it go on"))),
+        _ => Err(Error::missing(format!("{name} does not run"))
+            .because(&container.detail)
+            .hint(format!("`docker start {name}` starts it, `pgha logs {name}` says why"))),
+    }
+}
+
+fn names(clusters: &[Cluster]) -> Vec<&str> {
+    clusters.iter().flat_map(|c| &c.containers).map(|c| c.name.as_str()).collect()
+}
+
+/// The one name that is meant: equal to it, else with it as whole parts between hyphens, else with
+/// it anywhere; capitals make no difference.
+fn pick<'a>(names: &[&'a str], wanted: &str) -> Result<&'a str> {
+    if names.is_empty() {
+        return Err(
+            Error::missing("there is no cluster on this engine").hint("`pgha up` makes one")
+        );
+    }
+    let part = wanted.to_ascii_lowercase();
+    let rules: [&dyn Fn(&str) -> bool; 3] = [
+        &|name| name == part,
+        &|name| !part.is_empty() && format!("-{name}-").contains(&format!("-{part}-")),
+        &|name| !part.is_empty() && name.contains(&part),
+    ];
+    let fitting = rules
+        .iter()
+        .map(|fits| {
+            let fits = |name: &&&str| fits(&name.to_ascii_lowercase());
+            names.iter().filter(fits).copied().collect::<Vec<_>>()
+        })
+        .find(|fitting| !fitting.is_empty())
+        .unwrap_or_default();
+    match fitting[..] {
+        [name] => Ok(name),
+        [] => Err(Error::bad_input(format!("there is no member `{wanted}`"))
+            .because(format!("there are {}", listed(names)))
+            .hint("give a name, or enough of it to be the only one: `demo1-DC1`")),
+        [first, ..] => Err(Error::bad_input(format!("`{wanted}` fits several members"))
+            .because(listed(&fitting))
+            .hint(format!("give more of the name: `{first}`"))),
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let shown = names[..names.len().min(SHOWN_MAX)].join(", ");
+    match names.len().saturating_sub(SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 6] = [
+        "pgha-demo1-DC1-1",
+        "pgha-demo2-DC1-1",
+        "pgha-demo1-DC10-1",
+        "pgha-etcd1-DC1-1",
+        "pgha-etcd10-DC10-1",
+        "pgha-wan-1",
+    ];
+
+    #[test]
+    fn a_part_is_enough_where_it_fits_one() {
+        for (wanted, name) in [
+            ("pgha-demo2-DC1-1", NAMES[1]),
+            ("demo1-DC1", NAMES[0]),
+            ("demo1-dc10", NAMES[2]),
+            ("etcd1", NAMES[3]),
+            ("wan", NAMES[5]),
+            ("o2", NAMES[1]),
+        ] {
+            assert_eq!(pick(&NAMES, wanted).expect(wanted), name);
+        }
+    }
+
+    #[test]
+    fn what_fits_several_or_none_is_refused_with_the_candidates() {
+        let error = pick(&NAMES, "demo1").expect_err("two data centers have one");
+        assert_eq!(error.exit_code(), 2);
+        let error = error.to_string();
+        assert!(error.contains(NAMES[0]) && error.contains(NAMES[2]), "{error}");
+        assert!(!error.contains(NAMES[1]), "{error}");
+        for wanted in ["", "-", "nobody"] {
+            let error = pick(&NAMES, wanted).expect_err(wanted);
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
+        assert_eq!(pick(&[], "wan").expect_err("no cluster").exit_code(), 3);
+    }
+}

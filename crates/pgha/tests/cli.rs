@@ -1,0 +1,245 @@
+//! The command line through the real binary; Docker is not asked.
+
+use std::process::{Command, Output, Stdio};
+
+/// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
+const VERBS: [&str; 16] = [
+    "plan",
+    "generate",
+    "build",
+    "up",
+    "stop",
+    "start",
+    "down",
+    "list",
+    "status",
+    "connect",
+    "psql",
+    "logs",
+    "exec",
+    "doctor",
+    "completions",
+    "man",
+];
+
+/// Verbs that do nothing without an engine, with the arguments they need.
+const DOCKER_VERBS: [&[&str]; 11] = [
+    &["build"],
+    &["stop"],
+    &["start"],
+    &["down"],
+    &["list"],
+    &["status"],
+    &["connect"],
+    &["psql"],
+    &["logs", "demo1-DC1"],
+    &["exec", "demo1-DC1", "--", "true"],
+    &["up"],
+];
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgha"));
+    command.args(arguments).env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+    command
+}
+
+fn pgha(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("stdout is text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("stderr is text")
+}
+
+#[test]
+fn every_verb_is_tested_here() {
+    let help = stdout(&pgha(&["--help"]));
+    let listed = help.split("Commands:").nth(1).expect("the help lists the verbs");
+    let listed: Vec<&str> = listed
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(listed, VERBS);
+}
+
+#[test]
+fn the_help_of_every_verb_has_an_example() {
+    for verb in VERBS {
+        for help in [pgha(&[verb, "--help"]), pgha(&[verb, "-h"])] {
+            assert!(help.status.success(), "{verb}: {}", stderr(&help));
+            let help = stdout(&help);
+            let examples = help.split("Example").nth(1).unwrap_or_default();
+            assert!(examples.contains(&format!("pgha {verb}")), "{verb} has no example:\n{help}");
+        }
+    }
+    let help = stdout(&pgha(&["--help"]));
+    assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
+}
+
+#[test]
+fn the_version_is_told() {
+    let version = pgha(&["--version"]);
+    assert_eq!(stdout(&version), format!("pgha {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn what_is_mistyped_is_suggested() {
+    for (typed, meant) in [
+        (["connect", "--no-pasword"].as_slice(), "--no-password"),
+        (&["psql", "--readonly"], "--read-only"),
+        (&["logs", "demo1", "--folow"], "--follow"),
+        (&["doctor", "--jsn"], "--json"),
+        (&["down", "--volume"], "--volumes"),
+        (&["conect"], "connect"),
+        (&["completions", "bassh"], "bash"),
+    ] {
+        let output = pgha(typed);
+        assert_eq!(output.status.code(), Some(2), "{typed:?}");
+        let said = stderr(&output);
+        assert!(said.contains("error:") && said.contains(&format!("'{meant}'")), "{said}");
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+#[test]
+fn what_is_missing_or_senseless_is_bad_input() {
+    for arguments in [
+        [].as_slice(),
+        &["logs"],
+        &["exec", "demo1-DC1"],
+        &["exec", "demo1-DC1", "--"],
+        &["exec", "demo1-DC1", "true"],
+        &["logs", "demo1-DC1", "--tail", "some"],
+        &["logs", "demo1-DC1", "--tail", "-1"],
+        &["psql", "demo", "-c", "select 1"],
+        &["completions"],
+    ] {
+        let output = pgha(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!stderr(&output).is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn without_an_engine_every_verb_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for arguments in DOCKER_VERBS {
+        let output = command(arguments).current_dir(folder.path()).output().expect("it runs");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{arguments:?}: {said}");
+        assert!(said.contains("/nonexistent/docker.sock"), "{arguments:?}: {said}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+    }
+    let left = std::fs::read_dir(folder.path()).expect("the folder is there").count();
+    assert_eq!(left, 0, "a verb that failed left files behind");
+}
+
+#[test]
+fn an_engine_elsewhere_is_refused() {
+    let output = command(&["list"]).env("DOCKER_HOST", "tcp://db:2376").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(3));
+    let said = stderr(&output);
+    assert!(said.contains("tcp://db:2376") && said.contains("hint:"), "{said}");
+}
+
+#[test]
+fn the_doctor_goes_on_without_an_engine() {
+    let output = pgha(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["ok"], false);
+    let checks = report["checks"].as_array().expect("a list");
+    let engine = checks.iter().find(|c| c["name"] == "engine").expect("the engine is looked at");
+    assert_eq!(engine["state"], "failed");
+    assert!(engine["hint"].is_string(), "{engine}");
+    for name in ["compose", "memory", "ports", "user", "docker", "psql", "cargo"] {
+        assert!(checks.iter().any(|c| c["name"] == name), "{name} is not looked at");
+    }
+    for check in checks {
+        let state = check["state"].as_str().expect("a state is text");
+        assert!(["ok", "info", "warning", "failed"].contains(&state), "{check}");
+        let hinted = ["warning", "failed"].contains(&state);
+        assert_eq!(check["hint"].is_string(), hinted, "{check}");
+    }
+
+    let shown = pgha(&["doctor"]);
+    assert_eq!(shown.status.code(), Some(3));
+    assert!(stdout(&shown).contains("failed   engine"), "{}", stdout(&shown));
+    assert!(!stdout(&shown).contains('\u{1b}'), "colours without a terminal");
+}
+
+fn completions(shell: &str) -> String {
+    let output = pgha(&["completions", shell]);
+    assert!(output.status.success(), "{shell}: {}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn completions_know_every_verb() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = completions(shell);
+        for verb in VERBS {
+            assert!(script.contains(verb), "{shell} does not know {verb}");
+        }
+    }
+}
+
+#[test]
+fn bash_takes_its_completions() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = folder.path().join("pgha");
+    std::fs::write(&script, completions("bash")).expect("the folder is ours");
+    let checked = Command::new("bash").arg("-n").arg(&script).output().expect("bash runs");
+    assert!(checked.status.success(), "{}", stderr(&checked));
+
+    let ask = "source \"$1\"; COMP_WORDS=(pgha connect --no); COMP_CWORD=2; \
+        _pgha pgha --no connect; echo \"${COMPREPLY[*]}\"";
+    let asked = Command::new("bash").args(["-c", ask, "bash"]).arg(&script).output();
+    assert_eq!(stdout(&asked.expect("bash runs")).trim(), "--no-password");
+}
+
+#[test]
+fn there_is_a_man_page_for_every_verb() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pages = folder.path().join("share/man1");
+    let output = pgha(&["man", pages.to_str().expect("text")]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let page = |name: &str| {
+        std::fs::read_to_string(pages.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    };
+    for verb in VERBS {
+        let text = page(&format!("pgha-{verb}.1"));
+        assert!(text.contains(".SH SYNOPSIS") && text.contains("Example"), "{verb}: {text}");
+    }
+    assert!(page("pgha.1").contains("Exit codes"));
+}
+
+#[test]
+fn man_pages_do_not_go_into_a_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("page");
+    std::fs::write(&file, "mine").expect("the folder is ours");
+    let output = pgha(&["man", file.to_str().expect("text")]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), Some("mine"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = command(&["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
+}
