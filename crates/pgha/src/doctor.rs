@@ -78,7 +78,7 @@ pub(crate) async fn examine() -> Vec<Check> {
             )
         }),
     }
-    checks.push(compose(ComposeTool::find().map(|tool| (tool.shown(), tool.version))));
+    checks.push(compose(ComposeTool::find().map(|tool| (tool.shown(), tool.version().unwrap_or_default()))));
     machine::examine(local, &mut checks);
     checks
 }

@@ -66,7 +66,9 @@ pub(crate) fn create(topology: &Topology, dir: &Path) -> Result<()> {
         write(dir, PGPASS, &format!("*:*:*:postgres:{}", password.trim_end()))?;
     }
     match topology.spec.backup_transport {
-        // All or none: a certificate is of no use beside another authority, and it names members.
+        // All or none: a certificate is of no use beside another authority, and members that run
+        // keep the ones they were started with.
+        BackupTransport::Tls if TLS_FILES.iter().all(|name| dir.join(name).exists()) => Ok(()),
         BackupTransport::Tls => create_certificates(topology, dir),
         BackupTransport::Ssh if SSH_FILES.iter().all(|name| dir.join(name).exists()) => Ok(()),
         BackupTransport::Ssh => create_ssh_keys(topology, dir),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -115,7 +115,7 @@ fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
 #[derive(Debug)]
 struct Untouched<'a> {
     clusters: &'a [&'a TestCluster],
-    before: Vec<(BTreeMap<String, Vec<u8>>, Value)>,
+    before: Vec<(BTreeMap<PathBuf, Vec<u8>>, Value)>,
 }
 
 impl<'a> Untouched<'a> {
@@ -127,35 +127,22 @@ impl<'a> Untouched<'a> {
     fn check(&self, refused: &str) {
         for (cluster, (files, engine)) in self.clusters.iter().zip(&self.before) {
             let (files_now, engine_now) = seen(cluster);
-            let names = |files: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
+            let names = |files: &BTreeMap<PathBuf, Vec<u8>>| -> Vec<PathBuf> {
                 files.keys().cloned().collect()
             };
             assert_eq!(names(&files_now), names(files), "{refused}");
             for (name, bytes) in files {
-                assert!(files_now[name] == *bytes, "{refused}: {name} was changed");
+                assert!(files_now[name] == *bytes, "{refused}: {} was changed", name.display());
             }
             assert_eq!(engine_now, *engine, "{refused}");
         }
     }
 }
 
-fn seen(cluster: &TestCluster) -> (BTreeMap<String, Vec<u8>>, Value) {
-    let mut files = BTreeMap::new();
-    collect(cluster.dir(), &mut files);
+fn seen(cluster: &TestCluster) -> (BTreeMap<PathBuf, Vec<u8>>, Value) {
     let by_name = format!("pgha.cluster={}", cluster.name);
     let things = ["container", "network", "volume"].map(|kind| labelled(kind, &by_name));
-    (files, serde_json::json!([cluster.left(), things, cluster.containers()]))
-}
-
-fn collect(folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("it can be listed").path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else {
-            files.insert(path.display().to_string(), fs::read(&path).expect("a file"));
-        }
-    }
+    (cluster.files(), serde_json::json!([cluster.left(), things, cluster.containers()]))
 }
 
 /// Ports of the host in a compose file.

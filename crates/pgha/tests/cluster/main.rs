@@ -13,11 +13,16 @@
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 
 mod background_mode;
+mod bad_input;
 mod daily_use;
 mod docker;
 mod durability;
+mod failed_up;
+mod interrupted_up;
 mod leader_loss;
 mod main_path;
+mod node_build;
+mod postgres_versions;
 mod process;
 mod reference_commands;
 mod security;

@@ -81,6 +81,13 @@ impl TestCluster {
         self.dir().join("docker-compose.secrets")
     }
 
+    /// Every file of its folder with its content.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect(self.dir(), &mut files);
+        files
+    }
+
     /// `pgha` in the cluster's folder, ready to run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgha"));
@@ -302,6 +309,18 @@ pub(crate) fn leader_site(view: &Value) -> (Vec<String>, String, String) {
     let names = members.iter().map(|m| m.as_str().expect("text").to_owned()).collect();
     let far = nodes_of(view).find(|m| m["site"] != site.as_str()).expect("there is another site");
     (names, leader, far["name"].as_str().expect("text").to_owned())
+}
+
+fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            let content = fs::read(&path).expect("a file");
+            files.insert(path, content);
+        }
+    }
 }
 
 /// Everything the engine holds of an instance number.
