@@ -17,36 +17,40 @@ use crate::waiting::claim;
 fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
     let there = TestCluster::up("bad_input", &["-d", "1", "-c", "2"]);
     let other = TestCluster::reserve("bad_input_other");
+    let both = [&there, &other];
     let (name, instance) = (there.name.as_str(), there.instance.to_string());
 
     claim("a second cluster of the same name", || {
-        let untouched = Untouched::of(&[&there, &other]);
+        let untouched = Untouched::of(&both);
         other.pgha(&["up", "-n", name]).refused(2, &format!("there is a cluster {}", there.id()));
         other.pgha(&["generate", "-n", name]).refused(2, &there.id());
         untouched.check("a second cluster of the same name");
     });
     claim("a taken instance number", || {
-        let untouched = Untouched::of(&[&there, &other]);
+        let untouched = Untouched::of(&both);
         let refused = other.pgha(&["up", "-n", &other.name, "--instance", &instance]);
         refused.refused(2, &format!("instance {instance} is cluster {}", there.id()));
         untouched.check("a taken instance number");
     });
     claim("the same cluster with another specification", || {
-        let untouched = Untouched::of(&[&there, &other]);
+        let untouched = Untouched::of(&both);
         there.pgha_up(&["-c", "3"]).refused(2, "another specification");
         there.generate(&["-c", "3"]).refused(2, "another specification");
         there.generate(&["-c", "3", "--force"]).refused(2, "exists with another specification");
         untouched.check("another specification");
     });
     claim("another cluster's compose file", || {
-        let untouched = Untouched::of(&[&there, &other]);
-        there.pgha(&["up", "-n", &other.name]).refused(2, &format!("belongs to cluster {}", there.id()));
+        let untouched = Untouched::of(&both);
+        there
+            .pgha(&["up", "-n", &other.name])
+            .refused(2, &format!("belongs to cluster {}", there.id()));
         untouched.check("another cluster's compose file");
     });
     claim("a compose file that is not pgha's", || {
         fs::write(other.compose_file(), "services: {web: {image: nginx}}\n").expect("a folder");
-        let untouched = Untouched::of(&[&there, &other]);
-        for argv in [vec!["up"], vec!["up", "-n", &other.name], vec!["generate", "-n", &other.name]] {
+        let untouched = Untouched::of(&both);
+        for argv in [vec!["up"], vec!["up", "-n", &other.name], vec!["generate", "-n", &other.name]]
+        {
             other.pgha(&argv).refused(2, "not a file of pgha's");
         }
         untouched.check("a foreign file");
@@ -57,7 +61,7 @@ fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
         whole.ok();
         let text = fs::read_to_string(other.compose_file()).expect("it was generated");
         fs::write(other.compose_file(), &text[..text.len() / 3]).expect("a folder");
-        let untouched = Untouched::of(&[&there, &other]);
+        let untouched = Untouched::of(&both);
         other.pgha(&["up"]).refused(2, "cannot be read back");
         untouched.check("a damaged file");
     });
@@ -74,7 +78,7 @@ fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
     claim("a port that somebody took", || {
         let ports: Vec<u16> = ports(&other.compose_file());
         let holder = TcpListener::bind(("127.0.0.1", ports[1])).expect("it was free");
-        let untouched = Untouched::of(&[&there, &other]);
+        let untouched = Untouched::of(&both);
         other.pgha(&["up"]).refused(1, &format!("port {} of 127.0.0.1 is taken", ports[1]));
         untouched.check("a taken port");
         drop(holder);
@@ -84,14 +88,14 @@ fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
         let subnet = text.split("subnet: ").nth(1).and_then(|t| t.split('}').next()).expect("one");
         let network = format!("pgha-e2e-squatter-{}", other.instance);
         docker(&["network", "create", "--subnet", subnet, &network]);
-        let untouched = Untouched::of(&[&there, &other]);
+        let untouched = Untouched::of(&both);
         let refused = other.pgha(&["up"]);
         docker(&["network", "rm", &network]);
         refused.refused(1, &format!("{subnet} is in use"));
         untouched.check("a taken subnet");
     });
     claim("no engine", || {
-        let untouched = Untouched::of(&[&there, &other]);
+        let untouched = Untouched::of(&both);
         for verb in [vec!["up"], vec!["status"], vec!["list"], vec!["down", "x"]] {
             let mut command = other.command(&verb);
             command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
@@ -100,7 +104,7 @@ fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
         untouched.check("no engine");
     });
     claim("a name that is none", || {
-        let untouched = Untouched::of(&[&there, &other]);
+        let untouched = Untouched::of(&both);
         for verb in ["stop", "start", "down", "status"] {
             let ran = other.pgha(&[verb, "nosuchcluster"]);
             assert_eq!(ran.code, Some(3), "{ran:?}");

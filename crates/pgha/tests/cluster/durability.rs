@@ -50,7 +50,8 @@ fn quorum_keeps_every_acknowledged_row_when_the_leaders_site_is_lost() {
 fn sync_and_strict_are_rendered_as_patroni_understands_them() {
     for (mode, strict) in [("sync", false), ("strict", true)] {
         let flags = ["-d", "2", "-c", "2", "--durability", mode];
-        let cluster = TestCluster::up(if strict { "durability_strict" } else { "durability_sync" }, &flags);
+        let cluster =
+            TestCluster::up(if strict { "durability_strict" } else { "durability_sync" }, &flags);
         claim(&format!("{mode}: two named standbys must have a write"), || {
             synchronous_names(&cluster.leader(), "2 (");
         });

@@ -45,7 +45,8 @@ fn a_failed_up_shows_the_guilty_log_and_cleans_up_unless_told_to_keep() {
         cluster.assert_nothing_left();
     });
     claim("a compose file that the engine refuses leaves nothing", || {
-        fs::write(&file, sound.replace("image: pgha-wan", "image: pgha-nosuchimage")).expect("a folder");
+        fs::write(&file, sound.replace("image: pgha-wan", "image: pgha-nosuchimage"))
+            .expect("a folder");
         let failed = cluster.pgha(&["up"]);
         failed.refused(1, "pgha-nosuchimage");
         cluster.assert_nothing_left();

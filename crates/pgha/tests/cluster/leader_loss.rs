@@ -55,8 +55,17 @@ fn container_ends_with_patroni(cluster: &TestCluster, node: &str) {
     let until_now = docker(&["info", "--format", "{{.SystemTime}}"]);
     let filter = format!("container={node}");
     let died = docker(&[
-        "events", "--since", &since, "--until", &until_now, "--filter", &filter, "--filter",
-        "event=die", "--format", "{{.Actor.Attributes.exitCode}}",
+        "events",
+        "--since",
+        &since,
+        "--until",
+        &until_now,
+        "--filter",
+        &filter,
+        "--filter",
+        "event=die",
+        "--format",
+        "{{.Actor.Attributes.exitCode}}",
     ]);
     let codes: Vec<_> = died.lines().collect();
     assert_eq!(codes, ["137"], "exit codes of {node}");

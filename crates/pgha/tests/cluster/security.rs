@@ -29,7 +29,8 @@ pub(crate) fn prove_secrets_are_kept(cluster: &TestCluster) {
             }
         };
         // What is looked for can be found: the containers do have these secrets.
-        let (file, secret) = secrets.iter().find(|(file, _)| file == "postgres").expect("a password");
+        let (file, secret) =
+            secrets.iter().find(|(file, _)| file == "postgres").expect("a password");
         let mounted = exec(&cluster.leader(), &["cat", &format!("/run/secrets/{file}")]);
         assert!(mounted.contains(secret), "the secret in the container is another");
 
@@ -37,7 +38,8 @@ pub(crate) fn prove_secrets_are_kept(cluster: &TestCluster) {
             keeps(&format!("inspect of {member}"), &inspect(&member).to_string());
             let log = try_docker(&["logs", &member]);
             keeps(&format!("the log of {member}"), &(log.ok().to_owned() + &log.stderr));
-            let every = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'";
+            let every =
+                "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'";
             let seen = exec(&member, &["sh", "-c", every]);
             assert!(seen.contains("PGHA_INSTANCE"), "{member} shows no environment");
             keeps(&format!("a process of {member}"), &seen);
