@@ -78,7 +78,9 @@ pub(crate) async fn examine() -> Vec<Check> {
             )
         }),
     }
-    checks.push(compose(ComposeTool::find().map(|tool| (tool.shown(), tool.version().unwrap_or_default()))));
+    checks.push(compose(
+        ComposeTool::find().map(|tool| (tool.shown(), tool.version().unwrap_or_default())),
+    ));
     machine::examine(local, &mut checks);
     checks
 }

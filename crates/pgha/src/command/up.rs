@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::LogsOptions;
 use futures_util::StreamExt as _;
+use pgha_core::connect::{self, Access, Target};
 use pgha_core::topology::{ClusterId, Role};
 
 use crate::cli::{Build, NodeBuild, SpecArgs, Up};
@@ -117,16 +118,13 @@ fn psql_line(generated: &Generated, ready: &Ready) -> String {
         let leader = ready.view.leader.as_deref().unwrap_or("LEADER");
         return format!("docker exec -it {leader} psql -U postgres");
     }
-    let hosts: Vec<_> = ready
-        .view
-        .nodes()
-        .filter_map(|node| node.host_port)
-        .map(|port| format!("127.0.0.1:{port}"))
-        .collect();
+    let ports = ready.view.nodes().filter_map(|node| Some((node.name.clone(), node.host_port?)));
+    let addresses = connect::from_host(&generated.topology, &ports.collect());
+    let target = Target { access: Access::ReadWrite, addresses: &addresses, password: None };
     format!(
-        "PGPASSFILE='{}' psql 'postgresql://postgres@{}/postgres?target_session_attrs=read-write'",
+        "PGPASSFILE='{}' psql '{}'",
         secrets::pgpass_of(&generated.file).display(),
-        hosts.join(","),
+        target.uri()
     )
 }
 
