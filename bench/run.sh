@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# Measures what the README promises and prints tables; every figure stands beside a baseline of this run.
+#
+#   bench/run.sh                  everything, 5 runs of `up`
+#   bench/run.sh --runs 1         fewer or more of them
+#   bench/run.sh --only PART      one of: up status size plan scaling
+#   bench/run.sh --write          puts the tables into docs/measured.md as well
+#
+# Clusters have instance numbers from 9500 upward and are removed at the end, also after a failure.
+# Needs the images (`pgha build`), jq, and a machine that does nothing else. PGHA=FILE measures that
+# binary instead of a release build.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ./scripts/machine.sh
+
+runs=5 only=all write=false
+while [ $# -gt 0 ]; do
+    case $1 in
+        --runs) runs=${2:?a number}; shift ;;
+        --only) only=${2:?a part}; shift ;;
+        --write) write=true ;;
+        -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) fail "unknown argument: $1" "bench/run.sh --help" ;;
+    esac
+    shift
+done
+case $only in
+    all | up | status | size | plan | scaling) ;;
+    *) fail "unknown part: $only" "bench/run.sh --help" ;;
+esac
+[ "$runs" -ge 1 ] 2> /dev/null || fail "not a number of runs: $runs"
+have jq || fail "jq is missing" "apt-get install jq"
+ensure_engine
+
+if [ -z "${PGHA:-}" ]; then
+    cargo build --release --locked --quiet --package pgha
+    PGHA=$PWD/${CARGO_TARGET_DIR:-target}/release/pgha
+fi
+compose=(docker-compose)
+if docker compose version > /dev/null 2>&1; then compose=(docker compose); fi
+images=(pgha-wan pgha-etcd-3.5 pgha-pgbackrest pgha-pg17-patroni)
+docker image inspect "${images[@]}" > /dev/null 2>&1 || fail "the images are not there" "$PGHA build"
+
+work=$(mktemp -d)
+log=$work/log
+instance=9499
+clean_up() {
+    local status=$? number
+    trap - EXIT INT TERM
+    for number in $(seq 9500 "$instance"); do remove "$number"; done
+    [ "$status" = 0 ] || [ ! -e "$log" ] || tail -n 20 "$log" >&2
+    rm -rf "$work"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# remove INSTANCE: a cluster of this script, if it is there
+remove() {
+    [ -d "$work/$1" ] || return 0
+    "$PGHA" down "bench-$1" --volumes --yes >> "$log" 2>&1 || true
+    rm -rf "${work:?}/$1"
+}
+
+# new_cluster FLAGS...: brings up the next cluster; its number is then in `instance`
+new_cluster() {
+    instance=$((instance + 1))
+    mkdir "$work/$instance"
+    (cd "$work/$instance" && "$PGHA" up -n bench --instance "$instance" "$@" >> "$log" 2>&1)
+}
+
+# took COMMAND...: milliseconds that it took
+took() {
+    local start=${EPOCHREALTIME/[.,]/}
+    "$@" > /dev/null 2>> "$log"
+    echo $(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+}
+
+# new_cluster runs in this shell, since it counts instances
+took_up() {
+    local start=${EPOCHREALTIME/[.,]/}
+    new_cluster "$@"
+    up_ms=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+}
+
+# summary MS...: min, median, max
+summary() {
+    printf '%s\n' "$@" | sort -n |
+        awk '{ v[NR] = $1 } END { print v[1], (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2, v[NR] }'
+}
+
+# row WHAT "MS..." BASELINE "MS...": one line of a table
+row() {
+    # Lists of numbers are words.
+    # shellcheck disable=SC2086
+    echo "$(summary $2) $(summary $4) $(wc -w <<< "$2")" | awk -v what="$1" -v base="$3" '
+        function t(ms) { return ms >= 2000 ? sprintf("%.1f s", ms / 1000) : sprintf("%d ms", ms) }
+        { printf "| %s | %d | %s | %s | %s | %s %s | %.1f |\n",
+            what, $7, t($1), t($2), t($3), base, t($5), ($5 > 0 ? $2 / $5 : 0) }'
+}
+
+times_header() {
+    echo "| what | runs | min | median | max | baseline, median | ratio |"
+    echo "|---|---:|---:|---:|---:|---|---:|"
+}
+
+measure_up() {
+    local ups='' bases='' run
+    for run in $(seq "$runs"); do
+        say "up, run $run of $runs"
+        took_up -d 2 -c 2
+        ups+=" $up_ms"
+        local folder=$work/$instance
+        "$PGHA" down "bench-$instance" --volumes --yes >> "$log" 2>&1
+        bases+=" $(cd "$folder" && took "${compose[@]}" up -d)"
+        remove "$instance"
+    done
+    row "\`pgha up\`, 2 × 2 nodes" "$ups" "containers only" "$bases"
+}
+
+# rounds WHAT: ten times `status` of the current cluster, alternating with `docker ps`
+rounds() {
+    local statuses='' bases='' _
+    for _ in $(seq 10); do
+        bases+=" $(took docker ps)"
+        statuses+=" $(took "$PGHA" status "bench-$instance" --json)"
+    done
+    row "$1" "$statuses" "\`docker ps\`" "$bases"
+}
+
+measure_status() {
+    say "status"
+    new_cluster -d 2 -c 2
+    rounds "\`pgha status\`, healthy"
+    # The names of a site's containers are words.
+    # shellcheck disable=SC2046
+    docker kill $(docker ps -q --filter "label=pgha.instance=$instance" --filter label=pgha.site=DC2) >> "$log"
+    rounds "\`pgha status\`, a site down"
+    remove "$instance"
+}
+
+measure_plan() {
+    say "plan"
+    local large='' small='' _
+    for _ in $(seq 10); do
+        small+=" $(took "$PGHA" plan -d 1 --json)"
+        large+=" $(took "$PGHA" plan -d 12 --json)"
+    done
+    row "\`pgha plan -d 12 --json\`" "$large" "\`-d 1\`" "$small"
+}
+
+# layers IMAGE: its layers, the lowest first, each with its size in bytes
+layers() {
+    local sizes digests
+    # What only describes the image makes no layer; a command that changes no file makes an empty one.
+    sizes=$(docker history --no-trunc --human=false --format '{{.Size}} {{.CreatedBy}}' "$1" |
+        grep -vE '^0 .*(#\(nop\)|LABEL|ENV|ARG|ENTRYPOINT|CMD) ' | cut -d ' ' -f 1 | tac)
+    digests=$(docker image inspect -f '{{range .RootFS.Layers}}{{println .}}{{end}}' "$1" | sed '/^$/d')
+    [ "$(wc -l <<< "$sizes")" = "$(wc -l <<< "$digests")" ] ||
+        fail "the layers of $1 cannot be told from its history"
+    paste <(echo "$digests") <(echo "$sizes")
+}
+
+measure_size() {
+    say "image size"
+    local image
+    echo "| image | size | not shared with those above |"
+    echo "|---|---:|---:|"
+    for image in "${images[@]}"; do layers "$image" | sed "s|^|$image\t|"; done |
+        awk -F '\t' '
+            !($1 in size) { order[++n] = $1 }
+            { size[$1] += $3 }
+            !($2 in seen) { seen[$2] = 1; own[$1] += $3; all += $3 }
+            END {
+                for (i = 1; i <= n; i++)
+                    printf "| %s | %.0f MB | %.0f MB |\n", order[i], size[order[i]] / 1e6, own[order[i]] / 1e6
+                printf "| all together | | **%.0f MB** |\n", all / 1e6
+            }'
+}
+
+# memory: bytes that all containers of the current cluster use, as `docker stats` counts them
+memory() {
+    # shellcheck disable=SC2046
+    docker stats --no-stream --format '{{.MemUsage}}' $(docker ps -q --filter "label=pgha.instance=$instance") |
+        sed 's| / .*||' | numfmt --from=iec-i --suffix=B --format=%.0f | tr -d B | awk '{ s += $1 } END { print s }'
+}
+
+measure_scaling() {
+    local shape d c
+    echo "| data centers × nodes | containers | \`pgha up\` | memory, right after |"
+    echo "|---|---:|---:|---:|"
+    for shape in 1x2 2x2 3x4; do
+        say "scaling, $shape"
+        d=${shape%x*} c=${shape#*x}
+        took_up -d "$d" -c "$c"
+        printf '| %s × %s | %s | %s s | %s MiB |\n' "$d" "$c" \
+            "$(docker ps -q --filter "label=pgha.instance=$instance" | wc -l)" \
+            "$(awk -v ms="$up_ms" 'BEGIN { printf "%.1f", ms / 1000 }')" "$(($(memory) / 1048576))"
+        remove "$instance"
+    done
+}
+
+wanted() { [ "$only" = all ] || [ "$only" = "$1" ]; }
+
+report() {
+    echo "$(date +%F), $(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) of memory," \
+        "Docker $(docker version -f '{{.Server.Version}}'), Compose $("${compose[@]}" version --short)," \
+        "$("$PGHA" --version); load at the start $(cut -d ' ' -f 1 /proc/loadavg)."
+    if wanted up || wanted status || wanted plan; then
+        echo
+        times_header
+        if wanted up; then measure_up; fi
+        if wanted status; then measure_status; fi
+        if wanted plan; then measure_plan; fi
+    fi
+    if wanted size; then echo; measure_size; fi
+    if wanted scaling; then echo; measure_scaling; fi
+}
+
+# Not through a pipe: `instance` must be this shell's.
+report > "$work/report"
+cat "$work/report"
+if $write; then
+    awk -v report="$work/report" '
+        /<!-- bench: end -->/ { skip = 0; print "" }
+        !skip { print }
+        /<!-- bench: begin -->/ {
+            skip = 1; print ""
+            while ((getline line < report) > 0) print line
+        }' docs/measured.md > "$work/measured.md"
+    cp "$work/measured.md" docs/measured.md
+    say "docs/measured.md is written"
+fi
