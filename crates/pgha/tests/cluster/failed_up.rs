@@ -15,11 +15,15 @@ const LAST_WORDS: &str = "this member is broken on purpose";
 fn a_failed_up_shows_the_guilty_log_and_cleans_up_unless_told_to_keep() {
     let cluster = TestCluster::reserve("failed_up");
     let node = format!("pgha-{}1-DC1-{}", cluster.name, cluster.instance);
-    cluster.generate(&[]).ok();
     let (file, secret) = (cluster.compose_file(), cluster.secrets_dir().join("backup-node.key"));
-    let sound = fs::read_to_string(&file).expect("it was generated");
+    let generate = || {
+        cluster.forget_files();
+        cluster.generate(&[]).ok();
+        fs::read_to_string(&file).expect("it was generated")
+    };
 
     claim("a member that ends at once is shown with its log, and all is removed", || {
+        let sound = generate();
         let named = format!("    container_name: {node}\n");
         let entrypoint = format!("    entrypoint: [sh, -c, \"echo {LAST_WORDS}; exit 3\"]\n");
         assert!(sound.contains(&named));
@@ -37,22 +41,22 @@ fn a_failed_up_shows_the_guilty_log_and_cleans_up_unless_told_to_keep() {
         assert_eq!(inspect(&node)["State"]["ExitCode"], 3);
         cluster.pgha(&["down", &cluster.id(), "--volumes", "--yes"]).ok();
         cluster.assert_nothing_left();
-        fs::write(&file, &sound).expect("a folder");
     });
     claim("a deadline that passes says who is behind, and all is removed", || {
+        generate();
         let late = cluster.pgha(&["up", "--timeout", "1"]);
         late.refused(4, "is not ready after 1 s");
         cluster.assert_nothing_left();
     });
     claim("a compose file that the engine refuses leaves nothing", || {
-        fs::write(&file, sound.replace("image: pgha-wan", "image: pgha-nosuchimage"))
-            .expect("a folder");
-        let failed = cluster.pgha(&["up"]);
-        failed.refused(1, "pgha-nosuchimage");
+        let sound = generate();
+        let broken = sound.replace("image: pgha-wan", "image: pgha-nosuchimage");
+        fs::write(&file, broken).expect("a folder");
+        cluster.pgha(&["up"]).refused(1, "pgha-nosuchimage");
         cluster.assert_nothing_left();
-        fs::write(&file, &sound).expect("a folder");
     });
     claim("an empty secret is blamed on a member that needs it", || {
+        generate();
         let key = fs::read(&secret).expect("a key");
         fs::write(&secret, "").expect("a folder");
         let failed = cluster.pgha(&["up", "--timeout", "60"]);

@@ -1,5 +1,6 @@
 //! `up` that is interrupted cleans up; `up` that is killed can be repeated.
 
+use std::io::Read as _;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,10 @@ use crate::waiting::{claim, until};
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn an_interrupted_up_cleans_up_and_a_killed_one_can_be_repeated() {
     let cluster = TestCluster::reserve("interrupted_up");
-    cluster.generate(&[]).ok();
     for (what, signal) in [("SIGINT", "INT"), ("SIGTERM", "TERM")] {
         claim(&format!("{what} while Compose makes containers leaves nothing"), || {
             let mut up = start_up(&cluster);
-            until("the first container is there", 60, || containers(&cluster, 1));
+            until("the first container is there", 60, || containers(&cluster, 1, &mut up));
             send(&up, signal);
             assert_eq!(ended(&mut up), Some(1));
             cluster.assert_nothing_left();
@@ -37,7 +37,7 @@ fn an_interrupted_up_cleans_up_and_a_killed_one_can_be_repeated() {
     for wanted in [1, 4] {
         claim(&format!("killed with {wanted} containers made, the next up ends well"), || {
             let mut up = start_up(&cluster);
-            until("containers are there", 60, || containers(&cluster, wanted));
+            until("containers are there", 60, || containers(&cluster, wanted, &mut up));
             send(&up, "KILL");
             assert_eq!(ended(&mut up), None);
             cluster.pgha(&["up"]).ok();
@@ -49,12 +49,22 @@ fn an_interrupted_up_cleans_up_and_a_killed_one_can_be_repeated() {
 }
 
 fn start_up(cluster: &TestCluster) -> Child {
-    start(&mut cluster.command(&["up"])).1
+    cluster.forget_files();
+    let argv = cluster.made_by("up", &[]);
+    start(&mut cluster.command(&argv.iter().map(String::as_str).collect::<Vec<_>>())).1
 }
 
-fn containers(cluster: &TestCluster, wanted: usize) -> Result<(), String> {
+fn containers(cluster: &TestCluster, wanted: usize, up: &mut Child) -> Result<(), String> {
     let made = labelled("container", &cluster.label()).len();
-    if made >= wanted { Ok(()) } else { Err(format!("{made} of {wanted}")) }
+    if made >= wanted {
+        return Ok(());
+    }
+    if up.try_wait().is_ok_and(|status| status.is_some()) {
+        let mut said = String::new();
+        let _ = up.stderr.take().map(|mut pipe| pipe.read_to_string(&mut said));
+        panic!("up ended before {wanted} containers were made: {said}");
+    }
+    Err(format!("{made} of {wanted}"))
 }
 
 fn send(child: &Child, signal: &str) {

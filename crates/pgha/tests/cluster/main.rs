@@ -14,6 +14,7 @@
 
 mod background_mode;
 mod bad_input;
+mod connection_strings;
 mod daily_use;
 mod docker;
 mod durability;
@@ -30,4 +31,5 @@ mod ssh_transport;
 mod status_truth;
 mod test_cluster;
 mod waiting;
+mod whole_engine;
 mod writer;

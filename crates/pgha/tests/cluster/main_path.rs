@@ -115,10 +115,15 @@ fn a_cluster_comes_up_and_lives_through_stops_restarts_and_kills() {
     });
 }
 
+/// A psql for hosts without one.
+const PSQL_OF_THE_IMAGE: &str = "psql() { docker run --rm --network host --env PGPASSFILE=/pgpass \
+    --volume \"$PGPASSFILE:/pgpass:ro\" --entrypoint psql pgha-pg17-patroni \"$@\"; }";
+
 /// Runs SQL through the line that `up` printed, as a user who pastes it.
 fn psql_line(line: &str, sql: &str) {
     let line = line.lines().next_back().expect("up printed a line");
-    let pasted = format!("{line} -X -v ON_ERROR_STOP=1 -c \"$SQL\"");
+    let own = format!("command -v psql >/dev/null || {PSQL_OF_THE_IMAGE}");
+    let pasted = format!("{own}\n{line} -X -v ON_ERROR_STOP=1 -c \"$SQL\"");
     run(Command::new("sh").args(["-c", &pasted]).env("SQL", sql), 60).ok();
 }
 

@@ -88,6 +88,16 @@ impl TestCluster {
         files
     }
 
+    /// Removes its files, so that ports and subnets are chosen anew: other clusters of this machine
+    /// may have taken them since.
+    pub(crate) fn forget_files(&self) {
+        for path in [self.compose_file(), self.secrets_dir()] {
+            let gone =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            assert!(gone.is_ok() || !path.exists(), "{}: {gone:?}", path.display());
+        }
+    }
+
     /// `pgha` in the cluster's folder, ready to run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgha"));

@@ -1,0 +1,173 @@
+//! Every string that `pgha connect` prints, with a real psql 17 and with tokio-postgres, from the
+//! host and from inside a site.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+use tokio_postgres::NoTls;
+
+use crate::docker::docker;
+use crate::process::run;
+use crate::test_cluster::{TestCluster, leader_site};
+use crate::waiting::claim;
+
+const IMAGE: &str = "pgha-pg17-patroni";
+/// Sessions of a load-balanced string: with four nodes one is missed in four of 100 000 runs.
+const SESSIONS: usize = 40;
+/// Which node a session is on, and whether that is a replica. Not by address: a node has two.
+const QUERY: &str =
+    "select rtrim(pg_read_file('/etc/hostname'), chr(10)) || ' ' || pg_is_in_recovery()::text";
+/// The test that this program runs as a client inside a site, and what it is told.
+const INSIDE_TEST: &str = "connection_strings::client_inside_a_site";
+const INSIDE_STRING: &str = "PGHA_E2E_STRING";
+const INSIDE_SESSIONS: &str = "PGHA_E2E_SESSIONS";
+
+#[test]
+#[ignore = "needs a Docker engine; ./test.sh runs it"]
+fn every_printed_string_leads_where_it_says() {
+    let cluster = TestCluster::up("connection_strings", &["-d", "2", "-c", "2"]);
+    every_string_works(&cluster);
+    claim("pgha psql opens the leader, and a replica with --read-only", || {
+        let id = cluster.id();
+        let ask = |flags: &[&str]| {
+            let query = ["--", "-XAtc", "select pg_is_in_recovery()"];
+            cluster.pgha(&[&["psql", &id], flags, &query].concat()).ok().to_owned()
+        };
+        assert_eq!((ask(&[]).as_str(), ask(&["--read-only"]).as_str()), ("f", "t"));
+    });
+    claim("without a password the strings work with the password file", || {
+        let strings = strings(&cluster, &["--no-password"]);
+        assert!(!strings.to_string().contains(&cluster.password()));
+        let passfile = strings["passfile"].as_str().expect("a path");
+        let mount = format!("{passfile}:/pgpass:ro");
+        for kind in ["read_write", "read_only", "load_balanced"] {
+            let string = strings[kind]["host"].as_str().expect("a string");
+            docker(&[
+                "run",
+                "--rm",
+                "--network",
+                "host",
+                "--env",
+                "PGPASSFILE=/pgpass",
+                "--volume",
+                &mount,
+                "--entrypoint",
+                "psql",
+                IMAGE,
+                string,
+                "-XAt",
+                "-c",
+                QUERY,
+            ]);
+        }
+    });
+    claim("the same strings follow the leader to the other site", || {
+        let before = strings(&cluster, &[]);
+        let (_, leader, far) = leader_site(&cluster.status());
+        docker(&["stop", &leader]);
+        cluster.wait_leader_other_than(std::slice::from_ref(&leader), 60);
+        let string = before["read_write"]["host"].as_str().expect("a string");
+        for found in [with_psql("host", string, 1), sessions(string, 1)] {
+            assert!(found[0].ends_with(" false") && !found[0].starts_with(&leader), "{found:?}");
+        }
+        let string = before["read_only"]["host"].as_str().expect("a string");
+        assert!(with_psql("host", string, 1)[0].ends_with(" true"));
+        docker(&["start", &leader]);
+        cluster.wait_whole();
+        let inside = before["read_write"]["inside"].as_str().expect("a string");
+        assert!(with_psql(&format!("container:{far}"), inside, 1)[0].ends_with(" false"));
+    });
+}
+
+/// Not a test by itself: this program in a container, as a client inside a site.
+#[test]
+#[ignore = "run in a container by the test of every string"]
+fn client_inside_a_site() {
+    let (Ok(string), Ok(count)) = (std::env::var(INSIDE_STRING), std::env::var(INSIDE_SESSIONS))
+    else {
+        return;
+    };
+    for found in sessions(&string, count.parse().expect("a number")) {
+        eprintln!("\n{found}");
+    }
+}
+
+fn every_string_works(cluster: &TestCluster) {
+    let printed = strings(cluster, &[]);
+    let node = cluster.of_kind("postgres").remove(3);
+    let inside = format!("container:{node}");
+    type Client<'a> = &'a dyn Fn(&str, usize) -> Vec<String>;
+    let clients: [(&str, &str, Client<'_>); 4] = [
+        ("psql", "host", &|string, count| with_psql("host", string, count)),
+        ("psql", "inside", &|string, count| with_psql(&inside, string, count)),
+        ("tokio-postgres", "host", &|string, count| sessions(string, count)),
+        ("tokio-postgres", "inside", &|string, count| sessions_inside(&inside, string, count)),
+    ];
+    for (program, place, client) in clients {
+        claim(&format!("every string, as URI and keywords, with {program}, {place}"), || {
+            for form in [&printed, &printed["keywords"]] {
+                let string = |kind: &str| form[kind][place].as_str().expect("a string").to_owned();
+                for (kind, replica) in [("read_write", false), ("read_only", true)] {
+                    let found = client(&string(kind), 2);
+                    let right = found.iter().all(|s| s.ends_with(&format!(" {replica}")));
+                    assert!(found.len() == 2 && right, "{kind}: {found:?}");
+                }
+                let found = client(&string("load_balanced"), SESSIONS);
+                assert_eq!(found.len(), SESSIONS, "{found:?}");
+                let met: BTreeSet<_> = found.iter().collect();
+                assert_eq!(met.len(), 4, "not every node was met: {met:?}");
+            }
+        });
+    }
+}
+
+fn strings(cluster: &TestCluster, flags: &[&str]) -> Value {
+    let id = cluster.id();
+    let printed = cluster.pgha(&[&["connect", &id, "--json"], flags].concat());
+    serde_json::from_str(printed.ok()).expect("connect prints JSON")
+}
+
+/// Sessions of psql 17, in a container on this network.
+fn with_psql(network: &str, string: &str, count: usize) -> Vec<String> {
+    let repeat = r#"for _ in $(seq "$2"); do psql "$1" -XAtc "$3" || exit; done"#;
+    let count = count.to_string();
+    let container = ["run", "--rm", "--network", network, "--entrypoint", "sh", IMAGE, "-c"];
+    found(&docker(&[&container[..], &[repeat, "sh", string, &count, QUERY]].concat()))
+}
+
+/// Sessions of tokio-postgres, here.
+fn sessions(string: &str, count: usize) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let mut found = Vec::new();
+        for _ in 0..count {
+            let (client, connection) = tokio_postgres::connect(string, NoTls).await.expect(string);
+            let served = tokio::spawn(connection);
+            found.push(client.query_one(QUERY, &[]).await.expect("an answer").get(0));
+            drop(client);
+            served.await.expect("it ends").expect("it was served");
+        }
+        found
+    })
+}
+
+/// Sessions of tokio-postgres, in a container on this network.
+fn sessions_inside(network: &str, string: &str, count: usize) -> Vec<String> {
+    let this = std::env::current_exe().expect("a program knows itself");
+    let mut client = Command::new("docker");
+    client.args(["run", "--rm", "--network", network]);
+    client.args(["--volume", &format!("{}:/e2e:ro", this.display())]);
+    client.args(["--env", &format!("{INSIDE_STRING}={string}")]);
+    client.args(["--env", &format!("{INSIDE_SESSIONS}={count}")]);
+    client.args(["--entrypoint", "/e2e", IMAGE]);
+    client.args(["--ignored", "--exact", INSIDE_TEST, "--nocapture", "-q"]);
+    let ran = run(&mut client, 120);
+    ran.ok();
+    found(&ran.stderr)
+}
+
+fn found(text: &str) -> Vec<String> {
+    let answers = text.lines().filter(|l| l.ends_with(" true") || l.ends_with(" false"));
+    answers.map(str::to_owned).collect()
+}
