@@ -1,6 +1,6 @@
 //! The few things that PID 1 and its helpers ask of Patroni's REST API.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -15,19 +15,34 @@ pub(crate) fn says_yes(member: &Member, check: &str) -> bool {
     http::get(member.address, PATRONI_PORT, check).is_some()
 }
 
-/// Which members stream from this one; `None` where it is not a running leader.
-pub(crate) fn followers(member: &Member) -> Option<BTreeSet<String>> {
+/// Which members stream from this one, and whether their acknowledgement counts for a commit; `None`
+/// where this one is not a running leader.
+pub(crate) fn followers(member: &Member) -> Option<BTreeMap<String, bool>> {
     http::get(member.address, PATRONI_PORT, "primary").map(|answer| parse_followers(&answer))
 }
 
 /// Reads what `GET /primary` answers. A base backup streams too, under its own name.
-fn parse_followers(answer: &str) -> BTreeSet<String> {
+fn parse_followers(answer: &str) -> BTreeMap<String, bool> {
     let said: Value = serde_json::from_str(answer).unwrap_or_default();
     let streams = said["replication"].as_array().into_iter().flatten();
     streams
         .filter(|stream| stream["state"] == "streaming")
-        .filter_map(|stream| Some(stream["application_name"].as_str()?.to_owned()))
+        .filter_map(|stream| {
+            let counts = matches!(stream["sync_state"].as_str(), Some("sync" | "quorum"));
+            Some((stream["application_name"].as_str()?.to_owned(), counts))
+        })
         .collect()
+}
+
+/// The timelines of this member and of the leader, as this member's Patroni knows them.
+pub(crate) fn timelines(member: &Member) -> Option<(u64, u64)> {
+    let ask = |path| -> Option<Value> {
+        serde_json::from_str(&http::get(member.address, PATRONI_PORT, path)?).ok()
+    };
+    let own = ask("patroni")?["timeline"].as_u64()?;
+    let cluster = ask("cluster")?;
+    let leader = cluster["members"].as_array()?.iter().find(|m| m["role"] == "leader")?;
+    Some((own, leader["timeline"].as_u64()?))
 }
 
 /// Has the member's Patroni begin its next round now, by a change of configuration that changes
@@ -48,13 +63,14 @@ mod tests {
     #[test]
     fn a_base_backup_is_no_follower() {
         let answer = r#"{"role": "primary", "replication": [
-            {"application_name": "pgha-demo2-DC1-1", "state": "streaming"},
-            {"application_name": "pg_basebackup", "state": "streaming"},
-            {"application_name": "pgha-demo1-DC2-1", "state": "catchup"}
+            {"application_name": "pgha-demo2-DC1-1", "state": "streaming", "sync_state": "quorum"},
+            {"application_name": "pg_basebackup", "state": "streaming", "sync_state": "async"},
+            {"application_name": "pgha-demo1-DC2-1", "state": "catchup", "sync_state": "async"}
         ]}"#;
         let followers = parse_followers(answer);
-        assert!(followers.contains("pgha-demo2-DC1-1"));
-        assert!(!followers.contains("pgha-demo1-DC2-1"));
+        assert_eq!(followers.get("pgha-demo2-DC1-1"), Some(&true));
+        assert_eq!(followers.get("pg_basebackup"), Some(&false));
+        assert_eq!(followers.get("pgha-demo1-DC2-1"), None);
         assert!(parse_followers("oops").is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! PID 1 of a Postgres node, and the helpers that Patroni and PID 1 call there.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::Path;
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use pgha_core::render::{self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SSH_PORT, STANZA, data_dir};
 use pgha_core::spec::BackupTransport;
-use pgha_core::topology::{ETCD_CLIENT_PORT, PGBACKREST_PORT, Role};
+use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PGBACKREST_PORT, Role, Topology};
+use pgha_core::tuning::Synchronous;
 
 use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
@@ -26,7 +28,7 @@ const ETCD_DEADLINE: Duration = Duration::from_secs(10);
 const ETCD_POLL: Duration = Duration::from_millis(50);
 /// How often to look how far a start has come.
 const SETTLE_POLL: Duration = Duration::from_millis(300);
-/// How long a leader is woken up for replicas that do not come.
+/// How long Patroni is woken up for what does not come.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 /// Where the password of Patroni's REST API lies for the helpers.
 const API_PASSWORD: &str = "/pgha/config/patroni-api.password";
@@ -88,14 +90,14 @@ fn wait_for_etcd(me: &Identity) {
     }
 }
 
-/// What is to be done once after every start: slots soon, and everything on the disk.
+/// What is to be done once after every start: Patroni's first rounds without the pauses between
+/// them, and everything on the disk.
 ///
 /// `initdb` and `pg_basebackup` are told not to wait for the disk, so that a new cluster is there
 /// sooner; what they wrote is written through here, and from then on it survives a power cut.
 pub(crate) fn settle() -> Result<ExitCode> {
     let me = Identity::from_environment()?;
     let member = me.member()?;
-    let others = || me.topology.of_role(Role::Postgres).filter(|m| m.name != member.name);
     let password = files::read_secret_copy(API_PASSWORD)?;
     let mut written = false;
     let started = Instant::now();
@@ -107,9 +109,10 @@ pub(crate) fn settle() -> Result<ExitCode> {
                 .map_err(|e| format!("cannot write {data} to the disk: {e}"))?;
             written = true;
         }
-        // A leader makes the slots of new members in its next round, up to `loop_wait` from now.
-        let followers = patroni::followers(member);
-        let settled = followers.is_none_or(|all| others().all(|m| all.contains(&m.name)));
+        let settled = match patroni::followers(member) {
+            Some(followers) => leader_has_settled(&me.topology, member, &followers),
+            None => patroni::timelines(member).is_some_and(|(own, leader)| own == leader),
+        };
         if !settled {
             patroni::wake_up(member, &password);
         }
@@ -118,6 +121,19 @@ pub(crate) fn settle() -> Result<ExitCode> {
         }
         std::thread::sleep(SETTLE_POLL);
     }
+}
+
+/// Whether a leader has done all that it does in rounds `loop_wait` apart: make the slots that new
+/// members wait for, and have as many of them acknowledge each write as the durability asks.
+fn leader_has_settled(
+    topology: &Topology,
+    leader: &Member,
+    followers: &BTreeMap<String, bool>,
+) -> bool {
+    let mut others = topology.of_role(Role::Postgres).filter(|m| m.name != leader.name);
+    let counting = followers.values().filter(|counts| **counts).count();
+    let wanted = Synchronous::of(&topology.spec).acknowledging_standbys();
+    others.all(|m| followers.contains_key(&m.name)) && counting >= wanted as usize
 }
 
 /// Patroni's way to create a replica from the repository. Fails at once, so that Patroni goes on

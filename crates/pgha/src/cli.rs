@@ -72,19 +72,19 @@ pub(crate) struct SpecArgs {
     #[arg(short = 'n', long)]
     pub(crate) name: Option<String>,
     /// Data centers [default: 1]
-    #[arg(short = 'd', long, value_name = "N")]
+    #[arg(short = 'd', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) data_centers: Option<u32>,
     /// Postgres nodes in each data center [default: 2]
-    #[arg(short = 'c', long, value_name = "N")]
+    #[arg(short = 'c', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) nodes: Option<u32>,
     /// etcd members in each data center [default: computed; classic placement: 1]
-    #[arg(short = 'e', long, value_name = "N")]
+    #[arg(short = 'e', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) etcd: Option<u32>,
     /// Data centers that must suffice after a failure [default: 1]
-    #[arg(short = 'm', long, value_name = "N")]
+    #[arg(short = 'm', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) must_suffice: Option<u32>,
     /// Postgres major version [default: 17]
-    #[arg(short = 'v', long, value_name = "MAJOR")]
+    #[arg(short = 'v', long, value_name = "MAJOR", allow_negative_numbers = true)]
     pub(crate) postgres: Option<u32>,
     /// Run Patroni in the background; the container stays up without it
     #[arg(short = 'b', long)]
