@@ -1,6 +1,6 @@
 //! `pgha connect`: connection strings. Works while the cluster is stopped, too.
 
-use pgha_core::connect::{Access, Target};
+use pgha_core::connect::Target;
 
 use crate::cli::Connect;
 use crate::connection::{self, Connection};
@@ -29,23 +29,22 @@ pub(crate) async fn run(args: &Connect) -> Result<()> {
         let names = connection.without_port.join(", ");
         anstream::eprintln!("note: left out for the host, having no port there: {names}");
     }
-    let (answering, of) = (connection.answering, connection.host.len());
-    if answering < of {
-        anstream::eprintln!(
+    match (connection.answering, connection.host.len()) {
+        (0, _) => anstream::eprintln!("note: no node answers now; `pgha status` says why"),
+        (answering, of) if answering < of => anstream::eprintln!(
             "note: {answering} of {of} nodes answer now, and stand first; `pgha status` says more"
-        );
+        ),
+        _ => {}
     }
     Ok(())
 }
 
 fn ways(connection: &Connection, password: Option<&str>) -> Ways {
-    let both = |access, write: fn(&Target) -> String| Both {
-        host: write(&Target { access, addresses: &connection.host, password }),
-        inside: write(&Target { access, addresses: &connection.inside, password }),
-    };
+    let host = |access| Target { access, addresses: &connection.host, password };
+    let inside = |access| Target { access, addresses: &connection.inside, password };
     Ways::new(
-        |access: Access| both(access, |target| target.uri()),
-        |access: Access| both(access, |target| target.keywords()),
+        |access| Both { host: host(access).uri(), inside: inside(access).uri() },
+        |access| Both { host: host(access).keywords(), inside: inside(access).keywords() },
         connection.passfile(),
     )
 }

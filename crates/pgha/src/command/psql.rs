@@ -4,6 +4,7 @@
 //! environment variables, so that arguments such as `-d other` add to it instead of replacing it.
 //! The password is in none of them: psql reads it from a file.
 
+use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
 
@@ -70,10 +71,17 @@ fn on_host(
             .because("none of its ports on this host leads to a running Postgres")
             .hint(format!("`pgha status {}` says why", cluster.id)));
     }
+    // Without it psql would ask for a password that nobody knows by heart.
+    let passfile = connection.passfile();
+    File::open(&passfile).map_err(|e| {
+        Error::missing(format!("cannot read the password file {}", passfile.display()))
+            .because(e)
+            .hint("the secrets stand beside the compose file, for the user who generated it")
+    })?;
     for name in UNSET {
         psql.env_remove(name);
     }
-    psql.envs(environment(access, answering)).env("PGPASSFILE", connection.passfile());
+    psql.envs(environment(access, answering)).env("PGPASSFILE", passfile);
     Ok(psql)
 }
 
