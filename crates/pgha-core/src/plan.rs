@@ -91,21 +91,14 @@ impl Plan {
             placement: spec.placement,
             must_suffice: spec.must_suffice,
             durability: spec.durability,
-            acknowledging_standbys: topology.as_ref().map(acknowledging_standbys),
+            acknowledging_standbys: topology
+                .as_ref()
+                .map(|t| Synchronous::of(&t.spec).acknowledging_standbys()),
             timers: Timers { preset: spec.timers, ttl_s, loop_wait_s, retry_timeout_s },
             sites: topology.as_ref().map(sites).unwrap_or_default(),
             etcd: topology.as_ref().map(etcd),
             survival: topology.as_ref().map(survival::table).unwrap_or_default(),
             findings,
-        }
-    }
-}
-
-fn acknowledging_standbys(topology: &Topology) -> u32 {
-    match topology.spec.durability {
-        Durability::Async => 0,
-        Durability::Sync | Durability::Strict | Durability::Quorum => {
-            Synchronous::of(&topology.spec).node_count
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::status::{ClusterView, ContainerState, MemberView, NodeRole};
+use crate::status::{ClusterView, ContainerState, MemberView, NodeRole, Tally};
 use crate::topology::Role;
 
 /// A member that is not ready, and what it waits for.
@@ -74,6 +74,10 @@ fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
         return Some(format!("Patroni: {}", member.error.as_deref().unwrap_or("not up yet")));
     };
     match member.role {
+        Some(NodeRole::Leader) if !view.acknowledging.reached() => {
+            let Tally { have, need } = view.acknowledging;
+            return Some(format!("{have} of {need} standbys acknowledge writes"));
+        }
         Some(NodeRole::Leader) => return None,
         Some(NodeRole::Primary) if !view.quorum.reached() => {
             return Some("primary, waiting for a quorum of etcd".to_owned());

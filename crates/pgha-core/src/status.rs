@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
 use crate::topology::{Member, Role, SiteKind, Topology};
+use crate::tuning::Synchronous;
 
 pub use problems::{LAG_MAX_BYTES, Problem, Severity};
 
@@ -101,7 +102,9 @@ pub struct ClusterView {
     /// Every etcd member.
     pub etcd: Vec<EtcdView>,
     /// Whether etcd can decide anything.
-    pub quorum: QuorumView,
+    pub quorum: Tally,
+    /// Standbys whose acknowledgement each commit waits for, and how many the durability asks.
+    pub acknowledging: Tally,
     /// What is wrong or could not be learned, the worst first.
     pub problems: Vec<Problem>,
 }
@@ -214,18 +217,21 @@ pub struct EtcdView {
     pub error: Option<String>,
 }
 
-/// Whether etcd can decide anything.
+/// How many there are of how many that it takes.
+///
+/// Of etcd members: those known to stand together, at least `need` if and only if a linearizable
+/// read succeeded, otherwise the most that can be together and fewer than `need`; `need` is a
+/// majority of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuorumView {
-    /// Members known to stand together. At least `need` if and only if a linearizable read
-    /// succeeded; otherwise the most that can be together, and fewer than `need`.
+pub struct Tally {
+    /// How many there are.
     pub have: u32,
-    /// Members that must stand together: a majority of all.
+    /// How many it takes.
     pub need: u32,
 }
 
-impl QuorumView {
-    /// There is a quorum.
+impl Tally {
+    /// There are enough.
     pub fn reached(self) -> bool {
         self.have >= self.need
     }
@@ -256,6 +262,7 @@ impl ClusterView {
             system_id: known.system_id(),
             sites: known.site_views(),
             quorum: known.quorum(),
+            acknowledging: acknowledging(topology, &members),
             members,
             etcd,
             problems: Vec::new(),
@@ -283,6 +290,15 @@ impl ClusterView {
     pub fn worst(&self) -> Option<Severity> {
         self.problems.iter().map(|p| p.severity).min()
     }
+}
+
+/// How many standbys acknowledge each write, of those that the durability asks.
+fn acknowledging(topology: &Topology, members: &[MemberView]) -> Tally {
+    let counts =
+        |m: &&MemberView| matches!(m.role, Some(NodeRole::SyncStandby | NodeRole::QuorumStandby));
+    let have = members.iter().filter(counts).count();
+    let need = Synchronous::of(&topology.spec).acknowledging_standbys();
+    Tally { have: u32::try_from(have).unwrap_or(u32::MAX), need }
 }
 
 /// How far a running replica has received less than the leader has written. Positions on different
@@ -353,7 +369,7 @@ impl<'a> Known<'a> {
         self.containers.get(name).map_or(ContainerState::Missing, |c| c.state)
     }
 
-    fn quorum(&self) -> QuorumView {
+    fn quorum(&self) -> Tally {
         let need = self.topology.placement.quorum();
         let count = |answered: fn(&EtcdObservation) -> bool, site: Option<&str>| -> u32 {
             let reports = self
@@ -368,7 +384,7 @@ impl<'a> Known<'a> {
             u32::try_from(members.count()).unwrap_or(u32::MAX)
         };
         if self.dcs.is_some() {
-            return QuorumView { have: count(|m| m.dcs.is_ok(), None).max(need), need };
+            return Tally { have: count(|m| m.dcs.is_ok(), None).max(need), need };
         }
         let alive: fn(&EtcdObservation) -> bool = |m| m.status.is_ok();
         let together = if self.container_state(&self.topology.router()) == ContainerState::Running {
@@ -377,7 +393,7 @@ impl<'a> Known<'a> {
             let of_site = |site: &crate::topology::Site| count(alive, Some(&site.name));
             self.topology.sites.iter().map(of_site).max().unwrap_or_default()
         };
-        QuorumView { have: together.min(need.saturating_sub(1)), need }
+        Tally { have: together.min(need.saturating_sub(1)), need }
     }
 
     /// Why nothing is known of a member, apart from what was asked of itself.

@@ -124,10 +124,7 @@ impl Counting {
         let postgres: Vec<u32> = per_site(Role::Postgres);
         let standbys = postgres.iter().sum::<u32>().saturating_sub(1);
         let durability = topology.spec.durability;
-        let acknowledging = match durability {
-            Durability::Async => 0,
-            _ => Synchronous::of(&topology.spec).node_count.min(standbys),
-        };
+        let acknowledging = Synchronous::of(&topology.spec).acknowledging_standbys().min(standbys);
         Self { etcd: per_site(Role::Etcd), postgres, acknowledging, durability }
     }
 

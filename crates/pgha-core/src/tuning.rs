@@ -101,6 +101,11 @@ impl Synchronous {
         let node_count = if spec.data_centers == 1 { 1 } else { spec.nodes };
         Self { mode, strict, node_count }
     }
+
+    /// Standbys that must have a write before it is acknowledged; none where the leader alone does.
+    pub fn acknowledging_standbys(self) -> u32 {
+        if self.mode == SynchronousMode::Off { 0 } else { self.node_count }
+    }
 }
 
 /// Postgres limits that grow with the number of nodes.

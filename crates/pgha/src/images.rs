@@ -23,14 +23,22 @@ const BASE: &str = "debian:trixie-slim";
 const BASE_SUITE: &str = "trixie";
 /// Image in which PID 1 is compiled where the host has no toolchain; kept for the next build.
 const NODE_BUILDER: &str = "pgha-node-build";
+/// Label of an image with the fingerprint of what it was made from.
+const LABEL: &str = "pgha.images";
+/// Of what this program would make images from.
+const FINGERPRINT: &str = env!("PGHA_IMAGES");
 /// A host's certificates, for hosts whose way out re-signs TLS.
 const HOST_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The images of this major version that the engine does not have.
+/// The images of this major version that the engine does not have, or has from another version of
+/// pgha's sources.
 pub(crate) async fn missing(engine: &Engine, major: u32) -> Vec<String> {
     let mut missing = Vec::new();
     for image in Images::of(major).all() {
-        if engine.api().inspect_image(image).await.is_err() {
+        let found = engine.api().inspect_image(image).await.ok();
+        let labels = found.and_then(|image| image.config).and_then(|config| config.labels);
+        let made_from = labels.and_then(|labels| labels.get(LABEL).cloned());
+        if made_from.as_deref() != Some(FINGERPRINT) {
             missing.push(image.to_owned());
         }
     }
@@ -47,6 +55,7 @@ pub(crate) async fn build(engine: &Engine, args: &Build) -> Result<()> {
     let node = build_node(&source, args, context.path(), &progress).await?;
     prepare_context(&source, &node, context.path())?;
     let images = Images::of(args.postgres);
+    let label = format!("{LABEL}={FINGERPRINT}");
     for (target, image) in [
         ("wan", &images.wan),
         ("etcd", &images.etcd),
@@ -55,8 +64,8 @@ pub(crate) async fn build(engine: &Engine, args: &Build) -> Result<()> {
     ] {
         let version = format!("PG_MAJOR={}", args.postgres);
         let folder = context.path().display().to_string();
-        let mut build =
-            vec!["docker", "build", "--target", target, "-t", image, "--build-arg", &version];
+        let mut build = vec!["docker", "build", "--target", target, "-t", image];
+        build.extend(["--build-arg", &version, "--label", &label]);
         if args.no_cache {
             build.push("--no-cache");
         }

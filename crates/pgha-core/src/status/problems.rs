@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::observe::STANZA;
-use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole};
+use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole, Tally};
 use crate::topology::{Member, Role, Site};
 use crate::tuning::PatroniTimers;
 
@@ -84,10 +84,27 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     for node in view.nodes() {
         problems.extend(postgres(known, view, node));
     }
+    problems.extend(durability(view));
     problems.extend(paused(known));
     problems.extend(stanza(known));
     problems.sort_by_key(|p| p.severity);
     problems
+}
+
+/// Patroni goes on with fewer acknowledging standbys where it has not enough.
+fn durability(view: &ClusterView) -> Option<Problem> {
+    let (Tally { have, need }, Some(leader)) = (view.acknowledging, &view.leader) else {
+        return None;
+    };
+    (!view.acknowledging.reached()).then(|| {
+        Problem::new(
+            Severity::Warning,
+            "durability_not_met",
+            Some(leader),
+            format!("{have} of {need} standbys acknowledge writes: the next loss may lose some"),
+            "Patroni adds standbys as they come back, one in each of its rounds",
+        )
+    })
 }
 
 fn stopped(known: &Known<'_>) -> Problem {

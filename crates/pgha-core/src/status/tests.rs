@@ -154,7 +154,7 @@ fn a_healthy_cluster_has_a_leader_and_no_problem() {
     let view = Lab::healthy().view();
     assert_eq!(view.leader.as_deref(), Some(LEADER));
     assert_eq!(view.problems, []);
-    assert_eq!(view.quorum, QuorumView { have: 3, need: 2 });
+    assert_eq!(view.quorum, Tally { have: 3, need: 2 });
     let node = view.member(OTHER).expect("a member");
     assert_eq!((node.role, node.state.as_deref()), (Some(NodeRole::Replica), Some("streaming")));
     assert_eq!(node.lag_bytes, Some(1000));
@@ -208,7 +208,7 @@ fn with_the_router_down_each_site_counts_for_itself() {
     lab.without_quorum();
     let view = lab.view();
     assert_eq!(view.leader, None);
-    assert_eq!(view.quorum, QuorumView { have: 1, need: 2 });
+    assert_eq!(view.quorum, Tally { have: 1, need: 2 });
     assert_eq!(codes(&view)[0], "router_down");
     assert!(view.problems[1].message.contains("1 of 3, need 2"), "{:?}", view.problems[1]);
 }

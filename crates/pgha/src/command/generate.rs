@@ -5,6 +5,7 @@ use pgha_core::overview::overview;
 use crate::cli::{Generate, OutputArgs};
 use crate::cluster::{self, Cluster};
 use crate::command::spec_args;
+use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::generated::{self, Generated};
@@ -21,7 +22,8 @@ pub(crate) async fn run(args: &Generate) -> Result<()> {
 /// What to run next, in the folder this was called from.
 fn next_steps(made: &Generated, output: &OutputArgs) -> String {
     let id = &made.topology.id;
-    let (file, compose) = (output.output.display(), "docker-compose");
+    let file = output.output.display();
+    let compose = ComposeTool::find().map_or("docker-compose".to_owned(), |tool| tool.shown());
     let (named, up) = if output.output.as_os_str() == "docker-compose.yaml" {
         (String::new(), "pgha up".to_owned())
     } else {
