@@ -34,15 +34,20 @@ fn parse_followers(answer: &str) -> BTreeMap<String, bool> {
         .collect()
 }
 
-/// The timelines of this member and of the leader, as this member's Patroni knows them.
-pub(crate) fn timelines(member: &Member) -> Option<(u64, u64)> {
-    let ask = |path| -> Option<Value> {
-        serde_json::from_str(&http::get(member.address, PATRONI_PORT, path)?).ok()
-    };
-    let own = ask("patroni")?["timeline"].as_u64()?;
-    let cluster = ask("cluster")?;
-    let leader = cluster["members"].as_array()?.iter().find(|m| m["role"] == "leader")?;
-    Some((own, leader["timeline"].as_u64()?))
+/// Whether the others can read in etcd that this replica streams from the leader on its timeline. The
+/// leader takes only such a replica for one that can acknowledge.
+pub(crate) fn is_known_to_stream(member: &Member) -> bool {
+    http::get(member.address, PATRONI_PORT, "cluster")
+        .is_some_and(|answer| parse_known_to_stream(&answer, &member.name).unwrap_or_default())
+}
+
+/// Reads what `GET /cluster` answers.
+fn parse_known_to_stream(answer: &str, name: &str) -> Option<bool> {
+    let cluster: Value = serde_json::from_str(answer).ok()?;
+    let members = cluster["members"].as_array()?;
+    let own = members.iter().find(|m| m["name"] == name)?;
+    let leader = members.iter().find(|m| m["role"] == "leader")?;
+    Some(own["state"] == "streaming" && own["timeline"] == leader["timeline"])
 }
 
 /// Has the member's Patroni begin its next round now, by a change of configuration that changes
@@ -72,5 +77,20 @@ mod tests {
         assert_eq!(followers.get("pg_basebackup"), Some(&false));
         assert_eq!(followers.get("pgha-demo1-DC2-1"), None);
         assert!(parse_followers("oops").is_empty());
+    }
+
+    #[test]
+    fn a_replica_on_an_old_timeline_does_not_stream_yet() {
+        let answer = |state: &str, timeline: u32| {
+            format!(
+                r#"{{"members": [{{"name": "a", "role": "leader", "state": "running", "timeline": 2}},
+                {{"name": "b", "role": "replica", "state": "{state}", "timeline": {timeline}}}]}}"#
+            )
+        };
+        assert_eq!(parse_known_to_stream(&answer("streaming", 2), "b"), Some(true));
+        assert_eq!(parse_known_to_stream(&answer("streaming", 1), "b"), Some(false));
+        assert_eq!(parse_known_to_stream(&answer("in archive recovery", 2), "b"), Some(false));
+        assert_eq!(parse_known_to_stream(&answer("streaming", 2), "c"), None);
+        assert_eq!(parse_known_to_stream("oops", "b"), None);
     }
 }

@@ -111,7 +111,7 @@ pub(crate) fn settle() -> Result<ExitCode> {
         }
         let settled = match patroni::followers(member) {
             Some(followers) => leader_has_settled(&me.topology, member, &followers),
-            None => patroni::timelines(member).is_some_and(|(own, leader)| own == leader),
+            None => patroni::is_known_to_stream(member),
         };
         if !settled {
             patroni::wake_up(member, &password);

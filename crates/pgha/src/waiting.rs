@@ -64,7 +64,8 @@ pub(crate) async fn until_ready(
         }
 
         let now = Instant::now();
-        broken.retain(|name, _| failing(&view, name));
+        // Each new start of a broken member looks well for a moment: only readiness clears it.
+        broken.retain(|name, _| waiting.iter().any(|w| w.member == *name));
         for member in view.members.iter().filter(|m| failing(&view, &m.name)) {
             let since = *broken.entry(member.name.clone()).or_insert(now);
             if now - since > BROKEN_AFTER {

@@ -21,6 +21,10 @@ use crate::{host, images, screen, secrets};
 
 /// Lines of a guilty member's log that are shown.
 const LOG_LINES: &str = "25";
+/// How often to look whether something is left of a cluster that did not come up.
+const CLEAN_UP_ROUNDS: u32 = 5;
+/// The time before each look.
+const CLEAN_UP_PAUSE: Duration = Duration::from_millis(500);
 
 /// Carries out `pgha up`.
 pub(crate) async fn run(args: &Up) -> Result<()> {
@@ -52,7 +56,16 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
         Ok(ready) => tell_ready(&generated, &ready, started.elapsed()),
         Err(given_up) => {
             show_guilty(&engine, &given_up).await;
-            Err(clean_up(&compose, &generated.file, &id, before, args.keep, given_up.error).await)
+            Err(clean_up(
+                &engine,
+                &compose,
+                &generated.file,
+                &id,
+                before,
+                args.keep,
+                given_up.error,
+            )
+            .await)
         }
     }
 }
@@ -177,6 +190,7 @@ pub(crate) async fn show_guilty(engine: &Engine, given_up: &GivenUp) {
 
 /// Leaves nothing of a cluster that did not come up, and everything of one that was there before.
 async fn clean_up(
+    engine: &Engine,
     compose: &ComposeTool,
     file: &Path,
     id: &ClusterId,
@@ -193,7 +207,18 @@ async fn clean_up(
             "cluster {id} was there before and is left as it is; `pgha status {id}`"
         ));
     }
-    match compose.run(file, &["down", "--volumes", "--timeout", "5"]).await {
+    let down = ["down", "--volumes", "--timeout", "5"];
+    let mut removed = compose.run(file, &down).await;
+    for _ in 0..CLEAN_UP_ROUNDS {
+        // What the engine was making for a Compose that was interrupted appears only now.
+        tokio::time::sleep(CLEAN_UP_PAUSE).await;
+        let found = cluster::find(engine).await.unwrap_or_default();
+        if removed.is_ok() && found.iter().all(|c| c.id != *id) {
+            break;
+        }
+        removed = compose.run(file, &down).await;
+    }
+    match removed {
         Ok(()) => error.hint("everything is removed again; `--keep` leaves it for a look"),
         Err(second) => error.because(second),
     }

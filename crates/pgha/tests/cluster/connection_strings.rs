@@ -23,6 +23,9 @@ const INSIDE_TEST: &str = "connection_strings::client_inside_a_site";
 const INSIDE_STRING: &str = "PGHA_E2E_STRING";
 const INSIDE_SESSIONS: &str = "PGHA_E2E_SESSIONS";
 
+/// Opens sessions with a string, and gives what each found.
+type Client<'a> = &'a dyn Fn(&str, usize) -> Vec<String>;
+
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn every_printed_string_leads_where_it_says() {
@@ -97,7 +100,6 @@ fn every_string_works(cluster: &TestCluster) {
     let printed = strings(cluster, &[]);
     let node = cluster.of_kind("postgres").remove(3);
     let inside = format!("container:{node}");
-    type Client<'a> = &'a dyn Fn(&str, usize) -> Vec<String>;
     let clients: [(&str, &str, Client<'_>); 4] = [
         ("psql", "host", &|string, count| with_psql("host", string, count)),
         ("psql", "inside", &|string, count| with_psql(&inside, string, count)),

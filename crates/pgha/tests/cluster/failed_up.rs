@@ -59,7 +59,7 @@ fn a_failed_up_shows_the_guilty_log_and_cleans_up_unless_told_to_keep() {
         generate();
         let key = fs::read(&secret).expect("a key");
         fs::write(&secret, "").expect("a folder");
-        let failed = cluster.pgha(&["up", "--timeout", "60"]);
+        let failed = cluster.pgha(&["up", "--timeout", "20"]);
         let says = &failed.stderr;
         assert!(failed.code == Some(1) || failed.code == Some(4), "{failed:?}");
         assert!(says.contains("error: ") && says.contains("the end of the log of pgha-"), "{says}");

@@ -125,8 +125,8 @@ fn patroni_wants_its_password(cluster: &TestCluster) {
         };
         assert_eq!(patch(""), "401", "{name} without a password");
         assert_eq!(patch("pgha:wrong"), "401", "{name} with a wrong password");
-        let path = cluster.secrets_dir().join("patroni");
-        let password = fs::read_to_string(path).expect("the password");
+        let file = cluster.secrets_dir().join("patroni");
+        let password = fs::read_to_string(file).expect("the password");
         assert_eq!(patch(&format!("pgha:{}", password.trim())), "200", "{name} with its password");
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn prove(cluster: &TestCluster) {
     });
     claim("etcd without a quorum: no leader is named, and status says why", || {
         let etcd = cluster.of_kind("etcd");
-        let lost = &etcd[..etcd.len() / 2 + 1];
+        let lost = &etcd[..=etcd.len() / 2];
         let names: Vec<&str> = lost.iter().map(String::as_str).collect();
         docker(&[&["stop"], names.as_slice()].concat());
         let view = told(cluster, "no_quorum", None);

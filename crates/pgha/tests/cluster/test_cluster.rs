@@ -37,12 +37,11 @@ impl TestCluster {
     /// Reserves a name and a number, and removes what an aborted run has left of that number.
     pub(crate) fn reserve(test: &'static str) -> Self {
         let (instance, lock) = INSTANCES
-            .filter_map(|instance| {
+            .find_map(|instance| {
                 let path = std::env::temp_dir().join(format!("pgha-e2e-{instance}.lock"));
                 let lock = File::create(path).expect("the temporary folder can be written to");
                 lock.try_lock().is_ok().then_some((instance, lock))
             })
-            .next()
             .expect("an instance number is free");
         sweep(instance);
         let letters = instance.to_string().bytes().map(|d| char::from(d - b'0' + b'a')).collect();
@@ -55,7 +54,13 @@ impl TestCluster {
     pub(crate) fn up(test: &'static str, flags: &[&str]) -> Self {
         let cluster = Self::reserve(test);
         let started = Instant::now();
-        let up = cluster.pgha_up(flags);
+        let mut up = cluster.pgha_up(flags);
+        // Somebody else's cluster on this machine chose the same subnet at the same moment.
+        while up.stderr.contains("Pool overlaps") && started.elapsed().as_secs() < HEAL_DEADLINE_S {
+            eprintln!("  another cluster took the subnet first: once more");
+            cluster.forget_files();
+            up = cluster.pgha_up(flags);
+        }
         up.ok();
         eprintln!("  up {}: {:.1} s", flags.join(" "), started.elapsed().as_secs_f64());
         cluster
