@@ -12,6 +12,8 @@ cd "$(dirname "$0")"
 
 part=${1:-all}
 missing=$(missing_packages)
+have jq || missing+=" jq"
+have psql || missing+=" postgresql-client"
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install_packages $missing
 ensure_rust
@@ -22,6 +24,9 @@ step "format and lints"
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet --document-private-items
+
+step "licences of dependencies"
+./scripts/licences.sh
 
 step "unit, property and command line tests"
 cargo test --workspace --locked

@@ -37,6 +37,7 @@ impl TestCluster {
     /// Reserves a name and a number, and removes what an aborted run has left of that number.
     pub(crate) fn reserve(test: &'static str) -> Self {
         let (instance, lock) = INSTANCES
+            .into_iter()
             .find_map(|instance| {
                 let path = std::env::temp_dir().join(format!("pgha-e2e-{instance}.lock"));
                 let lock = File::create(path).expect("the temporary folder can be written to");
