@@ -1,8 +1,8 @@
 //! What a database administrator should be told about a spec before anything runs.
 //!
-//! [`check`] says everything at once, as [`Finding`]s. The first stage ([`range`]) looks at the
+//! [`check`] says everything at once, as [`Finding`]s. The first stage (`range`) looks at the
 //! numbers and names alone; where it finds no number that no topology can have, the second
-//! ([`placement`], [`operation`]) works out the topology and looks at that. So nothing is ever
+//! (`placement`, `operation`) works out the topology and looks at that. So nothing is ever
 //! computed, or allocated, for absurd numbers.
 //!
 //! An error stops, a warning is something to think about, an info explains. The lint knows nothing

@@ -1,6 +1,6 @@
 //! What commands show: tables and lines drawn from plain data. Nothing here asks Docker.
 //!
-//! Everything is drawn with its colours; [`print`] leaves them out where nobody would see them.
+//! Everything is drawn with its colours; [`print()`] leaves them out where nobody would see them.
 
 use std::io::{ErrorKind, Write};
 
