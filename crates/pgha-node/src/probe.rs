@@ -1,4 +1,5 @@
-//! `pgha-node probe`: asks every member of its own site and prints one JSON document.
+//! `pgha-node probe`: asks every member of its own site and prints one JSON document, on one line.
+//! `pgha-node probe --watch SECONDS` does so again and again for so long.
 //!
 //! All members are asked at once, each with its own deadline, so the answer comes within the
 //! longest of them however many are dead. It asks over cluster addresses, never across the router,
@@ -28,13 +29,37 @@ const SLACK: Duration = Duration::from_millis(100);
 /// Enough for one HTTP request; the default of 2 MiB for each member would be for nothing.
 const STACK_BYTES: usize = 256 << 10;
 
-/// Probes the site and prints the report.
+/// Pause between two reports of a watch.
+const WATCH_PAUSE: Duration = Duration::from_millis(300);
+
+/// Probes the site and prints the report, once or for as long as a watch is asked for.
+///
+/// A watch ends by itself because an exec does not end with the one who asked for it.
 pub(crate) fn run(me: &Identity) -> crate::Result<ExitCode> {
+    let arguments: Vec<_> = std::env::args().skip(2).collect();
+    let watch = match arguments.as_slice() {
+        [] => Duration::ZERO,
+        [flag, seconds] if flag == "--watch" => {
+            let seconds = seconds.parse().map_err(|e| format!("--watch {seconds}: {e}"))?;
+            Duration::from_secs(seconds)
+        }
+        _ => return Err("usage: pgha-node probe [--watch SECONDS]".to_owned()),
+    };
+    let started = Instant::now();
+    loop {
+        report(me)?;
+        if started.elapsed() + WATCH_PAUSE >= watch {
+            return Ok(ExitCode::SUCCESS);
+        }
+        thread::sleep(WATCH_PAUSE);
+    }
+}
+
+fn report(me: &Identity) -> crate::Result<()> {
     let report = observe_site(&me.topology, me.member()?);
     let mut line = serde_json::to_vec(&report).map_err(|e| format!("cannot write JSON: {e}"))?;
     line.push(b'\n');
-    std::io::stdout().write_all(&line).map_err(|e| format!("cannot print the report: {e}"))?;
-    Ok(ExitCode::SUCCESS)
+    std::io::stdout().write_all(&line).map_err(|e| format!("cannot print the report: {e}"))
 }
 
 /// One answer, or why there is none.

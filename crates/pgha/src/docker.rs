@@ -130,14 +130,39 @@ impl Engine {
         Ok(printed.stdout)
     }
 
-    async fn run(&self, container: &str, argv: &[&str]) -> Result<Printed, bollard::errors::Error> {
-        let options = CreateExecOptions {
-            cmd: Some(argv.to_vec()),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            ..CreateExecOptions::default()
+    /// Runs a command in a running container and hands over each line of its standard output as it
+    /// comes, until it ends.
+    ///
+    /// # Errors
+    /// When the container is not running or not there.
+    pub(crate) async fn exec_lines(
+        &self,
+        container: &str,
+        argv: &[&str],
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let what = || format!("cannot run `{}` in {container}", argv.join(" "));
+        let options = exec_options(argv);
+        let exec = self.api.create_exec(container, options).await.or_fail(what())?.id;
+        let started = self.api.start_exec(&exec, Some(StartExecOptions::default()));
+        let StartExecResults::Attached { mut output, .. } = started.await.or_fail(what())? else {
+            return Ok(());
         };
-        let exec = self.api.create_exec(container, options).await?.id;
+        let mut pending = Vec::new();
+        while let Some(piece) = output.next().await {
+            if let LogOutput::StdOut { message } = piece.or_fail(what())? {
+                pending.extend_from_slice(&message);
+            }
+            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+                each(&pending[..end]);
+                pending.drain(..=end);
+            }
+        }
+        Ok(())
+    }
+
+    async fn run(&self, container: &str, argv: &[&str]) -> Result<Printed, bollard::errors::Error> {
+        let exec = self.api.create_exec(container, exec_options(argv)).await?.id;
         let mut printed = Printed { exec, stdout: Vec::new(), stderr: Vec::new() };
         let started = self.api.start_exec(&printed.exec, Some(StartExecOptions::default())).await?;
         if let StartExecResults::Attached { mut output, .. } = started {
@@ -154,6 +179,15 @@ impl Engine {
             }
         }
         Ok(printed)
+    }
+}
+
+fn exec_options<'a>(argv: &[&'a str]) -> CreateExecOptions<&'a str> {
+    CreateExecOptions {
+        cmd: Some(argv.to_vec()),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        ..CreateExecOptions::default()
     }
 }
 

@@ -5,12 +5,14 @@
 //! passed over for the next one.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use pgha_core::observe::{Deadlines, SiteObservation};
 use pgha_core::status::{ClusterView, ContainerState, Observed};
 use pgha_core::topology::{Member, Role, Site, Topology};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
 use crate::docker::Engine;
@@ -18,11 +20,20 @@ use crate::error::Result;
 
 /// What runs in a member.
 const PROBE: [&str; 2] = ["/usr/local/bin/pgha-node", "probe"];
+/// What runs in a member while a cluster is waited for; it ends by itself.
+const WATCH: [&str; 4] = ["/usr/local/bin/pgha-node", "probe", "--watch", "30"];
+/// A report that is older says nothing any more: the one who gave it hangs.
+const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
+/// Pause before a watch that failed is started again.
+const WATCH_RETRY: Duration = Duration::from_millis(300);
 /// What an exec may take beyond the probe's own deadline. One takes 50 to 100 ms on an idle host;
 /// a host that is bringing a cluster up is not idle.
 const EXEC_ALLOWANCE: Duration = Duration::from_secs(2);
 /// How many members of a site are tried.
 const ATTEMPTS_MAX: usize = 3;
+
+/// What was learned inside a site, or why nothing was.
+type Report = Result<SiteObservation, String>;
 
 /// Asks a cluster how it is.
 ///
@@ -34,13 +45,83 @@ pub(crate) async fn view(engine: &Engine, cluster: &Cluster) -> Result<ClusterVi
         let report = observe_site(engine, cluster, topology, site).await?;
         Some((site.name.clone(), report))
     }));
-    let sites: BTreeMap<_, _> = sites.await.into_iter().flatten().collect();
-    let observed = Observed {
-        containers: cluster.containers.clone(),
-        networks: cluster.networks.clone(),
-        sites,
-    };
-    Ok(ClusterView::new(topology, &observed))
+    Ok(conclude(cluster, topology, sites.await.into_iter().flatten().collect()))
+}
+
+fn conclude(
+    cluster: &Cluster,
+    topology: &Topology,
+    sites: BTreeMap<String, Report>,
+) -> ClusterView {
+    let (containers, networks) = (cluster.containers.clone(), cluster.networks.clone());
+    ClusterView::new(topology, &Observed { containers, networks, sites })
+}
+
+/// Reports that keep coming from one probe in each site.
+///
+/// An exec costs the host 50 ms of work, which a host that is bringing a cluster up has better use
+/// for: a watch starts one for each site and then only reads.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    feeds: BTreeMap<String, Feed>,
+}
+
+/// The watch of one site.
+#[derive(Debug)]
+struct Feed {
+    latest: watch::Receiver<Option<(Report, Instant)>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Watch {
+    /// How the cluster is by the latest reports. Starts a probe in each site that has none.
+    ///
+    /// # Errors
+    /// When the cluster has no topology.
+    pub(crate) fn view(&mut self, engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
+        let topology = cluster.topology()?;
+        let mut sites = BTreeMap::new();
+        for site in &topology.sites {
+            let ended = self.feeds.get(&site.name).is_none_or(|feed| feed.task.is_finished());
+            let last = self.feeds.get(&site.name).and_then(|feed| feed.latest.borrow().clone());
+            if let Some((report, at)) = last {
+                let fresh = at.elapsed() < REPORT_MAX_AGE;
+                let report = if fresh { report } else { Err("no report for a while".to_owned()) };
+                sites.insert(site.name.clone(), report);
+            }
+            // The same report stands until the next probe has one.
+            if ended && let Some(member) = candidates(cluster, topology, site).first() {
+                let last = sites.get(&site.name).cloned();
+                self.feeds.insert(site.name.clone(), Feed::start(engine, &member.name, last));
+            }
+        }
+        Ok(conclude(cluster, topology, sites))
+    }
+}
+
+impl Feed {
+    fn start(engine: &Engine, member: &str, last: Option<Report>) -> Self {
+        let (send, latest) = watch::channel(last.map(|report| (report, Instant::now())));
+        let (engine, member) = (engine.clone(), member.to_owned());
+        let task = tokio::spawn(async move {
+            let each = |line: &[u8]| {
+                let _ = send.send(Some((SiteObservation::from_json(line), Instant::now())));
+            };
+            if let Err(error) = engine.exec_lines(&member, &WATCH, each).await {
+                let reason = format!("{member}: {}", error.cause());
+                let _ = send.send(Some((Err(reason), Instant::now())));
+                // A container that has just started may not be ready to run anything.
+                tokio::time::sleep(WATCH_RETRY).await;
+            }
+        });
+        Self { latest, task }
+    }
 }
 
 /// The report of one site; `None` where no container of it runs.
@@ -49,7 +130,7 @@ async fn observe_site(
     cluster: &Cluster,
     topology: &Topology,
     site: &Site,
-) -> Option<Result<SiteObservation, String>> {
+) -> Option<Report> {
     let deadlines = Deadlines::of(&topology.spec);
     let deadline = deadlines.local.max(deadlines.quorum) + EXEC_ALLOWANCE;
     let mut first = None;

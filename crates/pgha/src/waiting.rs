@@ -12,13 +12,10 @@ use pgha_core::topology::ClusterId;
 use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
-use crate::observe;
+use crate::observe::Watch;
 
-/// Shortest time between two observations.
-const POLL: Duration = Duration::from_millis(300);
-/// Time between two observations in parts of what the last one took: watching must not slow down
-/// what is watched, which starts on the same machine.
-const POLL_FACTOR: u32 = 3;
+/// Time between two looks at the latest reports.
+const POLL: Duration = Duration::from_millis(200);
 /// How long a container may fail and be started again before it is taken for broken.
 const BROKEN_AFTER: Duration = Duration::from_secs(15);
 
@@ -48,15 +45,14 @@ pub(crate) async fn until_ready(
 ) -> Result<Ready, GivenUp> {
     let started = Instant::now();
     let mut lines = Lines::new();
+    let mut watch = Watch::default();
     let mut broken: BTreeMap<String, Instant> = BTreeMap::new();
     let give_up = |error: Error, guilty: Vec<String>| Err(GivenUp { error, guilty });
     loop {
-        let looking = Instant::now();
-        let view = match look(engine, id).await {
+        let view = match look(engine, id, &mut watch).await {
             Ok(view) => view,
             Err(error) => return give_up(error, Vec::new()),
         };
-        let took = looking.elapsed();
         let waiting = ready::awaiting(&view);
         lines.show(&waiting);
         if waiting.is_empty() {
@@ -79,14 +75,14 @@ pub(crate) async fn until_ready(
             let guilty = waiting.into_iter().map(|w| w.member).collect();
             return give_up(Error::deadline(what).because(behind.join("\n")), guilty);
         }
-        tokio::time::sleep(POLL.max(took * POLL_FACTOR)).await;
+        tokio::time::sleep(POLL).await;
     }
 }
 
-async fn look(engine: &Engine, id: &ClusterId) -> Result<ClusterView> {
+async fn look(engine: &Engine, id: &ClusterId, watch: &mut Watch) -> Result<ClusterView> {
     let found =
         cluster::resolve(cluster::find(engine).await?, Some(&id.to_string()), Among::Created)?;
-    observe::view(engine, &found).await
+    watch.view(engine, &found)
 }
 
 fn failing(view: &ClusterView, name: &str) -> bool {
