@@ -59,8 +59,9 @@ impl Engine {
         if !root {
             return None;
         }
-        let service = Command::new("systemctl").args(["is-active", "--quiet", "docker"]).status();
-        if service.is_ok_and(|status| status.success()) {
+        let mut service = Command::new("systemctl");
+        service.args(["is-active", "--quiet", "docker"]).stderr(Stdio::null());
+        if service.status().is_ok_and(|status| status.success()) {
             return Some(Self::Service);
         }
         let listed = run(Command::new("pgrep").args(["-x", "dockerd"]), 5);
