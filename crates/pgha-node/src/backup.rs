@@ -16,7 +16,7 @@ use crate::{Result, network, patroni};
 /// Home of the user postgres in every image.
 pub(crate) const POSTGRES_HOME: &str = "/var/lib/postgresql";
 /// How often to look for a leader while the stanza does not exist.
-const STANZA_POLL: Duration = Duration::from_millis(250);
+const STANZA_POLL: Duration = Duration::from_millis(500);
 
 /// Which end of pgBackRest a member is: it decides the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

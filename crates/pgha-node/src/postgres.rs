@@ -28,6 +28,8 @@ const ETCD_DEADLINE: Duration = Duration::from_secs(10);
 const ETCD_POLL: Duration = Duration::from_millis(50);
 /// How often to look how far a start has come.
 const SETTLE_POLL: Duration = Duration::from_millis(300);
+/// Shortest time between two wake-ups: a round costs Patroni some 50 ms of work.
+const WAKE_UP_PAUSE: Duration = Duration::from_millis(800);
 /// How long Patroni is woken up for what does not come.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 /// Where the password of Patroni's REST API lies for the helpers.
@@ -100,9 +102,11 @@ pub(crate) fn settle() -> Result<ExitCode> {
     let member = me.member()?;
     let password = files::read_secret_copy(API_PASSWORD)?;
     let mut written = false;
+    let mut woken: Option<Instant> = None;
     let started = Instant::now();
     loop {
-        if patroni::says_yes(member, "health") && !written {
+        let runs = patroni::says_yes(member, "health");
+        if runs && !written {
             let data = data_dir(me.topology.spec.postgres);
             let folder = File::open(&data).map_err(|e| format!("cannot open {data}: {e}"))?;
             rustix::fs::syncfs(&folder)
@@ -113,8 +117,9 @@ pub(crate) fn settle() -> Result<ExitCode> {
             Some(followers) => leader_has_settled(&me.topology, member, &followers),
             None => patroni::is_known_to_stream(member),
         };
-        if !settled {
+        if runs && !settled && woken.is_none_or(|at| at.elapsed() > WAKE_UP_PAUSE) {
             patroni::wake_up(member, &password);
+            woken = Some(Instant::now());
         }
         if written && (settled || started.elapsed() > SETTLE_DEADLINE) {
             return Ok(ExitCode::SUCCESS);

@@ -30,7 +30,7 @@ const SLACK: Duration = Duration::from_millis(100);
 const STACK_BYTES: usize = 256 << 10;
 
 /// Pause between two reports of a watch.
-const WATCH_PAUSE: Duration = Duration::from_millis(300);
+const WATCH_PAUSE: Duration = Duration::from_millis(400);
 
 /// Probes the site and prints the report, once or for as long as a watch is asked for.
 ///
