@@ -1,5 +1,6 @@
 //! `pgha-node probe`: asks every member of its own site and prints one JSON document, on one line.
-//! `pgha-node probe --watch SECONDS` does so again and again for so long.
+//! `pgha-node probe --watch SECONDS` does so again and again for so long, or until its standard input
+//! ends, as it does with the one who asked.
 //!
 //! All members are asked at once, each with its own deadline, so the answer comes within the
 //! longest of them however many are dead. It asks over cluster addresses, never across the router,
@@ -10,7 +11,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,8 +34,6 @@ const STACK_BYTES: usize = 256 << 10;
 const WATCH_PAUSE: Duration = Duration::from_millis(400);
 
 /// Probes the site and prints the report, once or for as long as a watch is asked for.
-///
-/// A watch ends by itself because an exec does not end with the one who asked for it.
 pub(crate) fn run(me: &Identity) -> crate::Result<ExitCode> {
     let arguments: Vec<_> = std::env::args().skip(2).collect();
     let watch = match arguments.as_slice() {
@@ -45,13 +44,20 @@ pub(crate) fn run(me: &Identity) -> crate::Result<ExitCode> {
         }
         _ => return Err("usage: pgha-node probe [--watch SECONDS]".to_owned()),
     };
-    let started = Instant::now();
+    let end = Instant::now() + watch;
+    let (nobody_reads, input_ended) = mpsc::channel::<()>();
+    if !watch.is_zero() {
+        thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            drop(nobody_reads);
+        });
+    }
     loop {
         report(me)?;
-        if started.elapsed() + WATCH_PAUSE >= watch {
+        let over = Instant::now() + WATCH_PAUSE >= end;
+        if over || input_ended.recv_timeout(WATCH_PAUSE) != Err(RecvTimeoutError::Timeout) {
             return Ok(ExitCode::SUCCESS);
         }
-        thread::sleep(WATCH_PAUSE);
     }
 }
 

@@ -25,6 +25,12 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// What one exec may print before the rest is dropped.
 const EXEC_OUTPUT_MAX_BYTES: usize = 16 << 20;
 
+/// Who a probe runs as: the user postgres of every image, by number, which may read the repository
+/// and nothing that is root's.
+const PROBE_USER: &str = "999";
+/// Who reads secrets in a member.
+const ROOT: &str = "0";
+
 /// A connection to the Docker engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
@@ -71,7 +77,7 @@ impl Engine {
         &self.api
     }
 
-    /// Runs a command in a running container and waits for its end.
+    /// Runs a command in a running container as root and waits for its end.
     ///
     /// A command that is still running at the deadline is left to itself: the engine has no way to
     /// end an exec.
@@ -87,7 +93,7 @@ impl Engine {
     ) -> Result<Output> {
         let what = || format!("cannot run `{}` in {container}", argv.join(" "));
         let run = async {
-            let printed = self.run(container, argv).await.or_fail(what())?;
+            let printed = self.run(container, argv, ROOT).await.or_fail(what())?;
             let code = self
                 .api
                 .inspect_exec(&printed.exec)
@@ -103,7 +109,7 @@ impl Engine {
         })
     }
 
-    /// Runs a command in a running container and gives what it printed to standard output; saves
+    /// Runs a probe in a running container and gives what it printed to standard output; saves
     /// the question for the exit code.
     ///
     /// # Errors
@@ -115,7 +121,7 @@ impl Engine {
         deadline: Duration,
     ) -> Result<Vec<u8>> {
         let what = || format!("cannot run `{}` in {container}", argv.join(" "));
-        let printed = timeout(deadline, self.run(container, argv))
+        let printed = timeout(deadline, self.run(container, argv, PROBE_USER))
             .await
             .map_err(|_| Error::deadline(what()).because(format!("no answer within {deadline:?}")))?
             .or_fail(what())?;
@@ -130,8 +136,8 @@ impl Engine {
         Ok(printed.stdout)
     }
 
-    /// Runs a command in a running container and hands over each line of its standard output as it
-    /// comes, until it ends.
+    /// Runs a probe in a running container and hands over each line of its standard output as it
+    /// comes, until it ends. Its standard input ends when this future is dropped.
     ///
     /// # Errors
     /// When the container is not running or not there.
@@ -142,10 +148,13 @@ impl Engine {
         mut each: impl FnMut(&[u8]),
     ) -> Result<()> {
         let what = || format!("cannot run `{}` in {container}", argv.join(" "));
-        let options = exec_options(argv);
+        let options =
+            CreateExecOptions { attach_stdin: Some(true), ..exec_options(argv, PROBE_USER) };
         let exec = self.api.create_exec(container, options).await.or_fail(what())?.id;
         let started = self.api.start_exec(&exec, Some(StartExecOptions::default()));
-        let StartExecResults::Attached { mut output, .. } = started.await.or_fail(what())? else {
+        let StartExecResults::Attached { mut output, input: _input } =
+            started.await.or_fail(what())?
+        else {
             return Ok(());
         };
         let mut pending = Vec::new();
@@ -161,8 +170,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn run(&self, container: &str, argv: &[&str]) -> Result<Printed, bollard::errors::Error> {
-        let exec = self.api.create_exec(container, exec_options(argv)).await?.id;
+    async fn run(
+        &self,
+        container: &str,
+        argv: &[&str],
+        user: &str,
+    ) -> Result<Printed, bollard::errors::Error> {
+        let exec = self.api.create_exec(container, exec_options(argv, user)).await?.id;
         let mut printed = Printed { exec, stdout: Vec::new(), stderr: Vec::new() };
         let started = self.api.start_exec(&printed.exec, Some(StartExecOptions::default())).await?;
         if let StartExecResults::Attached { mut output, .. } = started {
@@ -182,11 +196,12 @@ impl Engine {
     }
 }
 
-fn exec_options<'a>(argv: &[&'a str]) -> CreateExecOptions<&'a str> {
+fn exec_options<'a>(argv: &[&'a str], user: &'a str) -> CreateExecOptions<&'a str> {
     CreateExecOptions {
         cmd: Some(argv.to_vec()),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
+        user: Some(user),
         ..CreateExecOptions::default()
     }
 }
