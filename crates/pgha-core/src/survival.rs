@@ -46,7 +46,7 @@ use crate::spec::Durability;
 use crate::topology::{Role, SiteKind, Topology};
 use crate::tuning::Synchronous;
 
-pub use grouped::{SurvivalRow, grouped};
+pub use grouped::{SurvivalRow, explicit, grouped};
 
 /// Most sites for which every set is in the table: 12 data centers and the external site, 8191
 /// sets. Beyond, only single sites and pairs are.

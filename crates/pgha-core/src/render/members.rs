@@ -8,6 +8,7 @@ use crate::render::{
     BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
     SCOPE, SSH_PORT, STANZA, data_dir, render,
 };
+use crate::status::LAG_MAX_BYTES;
 use crate::topology::{
     CLUSTER_NET, ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, PATRONI_PORT, PGBACKREST_PORT,
     POSTGRES_PORT, Role, Topology,
@@ -67,6 +68,7 @@ pub fn patroni(topology: &Topology, member: &Member, secrets: &NodeSecrets) -> S
         topology.of_role(Role::Etcd).map(|m| format!("{}:{ETCD_CLIENT_PORT}", m.address)).collect();
     let more = json!({
         "scope": SCOPE,
+        "lag_max_bytes": LAG_MAX_BYTES,
         "namespace": NAMESPACE,
         "cluster_net": CLUSTER_NET,
         "api_user": PATRONI_API_USER,

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Counting, Outcome, max_lost, split_sites, table};
+use super::{Counting, Outcome, Survival, max_lost, split_sites, table};
 use crate::topology::Topology;
 
 /// Most sites for which each set has a row of its own: 31 rows.
@@ -30,7 +30,7 @@ pub struct SurvivalRow {
 /// The survival table in as few rows as say all of it. With up to 5 sites each set has its own row.
 pub fn grouped(topology: &Topology) -> Vec<SurvivalRow> {
     if topology.sites.len() <= EXPLICIT_MAX_SITES {
-        return explicit(topology);
+        return explicit(topology, &table(topology));
     }
     let grid = Grid::of(topology);
     let mut rows = Vec::new();
@@ -45,11 +45,11 @@ pub fn grouped(topology: &Topology) -> Vec<SurvivalRow> {
     rows
 }
 
-/// Every set of the table as a row, the external site under that word.
-fn explicit(topology: &Topology) -> Vec<SurvivalRow> {
+/// Every set of a table as a row, the external site under that word.
+pub fn explicit(topology: &Topology, table: &[Survival]) -> Vec<SurvivalRow> {
     let external = &topology.external_site().name;
-    table(topology)
-        .into_iter()
+    table
+        .iter()
         .map(|set| SurvivalRow {
             lost: set
                 .lost

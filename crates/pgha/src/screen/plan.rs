@@ -60,7 +60,11 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
     put(&mut out, format_args!("{}", placement(plan).trim_fmt()));
 
     put(&mut out, format_args!("\n{BOLD}Survival{BOLD:#}"));
-    let rows = if all { every_set(topology, plan) } else { survival::grouped(topology) };
+    let rows = if all {
+        survival::explicit(topology, &plan.survival)
+    } else {
+        survival::grouped(topology)
+    };
     put(&mut out, format_args!("{}", coloured(&survival_table(&rows))));
     let sets = plan.survival.len();
     if topology.sites.len() > survival::ALL_SETS_MAX_SITES {
@@ -99,26 +103,6 @@ fn placement(plan: &Plan) -> Table {
         }
     }
     table
-}
-
-/// The survival table as it is, without grouping.
-fn every_set(topology: &Topology, plan: &Plan) -> Vec<SurvivalRow> {
-    let external = &topology.external_site().name;
-    plan.survival
-        .iter()
-        .map(|set| SurvivalRow {
-            lost: set
-                .lost
-                .iter()
-                .map(|name| if name == external { "external" } else { name.as_str() })
-                .collect::<Vec<_>>()
-                .join(" + "),
-            sets: 1,
-            quorum: set.quorum,
-            promotable: set.promotable,
-            acknowledged_loss: set.acknowledged_loss,
-        })
-        .collect()
 }
 
 fn survival_table(rows: &[SurvivalRow]) -> String {
