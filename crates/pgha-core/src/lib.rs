@@ -21,3 +21,4 @@ pub mod survival;
 pub mod svg;
 pub mod topology;
 pub mod tuning;
+pub mod wan;
