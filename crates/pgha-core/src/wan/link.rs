@@ -267,10 +267,11 @@ impl<P> Link<P> {
         Some(held.payload)
     }
 
-    /// Makes the link what is asked, at once. Nothing that is held is lost, and nothing of it comes later
-    /// than it would have:
+    /// Makes the link what is asked, at once. Nothing that is held is lost, and nothing that flies comes
+    /// later than it would have:
     ///
     /// - what is flying comes within the longest delay that is asked now, in its order;
+    /// - what waits has the delay that is asked when it leaves;
     /// - what is passing leaves sooner where the rate is higher now;
     /// - without a rate the queue is empty, and what was in it flies;
     /// - a smaller queue holds what it held, and takes nothing until there is room.
