@@ -38,6 +38,9 @@ impl<'a> Fragments<'a> {
 
     /// Writes the next fragment and gives its length; `None` after the last one, or where `out` is
     /// shorter than it.
+    ///
+    /// # Panics
+    /// Never: lengths and offsets of IPv4 are bounded.
     pub fn write_next(&mut self, out: &mut [u8]) -> Option<usize> {
         let payload = &self.packet[self.view.header_len..];
         if self.next >= payload.len() {

@@ -72,3 +72,42 @@ fn check_bursts(link: &LinkSettings) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bursts_lose_as_much_as_they_can_and_no_more() {
+        let bursts = |parts| LinkSettings {
+            loss: Share::per_million(parts),
+            burst: Some(4),
+            burst_loss: Share::per_million(500_000),
+            ..LinkSettings::default()
+        };
+        assert_eq!(check(&bursts(400_000)), Ok(()));
+        assert!(check(&bursts(400_001)).is_err());
+    }
+
+    #[test]
+    fn a_link_that_cannot_be_is_refused_with_what_can() {
+        let fine = LinkSettings::default();
+        let cases = [
+            (
+                LinkSettings { latency: LATENCY_MAX + Duration::from_nanos(1), ..fine.clone() },
+                "10s",
+            ),
+            (LinkSettings { jitter: Duration::from_secs(11), ..fine.clone() }, "jitter"),
+            (LinkSettings { mtu: 67, ..fine.clone() }, "68 to 1500"),
+            (LinkSettings { mtu: 1501, ..fine.clone() }, "68 to 1500"),
+            (LinkSettings { rate: Some(Rate::bits_per_second(11_999)), ..fine.clone() }, "12kbit"),
+            (LinkSettings { loss: Share::ALL, burst: Some(9), ..fine.clone() }, "90%"),
+        ];
+        for (link, word) in cases {
+            let error = check(&link).expect_err("it is beyond a limit");
+            assert!(error.contains(word), "{error}");
+        }
+        assert_eq!(check(&fine), Ok(()));
+        assert_eq!(check(&LinkSettings { loss: Share::ALL, ..fine }), Ok(()));
+    }
+}

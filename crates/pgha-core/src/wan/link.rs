@@ -206,16 +206,16 @@ impl<P> Link<P> {
 
         let held = Held { payload, bytes, packets, express };
         let room_after = room.saturating_sub(held.cost());
+        if !twice && self.rate().is_none() && self.is_free(&held) {
+            self.counters.delivered += count;
+            self.counters.delivered_bytes += u64::from(bytes);
+            return Offer::Now(held.payload);
+        }
         if let Some(full) = self.refuses(&held, room) {
             let copies = 1 + u64::from(twice);
             self.counters.duplicated += count * (copies - 1);
             *full.counter(&mut self.counters) += count * copies;
             return Offer::Dropped(held.payload);
-        }
-        if !twice && self.rate().is_none() && self.is_free(&held) {
-            self.counters.delivered += count;
-            self.counters.delivered_bytes += u64::from(bytes);
-            return Offer::Now(held.payload);
         }
         let second = twice.then(|| copy(&held.payload)).flatten();
         self.enter(now, held);

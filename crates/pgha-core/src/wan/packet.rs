@@ -131,6 +131,9 @@ const _: () = assert!(matches!(CLUSTER_NET.as_bytes(), b"198.18.0.0/16"));
 
 /// The sum that an internet checksum (RFC 1071) is the complement of, over these bytes and what was
 /// summed before.
+///
+/// # Panics
+/// Never: chunks have their size, and a folded sum has 16 bits.
 pub fn sum(before: u16, bytes: &[u8]) -> u16 {
     // Four bytes at once, in the machine's order: a sum with end-around carry does not mind.
     let mut total = u64::from(before.to_be());
@@ -196,6 +199,9 @@ const ICMP_HEADER: usize = 8;
 /// `None` where no answer may be sent (RFC 1122, 3.2.2): to another ICMP error, to a fragment that is not
 /// the first, to what is no IPv4 packet, or to what is not the address of one host. Also where `out`
 /// is shorter than the answer.
+///
+/// # Panics
+/// Never: an answer has at most [`REPLY_MAX`] bytes.
 pub fn too_big_reply(
     packet: &[u8],
     mtu: u16,

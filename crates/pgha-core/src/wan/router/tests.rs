@@ -60,3 +60,216 @@ fn a_temporary_change_ends() {
     assert_eq!(*router.link(id).settings(), latency(30 * MS));
     assert_eq!(router.next_due(), None);
 }
+
+fn packet(from: [u8; 4], to: [u8; 4]) -> Vec<u8> {
+    let mut bytes = vec![0; 40];
+    (bytes[0], bytes[3]) = (0x45, 40);
+    bytes[12..16].copy_from_slice(&from);
+    bytes[16..20].copy_from_slice(&to);
+    bytes
+}
+
+#[test]
+fn only_packets_from_one_site_to_another_have_a_link() {
+    let mut router = router(&[]);
+    let (id, view) = router.classify(&packet([198, 18, 1, 5], [198, 18, 3, 7])).expect("a link");
+    assert_eq!(Some(id), router.between(1, 3));
+    assert_eq!(view.total_len, 40);
+    for (from, to) in [
+        ([198, 18, 1, 5], [198, 18, 1, 6]),
+        ([198, 18, 1, 5], [198, 18, 4, 6]),
+        ([198, 18, 0, 5], [198, 18, 1, 6]),
+        ([10, 0, 1, 5], [198, 18, 1, 6]),
+        ([198, 18, 1, 5], [224, 0, 0, 18]),
+    ] {
+        assert_eq!(router.classify(&packet(from, to)), None);
+    }
+    assert_eq!(router.classify(&[0x60; 60]), None);
+    let state = router.state(MS, false);
+    assert_eq!((state.foreign, state.malformed), (5, 1));
+}
+
+#[test]
+fn links_are_in_the_order_of_their_sites_whatever_the_order_given() {
+    let mut sites = sites();
+    sites.reverse();
+    let mut router: Router<u32> = Router::new(&sites, &[(3, 1, latency(MS))], 9).expect("a router");
+    let state = router.state(5 * MS, true);
+    let links: Vec<String> = state.links.iter().map(|l| format!("{}-{}", l.from, l.to)).collect();
+    assert_eq!(links, ["DC1-DC2", "DC1-DC3", "DC2-DC1", "DC2-DC3", "DC3-DC1", "DC3-DC2"]);
+    assert_eq!(state.links[4].settings, latency(MS));
+    assert_eq!(router.ids().nth(4), router.between(3, 1));
+    assert_eq!((state.seed, state.running_ms, state.waiting_for_cluster), (9, 5, true));
+}
+
+#[test]
+fn a_direction_that_does_not_exist_is_refused_with_those_that_do() {
+    let router = router(&[]);
+    let unknown = router.find(&direction("DC1", "DC9")).expect_err("no such site");
+    assert_eq!(unknown, "there is no site \"DC9\"; the sites are DC1, DC2, DC3");
+    let itself = router.find(&direction("DC2", "DC2")).expect_err("itself");
+    assert!(itself.contains("DC2 to itself"), "{itself}");
+    assert!(Router::<u32>::new(&sites(), &[(1, 1, latency(MS))], 1).is_err());
+    assert!(Router::<u32>::new(&sites(), &[(1, 4, latency(MS))], 1).is_err());
+    let twice = [sites(), sites()].concat();
+    assert!(Router::<u32>::new(&twice, &[], 1).is_err());
+}
+
+#[test]
+fn a_change_that_one_link_cannot_have_changes_none() {
+    let slow = LinkSettings { mtu: 68, rate: "1kbit".parse().ok(), ..LinkSettings::default() };
+    let mut router = router(&[(1, 2, latency(MS)), (1, 3, slow)]);
+    let ids: Vec<LinkId> = router.ids().collect();
+    let before = router.state(MS, false);
+    let change = LinkChange { mtu: Some(1500), latency: Some(9 * MS), ..LinkChange::default() };
+    let error = router.change(MS, &ids, &change, None).expect_err("the rate is too low for it");
+    assert!(error.contains("12kbit"), "{error}");
+    assert_eq!(router.state(MS, false), before);
+}
+
+fn loss(parts: u32) -> LinkChange {
+    LinkChange { loss: Some(Share::per_million(parts)), ..LinkChange::default() }
+}
+
+fn later(latency: Duration) -> LinkChange {
+    LinkChange { latency: Some(latency), ..LinkChange::default() }
+}
+
+#[test]
+fn a_lasting_change_of_the_same_ends_a_temporary_one() {
+    let mut router = router(&[(1, 2, latency(30 * MS))]);
+    let id = router.between(1, 2).expect("a link");
+    router.change(MS, &[id], &later(90 * MS), Some(50 * MS)).expect("possible");
+    assert_eq!(router.state(10 * MS, false).links[0].undone_in_ms, Some(40));
+    router.change(20 * MS, &[id], &later(60 * MS), None).expect("possible");
+    assert_eq!(router.state(20 * MS, false).links[0].undone_in_ms, None);
+    assert_eq!(router.next_due(), None);
+    router.expire(60 * MS);
+    assert_eq!(*router.link(id).settings(), latency(60 * MS));
+}
+
+#[test]
+fn a_lasting_change_stays_when_a_temporary_one_of_something_else_ends() {
+    let mut router = router(&[]);
+    let id = router.between(1, 2).expect("a link");
+    let cut = LinkChange { cut: Some(true), ..LinkChange::default() };
+    router.change(MS, &[id], &cut, Some(50 * MS)).expect("possible");
+    router.change(2 * MS, &[id], &later(60 * MS), None).expect("possible");
+    assert!(router.link(id).settings().cut);
+    router.expire(50 * MS);
+    assert_eq!(*router.link(id).settings(), latency(60 * MS));
+}
+
+#[test]
+fn reset_brings_the_specification_and_forgets_what_was_to_be_undone() {
+    let mut router = router(&[(1, 2, latency(30 * MS)), (2, 1, latency(40 * MS))]);
+    let [id, back] = [(1, 2), (2, 1)].map(|(f, t)| router.between(f, t).expect("a link"));
+    router.clear(MS, &[]);
+    assert_eq!(*router.link(id).settings(), LinkSettings::default());
+    router.change(MS, &[id, back], &loss(10_000), Some(50 * MS)).expect("possible");
+    router.reset(2 * MS, &[id]);
+    assert_eq!(*router.link(id).settings(), latency(30 * MS));
+    assert_eq!(router.link(back).settings().loss, Share::per_million(10_000));
+    router.reset(3 * MS, &[]);
+    assert_eq!((router.next_due(), router.link(back).settings()), (None, &latency(40 * MS)));
+}
+
+#[test]
+fn links_that_space_or_tell_packets_apart_want_them_one_by_one() {
+    let one = Share::per_million(1);
+    let with = |change: LinkChange| {
+        let mut router = router(&[(1, 2, latency(MS))]);
+        let id = router.between(1, 2).expect("a link");
+        router.change(MS, &[id], &change, None).expect("possible");
+        router.treatment(id)
+    };
+    let none = LinkChange::default();
+    assert_eq!(with(none.clone()), Treatment::Whole);
+    assert_eq!(with(LinkChange { cut: Some(true), ..none.clone() }), Treatment::Whole);
+    assert_eq!(with(LinkChange { mtu: Some(900), ..none.clone() }), Treatment::Whole);
+    for change in [
+        loss(1),
+        LinkChange { duplicate: Some(one), ..none.clone() },
+        LinkChange { reorder: Some(one), ..none.clone() },
+        LinkChange { jitter: Some(MS), ..none.clone() },
+        LinkChange { rate: "1gbit".parse().ok(), ..none },
+    ] {
+        assert_eq!(with(change), Treatment::Packets);
+    }
+}
+
+#[test]
+fn all_links_together_hold_no_more_than_the_limit() {
+    let asked = [(1, 2, latency(MS)), (1, 3, latency(MS)), (2, 1, latency(MS))];
+    let limits = Limits { link: 40_000, all: 100_000 };
+    let mut router = router(&asked).with_limits(limits);
+    for n in 0..100 {
+        for id in router.ids().collect::<Vec<_>>() {
+            router.offer(MS, id, 1000, 1, n, |_| None);
+            assert!(router.held_bytes() <= limits.all && router.link(id).held() <= limits.link);
+        }
+    }
+    let overflow: u64 = router.ids().map(|id| router.link(id).counters().overflow).sum();
+    let mut out = 0;
+    while router.pop_due(2 * MS).is_some() {
+        out += 1;
+    }
+    assert_eq!((out + overflow, router.held_bytes()), (300, 0));
+    assert!(out >= 80 && router.is_empty());
+    // What is not held needs no room.
+    let free = router.between(3, 2).expect("a link");
+    assert_eq!(router.link(free).counters().delivered, 100);
+}
+
+mod arbitrary {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever is offered and changed, moments never fall and nothing is left.
+        #[test]
+        fn packets_come_out_when_the_router_says_and_in_that_order(
+            asked in proptest::collection::vec((0u32..40, 0u32..4, 0u64..3), 6),
+            steps in proptest::collection::vec((0usize..6, 0u32..3000, 0u32..20), 1..200),
+        ) {
+            let mut router = router(&[]);
+            let ids: Vec<LinkId> = router.ids().collect();
+            for (id, (latency, jitter, mbit)) in ids.iter().zip(asked) {
+                let change = LinkChange {
+                    latency: Some(latency * MS),
+                    jitter: Some(jitter * MS),
+                    reorder: Some(Share::per_million(50_000)),
+                    rate: format!("{}mbit", mbit.max(1)).parse().ok().filter(|_| mbit > 0),
+                    ..LinkChange::default()
+                };
+                router.change(Duration::ZERO, &[*id], &change, None).expect("possible");
+            }
+            let (mut now, mut out, mut kept) = (Duration::ZERO, 0, 0);
+            let mut drain = |router: &mut Router<u32>, until: Duration| {
+                let mut last = Duration::ZERO;
+                while let Some(at) = router.next_due().filter(|at| *at <= until) {
+                    prop_assert!(at >= last);
+                    last = at;
+                    out += u32::from(router.pop_due(at).is_some());
+                }
+                prop_assert!(router.pop_due(until).is_none());
+                Ok(out)
+            };
+            for (link, gap, kind) in steps {
+                now += Duration::from_micros(gap.into());
+                drain(&mut router, now)?;
+                if kind == 0 {
+                    let undo = Some(now + 3 * MS);
+                    router.change(now, &ids[link..], &later(MS), undo).expect("possible");
+                } else if matches!(
+                    router.offer(now, ids[link], 1500, 1, gap, |_| None),
+                    Offer::Kept
+                ) {
+                    kept += 1;
+                }
+            }
+            prop_assert_eq!(drain(&mut router, now + Duration::from_secs(100))?, kept);
+            prop_assert!(router.is_empty() && router.next_due().is_none());
+        }
+    }
+}

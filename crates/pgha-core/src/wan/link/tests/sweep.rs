@@ -31,10 +31,12 @@ fn load(percent: u32, loss: Share, burst: Option<u32>, queue: QueueLimit) -> Str
         came.push(now);
         put(&mut link, now, BYTES, u32::try_from(came.len() - 1).expect("few"));
     }
+    took(&mut link, &came, end);
+    let passed = link.counters().delivered_bytes;
     took(&mut link, &came, end + Duration::from_secs(10));
     let c = link.counters();
     let share = |part: u64| part as f64 * 100.0 / c.packets as f64;
-    let passed = c.delivered_bytes as f64 * 8.0 * 100.0 / (RATE as f64 * f64::from(SECONDS));
+    let passed = passed as f64 * 8.0 * 100.0 / (RATE as f64 * f64::from(SECONDS));
     format!(
         "{:>7.1}% {:>7.1}% {:>7.1}% {:>8.1} {:>8.1}",
         share(c.lost),
