@@ -3,10 +3,26 @@
 //!
 //! Everything here is without I/O: time comes in as an argument, randomness from a seed, and packets
 //! as bytes and handles. The router (`pgha-node wan`) moves the bytes.
+//!
+//! ```text
+//! bytes ─ packet::View ─► router::Router ─► one link::Link for each direction
+//!            │                                 cut, loss, duplicate ► rate and queue ► flight
+//!            └ segment, fragment: what is larger than one packet of the link
+//! ```
 
 pub mod asked;
 pub mod control;
+mod delay;
+pub mod fragment;
+pub mod limits;
+pub mod link;
+mod loss;
 pub mod measured;
+pub mod packet;
 pub mod preset;
+mod random;
 pub mod regions;
+pub mod router;
+mod schedule;
+pub mod segment;
 pub mod settings;
