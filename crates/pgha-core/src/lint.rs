@@ -1,6 +1,6 @@
 //! What a database administrator should be told about a spec before anything runs.
 //!
-//! [`check`] says everything at once, as [`Finding`]s. The first stage (`range`) looks at the
+//! [`check`] says everything at once, as [`Finding`]s. The first stage (`range`, `links`) looks at
 //! numbers and names alone; where it finds no number that no topology can have, the second
 //! (`placement`, `operation`) works out the topology and looks at that. So nothing is ever
 //! computed, or allocated, for absurd numbers.
@@ -8,6 +8,7 @@
 //! An error stops, a warning is something to think about, an info explains. The lint knows nothing
 //! of the host; [`crate::estimate`] compares needs with what a host has.
 
+mod links;
 mod operation;
 mod placement;
 mod range;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::spec::Spec;
 use crate::topology::Topology;
 
+pub use links::of_change;
 pub use range::SUPPORTED_POSTGRES;
 
 /// How much a finding matters; the order is that of a listing.
@@ -86,12 +88,12 @@ pub fn check(spec: &Spec) -> Vec<Finding> {
     let mut findings = range::counts(spec);
     let is_possible = findings.is_empty();
     findings.extend(range::words(spec));
-    let links = range::links(spec, is_possible);
+    let links = links::check(spec, is_possible);
     if is_possible {
         let topology = Topology::new(spec.clone(), 1);
         findings.extend(placement::check(&topology));
         findings.extend(operation::nodes(&topology));
-        if links.is_empty() {
+        if !has_errors(&links) {
             findings.extend(operation::distances(spec));
         }
     }
@@ -103,6 +105,15 @@ pub fn check(spec: &Spec) -> Vec<Finding> {
 /// Whether any finding forbids the cluster.
 pub fn has_errors(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity == Severity::Error)
+}
+
+/// The start of a text that may be very long.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN: usize = 40;
+    if text.chars().count() <= SHOWN {
+        return text.to_owned();
+    }
+    text.chars().take(SHOWN).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -447,11 +447,8 @@ mod tests {
 
     #[test]
     fn a_read_with_quorum_may_take_two_round_trips() {
-        let link = |latency| crate::spec::LinkSpec {
-            between: ["DC1".into(), "DC2".into()],
-            latency: Duration::from_millis(latency),
-        };
-        let spec = Spec { links: vec![link(40)], ..Spec::default() };
+        let link = crate::spec::LinkSpec::between("DC1", "DC2", Duration::from_millis(40));
+        let spec = Spec { links: vec![link], ..Spec::default() };
         assert_eq!(Deadlines::of(&spec).quorum, Duration::from_millis(400 + 160));
         assert_eq!(Deadlines::of(&spec).local, Duration::from_millis(400));
     }

@@ -143,10 +143,7 @@ mod tests {
         let spec = Spec {
             data_centers: 2,
             durability: Durability::Quorum,
-            links: vec![LinkSpec {
-                between: ["DC1".into(), "DC2".into()],
-                latency: Duration::from_millis(40),
-            }],
+            links: vec![LinkSpec::between("DC1", "DC2", Duration::from_millis(40))],
             ..Spec::default()
         };
         insta::assert_json_snapshot!(Plan::of(&spec));

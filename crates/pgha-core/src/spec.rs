@@ -4,12 +4,16 @@
 //! else works on. Values that are merely unwise are kept here and judged by [`crate::lint`]; only
 //! what cannot be expressed as a number, a name or a choice is refused while parsing.
 
-use std::collections::BTreeSet;
+mod links;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use links::{DEFAULT_SEED, LinkEnds, LinkSpec, SEED_MAX, WanSpec};
+use links::{LinkV1, WanV1};
 
 /// The longest cluster name, in bytes: with prefix, site and instance it must stay a DNS label (63).
 pub const NAME_MAX_LEN: usize = 24;
@@ -39,17 +43,10 @@ pub struct Spec {
     pub placement: PlacementRule,
     /// How pgBackRest reaches the other side.
     pub backup_transport: BackupTransport,
-    /// Distances between sites; a pair that is not named has none.
+    /// What holds for the distances between sites as a whole.
+    pub wan: WanSpec,
+    /// What is asked of the links between two sites; see [`crate::wan::asked`].
     pub links: Vec<LinkSpec>,
-}
-
-/// Distance between two sites, the same in both directions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkSpec {
-    /// The two sites, such as `DC1` and `DC2`.
-    pub between: [String; 2],
-    /// Delay of one direction.
-    pub latency: Duration,
 }
 
 macro_rules! choice {
@@ -163,15 +160,17 @@ impl Default for Spec {
             timers: TimerPreset::default(),
             placement: PlacementRule::default(),
             backup_transport: BackupTransport::default(),
+            wan: WanSpec::default(),
             links: Vec::new(),
         }
     }
 }
 
 impl Spec {
-    /// The largest round trip between two sites that the links ask for; zero without links.
+    /// The largest round trip between two sites that is asked for, with what jitter may add to it
+    /// (see [`crate::wan::asked::slow_delay`]); zero without distances.
     pub fn largest_round_trip(&self) -> Duration {
-        self.links.iter().map(|l| l.latency.saturating_mul(2)).max().unwrap_or_default()
+        crate::wan::asked::largest_round_trip(self)
     }
 
     /// Parses a `cluster.toml`.
@@ -187,7 +186,8 @@ impl Spec {
         Self::try_from(file)
     }
 
-    /// The canonical `cluster.toml`: every value stated, links sorted by site.
+    /// The canonical `cluster.toml`: every value stated, links sorted by site; the number of etcd
+    /// members, the seed and distances only where they were given.
     ///
     /// # Panics
     /// Never: numbers, words and tables are always TOML.
@@ -213,12 +213,21 @@ pub enum SpecError {
         /// What the parser says.
         reason: String,
     },
-    /// The same pair of sites twice.
-    #[error("the link between {0} and {1} is given twice")]
-    LinkTwice(String, String),
-    /// A link that does not name exactly two sites.
-    #[error("a link is between two sites, such as [\"DC1\", \"DC2\"], and not {0}")]
+    /// The same pair of sites twice, or the same direction.
+    #[error("the link {0} is given twice")]
+    LinkTwice(String),
+    /// A link that does not name exactly two sites, in one of the two ways.
+    #[error(
+        "a link has two ends: `between = [\"DC1\", \"DC2\"]` for both directions, or \
+         `from = \"DC1\"` and `to = \"DC2\"` for one; there is a link {0}"
+    )]
     LinkEnds(String),
+    /// A link without any setting.
+    #[error("the link {0} says nothing: give it a latency, for example")]
+    LinkSaysNothing(String),
+    /// A seed beyond the integers of TOML.
+    #[error("the seed {0} is more than {SEED_MAX}, the largest integer of TOML")]
+    Seed(u64),
 }
 
 /// The file format, version 1. Durations carry their unit: `"40ms"`.
@@ -250,15 +259,10 @@ pub struct SpecV1 {
     placement: PlacementRule,
     #[serde(default)]
     backup_transport: BackupTransport,
+    #[serde(default, skip_serializing_if = "WanV1::says_nothing")]
+    wan: WanV1,
     #[serde(default, rename = "link", skip_serializing_if = "Vec::is_empty")]
     links: Vec<LinkV1>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LinkV1 {
-    between: Vec<String>,
-    latency: String,
 }
 
 fn one() -> u32 {
@@ -278,19 +282,6 @@ impl TryFrom<SpecV1> for Spec {
     type Error = SpecError;
 
     fn try_from(file: SpecV1) -> Result<Self, SpecError> {
-        let mut seen = BTreeSet::new();
-        let mut links = Vec::with_capacity(file.links.len());
-        for link in file.links {
-            let mut between: [String; 2] =
-                link.between.try_into().map_err(|ends| SpecError::LinkEnds(format!("{ends:?}")))?;
-            between.sort();
-            if !seen.insert(between.clone()) {
-                let [a, b] = between;
-                return Err(SpecError::LinkTwice(a, b));
-            }
-            links.push(LinkSpec { between, latency: parse_duration(&link.latency)? });
-        }
-        links.sort_by(|a, b| a.between.cmp(&b.between));
         Ok(Self {
             name: file.name,
             data_centers: file.data_centers,
@@ -303,7 +294,8 @@ impl TryFrom<SpecV1> for Spec {
             timers: file.timers,
             placement: file.placement,
             backup_transport: file.backup_transport,
-            links,
+            wan: file.wan.try_into()?,
+            links: links::sorted(file.links)?,
         })
     }
 }
@@ -323,14 +315,8 @@ impl From<&Spec> for SpecV1 {
             timers: spec.timers,
             placement: spec.placement,
             backup_transport: spec.backup_transport,
-            links: spec
-                .links
-                .iter()
-                .map(|l| LinkV1 {
-                    between: l.between.to_vec(),
-                    latency: format_duration(l.latency),
-                })
-                .collect(),
+            wan: WanV1::from(&spec.wan),
+            links: spec.links.iter().map(LinkV1::from).collect(),
         }
     }
 }
@@ -374,10 +360,7 @@ mod tests {
             etcd: Some(2),
             data_centers: 3,
             durability: Durability::Quorum,
-            links: vec![LinkSpec {
-                between: ["DC1".into(), "DC2".into()],
-                latency: Duration::from_millis(40),
-            }],
+            links: vec![LinkSpec::between("DC1", "DC2", Duration::from_millis(40))],
             ..Spec::default()
         };
         assert_eq!(Spec::from_toml(&spec.to_toml()), Ok(spec));
@@ -396,18 +379,5 @@ mod tests {
             assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
         }
         assert_eq!(parse_duration("40ms"), Ok(Duration::from_millis(40)));
-    }
-
-    #[test]
-    fn one_link_cannot_be_given_twice_in_either_order() {
-        let text = r#"
-            [[link]]
-            between = ["DC1", "DC2"]
-            latency = "1ms"
-            [[link]]
-            between = ["DC2", "DC1"]
-            latency = "2ms"
-        "#;
-        assert_eq!(Spec::from_toml(text), Err(SpecError::LinkTwice("DC1".into(), "DC2".into())));
     }
 }

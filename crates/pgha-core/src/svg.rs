@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::spec::format_duration;
 use crate::topology::{Member, Role, Site, SiteKind, Topology};
+use crate::wan::asked;
 use canvas::{Anchor, Canvas};
 use layout::{CARD_HEADER, Layout, Placed, ROUTER_HEIGHT, ROW, ROW_GAP, SIDE};
 
@@ -153,23 +154,16 @@ fn count(lines: &[String]) -> u32 {
 
 /// What is written beside a site's link: the delay to each other site that has one.
 fn distances(topology: &Topology, site: &Site) -> Vec<String> {
-    let mut others: Vec<(&str, Duration)> = topology
-        .spec
-        .links
+    let others: Vec<(&str, Duration)> = topology
+        .sites
         .iter()
-        .filter_map(|link| {
-            let [a, b] = &link.between;
-            let other = if *a == site.name {
-                b
-            } else if *b == site.name {
-                a
-            } else {
-                return None;
-            };
-            (!link.latency.is_zero()).then_some((other.as_str(), link.latency))
+        .filter(|other| other.number != site.number)
+        .map(|other| {
+            let settings = asked::settings(&topology.spec, &site.name, &other.name);
+            (other.name.as_str(), settings.latency)
         })
+        .filter(|(_, latency)| !latency.is_zero())
         .collect();
-    others.sort_by_key(|&(name, _)| (name.len(), name));
     let shown = if others.len() > DISTANCES_SHOWN { DISTANCES_SHOWN - 1 } else { others.len() };
     let mut lines: Vec<String> = others[..shown]
         .iter()

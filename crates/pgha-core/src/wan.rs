@@ -10,6 +10,7 @@
 //!            └ segment, fragment: what is larger than one packet of the link
 //! ```
 
+pub mod asked;
 pub mod control;
 mod delay;
 pub mod fragment;
@@ -18,7 +19,9 @@ pub mod link;
 mod loss;
 pub mod measured;
 pub mod packet;
+pub mod preset;
 mod random;
+pub mod regions;
 pub mod router;
 mod schedule;
 pub mod segment;

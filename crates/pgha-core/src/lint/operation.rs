@@ -6,6 +6,7 @@ use super::Finding;
 use crate::spec::{Durability, Spec, TimerPreset, format_duration};
 use crate::topology::Topology;
 use crate::tuning::EtcdTimers;
+use crate::wan::asked;
 
 /// Replicas that one leader feeds without being asked about it.
 const REPLICAS_MAX_QUIET: u32 = 15;
@@ -15,7 +16,7 @@ pub(super) fn distances(spec: &Spec) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(timers(spec));
     findings.extend(election(spec));
-    findings.extend(links(spec));
+    findings.extend(commits(spec));
     findings
 }
 
@@ -81,7 +82,7 @@ fn timers(spec: &Spec) -> Option<Finding> {
 fn election(spec: &Spec) -> Option<Finding> {
     let most = Duration::from_millis(u64::from(EtcdTimers::ELECTION_MAX_MS));
     let round_trip = spec.largest_round_trip();
-    (round_trip * 10 > most).then(|| {
+    (round_trip.saturating_mul(10) > most).then(|| {
         Finding::warning(
             "etcd_election_capped",
             format!(
@@ -94,37 +95,20 @@ fn election(spec: &Spec) -> Option<Finding> {
     })
 }
 
-fn links(spec: &Spec) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if spec.links.is_empty() {
-        return findings;
-    }
-    findings.push(Finding::info(
-        "links_shape_timers_only",
-        "the latency of links decides timers; this version's router forwards without any delay",
-        "on several real machines the distance is there by itself",
-    ));
-    findings.extend(commits(spec));
-    findings
-}
-
 /// How long a commit waits for the nearest other data center, from where that is longest.
 fn commits(spec: &Spec) -> Option<Finding> {
-    if spec.durability == Durability::Async {
+    if spec.durability == Durability::Async || !asked::any(spec) {
         return None;
     }
     let names: Vec<String> = (1..=spec.data_centers).map(|number| format!("DC{number}")).collect();
-    let latency = |a: &str, b: &str| {
-        spec.links
-            .iter()
-            .find(|link| link.between == [a, b] || link.between == [b, a])
-            .map_or(Duration::ZERO, |link| link.latency)
+    let round_trip = |a: &str, b: &str| {
+        asked::settings(spec, a, b).latency.saturating_add(asked::settings(spec, b, a).latency)
     };
     let (leader, nearest) = names
         .iter()
         .filter_map(|leader| {
             let others = names.iter().filter(|other| *other != leader);
-            Some((leader, others.map(|other| latency(leader, other)).min()?))
+            Some((leader, others.map(|other| round_trip(leader, other)).min()?))
         })
         .max_by_key(|&(_, nearest)| nearest)?;
     (!nearest.is_zero()).then(|| {
@@ -132,7 +116,7 @@ fn commits(spec: &Spec) -> Option<Finding> {
             "commit_waits_for_wan",
             format!(
                 "with the leader in {leader} each commit waits at least {} for another data center",
-                format_duration(nearest * 2)
+                format_duration(nearest)
             ),
             format!("that is the price of --durability {}", spec.durability),
         )

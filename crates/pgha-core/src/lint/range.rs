@@ -1,12 +1,9 @@
-//! First stage: numbers, names and links that no cluster can have. Nothing is computed from them
+//! First stage: numbers and names that no cluster can have. Nothing is computed from them
 //! but bounds, in 64 bits.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use super::Finding;
+use super::{Finding, shortened};
 use crate::placement::Placement;
-use crate::spec::{NAME_MAX_LEN, Spec, format_duration};
+use crate::spec::{NAME_MAX_LEN, Spec};
 use crate::topology::{FIRST_HOST_PORT, MAX_ETCD_PER_SITE, MAX_NODES_PER_SITE, MAX_SITES};
 
 /// Postgres majors that the images can be built with.
@@ -19,9 +16,6 @@ const COLLIDING_NAMES: &[&str] = &["etcd"];
 /// Names that collide with nothing, since Postgres nodes are numbered, and yet are taken for the
 /// backup host, the router or a network by whoever reads them.
 const MISLEADING_NAMES: &[&str] = &["net", "patroni", "pgbackrest", "wan"];
-
-/// Longer delays are taken for a slip of the unit; a signal circles the earth in 0.3 s.
-const LATENCY_MAX: Duration = Duration::from_secs(10);
 
 /// Postgres nodes that find a loopback port from [`FIRST_HOST_PORT`] upward.
 const MAX_POSTGRES_NODES: u64 = (u16::MAX - FIRST_HOST_PORT) as u64 + 1;
@@ -169,68 +163,4 @@ pub(super) fn words(spec: &Spec) -> Vec<Finding> {
         ));
     }
     findings
-}
-
-/// Links that no cluster can have. Which sites there are is known only where the numbers are
-/// `possible`.
-pub(super) fn links(spec: &Spec, possible: bool) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let sites: BTreeSet<String> = if possible {
-        (1..=spec.data_centers + 1).map(|number| format!("DC{number}")).collect()
-    } else {
-        BTreeSet::new()
-    };
-    let mut unknown = BTreeSet::new();
-    for link in &spec.links {
-        let [a, b] = &link.between;
-        if a == b {
-            findings.push(Finding::error(
-                "link_to_itself",
-                format!("a link leads from {:?} to itself", shortened(a)),
-                "a link is between two sites: between = [\"DC1\", \"DC2\"]",
-            ));
-        }
-        if possible {
-            unknown.extend([a, b].into_iter().filter(|site| !sites.contains(*site)));
-        }
-        if link.latency > LATENCY_MAX {
-            findings.push(Finding::error(
-                "link_latency_absurd",
-                format!(
-                    "the latency between {} and {} is {}, and {} is the most",
-                    shortened(a),
-                    shortened(b),
-                    format_duration(link.latency),
-                    format_duration(LATENCY_MAX)
-                ),
-                "latency is the delay of one direction, with its unit: latency = \"40ms\"",
-            ));
-        }
-    }
-    for site in unknown {
-        findings.push(Finding::error(
-            "link_unknown_site",
-            format!(
-                "a link names the site {:?}, which this cluster does not have",
-                shortened(site)
-            ),
-            format!(
-                "the sites are {}, the last one external",
-                match spec.data_centers {
-                    1 => "DC1 and DC2".to_owned(),
-                    more => format!("DC1 to DC{}", more + 1),
-                }
-            ),
-        ));
-    }
-    findings
-}
-
-/// The start of a text that may be very long.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 40;
-    if text.chars().count() <= SHOWN {
-        return text.to_owned();
-    }
-    text.chars().take(SHOWN).chain(['…']).collect()
 }

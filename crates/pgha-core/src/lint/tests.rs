@@ -16,7 +16,7 @@ fn severity_of(spec: &Spec, code: &str) -> Option<Severity> {
 }
 
 fn link(a: &str, b: &str, latency: Duration) -> LinkSpec {
-    LinkSpec { between: [a.to_owned(), b.to_owned()], latency }
+    LinkSpec::between(a, b, latency)
 }
 
 fn two() -> Spec {

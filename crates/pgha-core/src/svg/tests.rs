@@ -8,7 +8,7 @@ fn picture(spec: Spec) -> String {
 }
 
 fn link(a: &str, b: &str, latency_ms: u64) -> LinkSpec {
-    LinkSpec { between: [a.to_owned(), b.to_owned()], latency: Duration::from_millis(latency_ms) }
+    LinkSpec::between(a, b, Duration::from_millis(latency_ms))
 }
 
 #[test]

@@ -451,7 +451,7 @@ mod as_text {
 }
 
 /// The same for what may be absent.
-mod as_optional_text {
+pub(crate) mod as_optional_text {
     use std::time::Duration;
 
     use serde::{Deserialize as _, Deserializer, Serializer, de};
@@ -459,14 +459,14 @@ mod as_optional_text {
     use crate::spec::{format_duration, parse_duration};
 
     #[allow(clippy::ref_option, reason = "serde hands over a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(d: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(d: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
         match d {
             Some(d) => to.serialize_str(&format_duration(*d)),
             None => to.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Option<Duration>, D::Error> {
         let text = Option::<String>::deserialize(from)?;
