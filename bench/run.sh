@@ -12,6 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ./scripts/machine.sh
+. ./bench/measured.sh
 
 runs=5 only=all write=false
 while [ $# -gt 0 ]; do
@@ -220,14 +221,4 @@ report() {
 # Not through a pipe: `instance` must be this shell's.
 report > "$work/report"
 cat "$work/report"
-if $write; then
-    awk -v report="$work/report" '
-        /<!-- bench: end -->/ { skip = 0; print "" }
-        !skip { print }
-        /<!-- bench: begin -->/ {
-            skip = 1; print ""
-            while ((getline line < report) > 0) print line
-        }' docs/measured.md > "$work/measured.md"
-    cp "$work/measured.md" docs/measured.md
-    say "docs/measured.md is written"
-fi
+if $write; then write_section bench "$(< "$work/report")"; fi

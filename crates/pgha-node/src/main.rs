@@ -33,7 +33,11 @@ fn main() -> ExitCode {
         "create-stanza" => backup::create_stanza(),
         "replica-from-backup" => postgres::replica_from_backup(),
         "settle" => postgres::settle(),
-        _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle"
+        "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
+        "wan-control" => wan::relay(),
+        "round-trips" => Identity::from_environment().and_then(|me| wan::round_trips(&me)),
+        _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle | \
+                  wan-engine | wan-control | round-trips"
             .to_owned()),
     };
     match done {

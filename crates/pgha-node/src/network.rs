@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::Result;
 
+/// The table of routes for what comes from a site.
+const WAN_TABLE: &str = "100";
+
 /// An interface with the subnet that Docker gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Interface {
@@ -66,9 +69,36 @@ pub(crate) fn join_site(member: &Member, site: &Site) -> Result<()> {
     Ok(())
 }
 
-/// Puts the router's address of one site on the interface of that site.
+/// Makes the device that traffic between sites goes through, and the table of routes that leads there.
+///
+/// The device belongs to root and outlives whoever reads it, so that nobody needs `NET_ADMIN` to open it
+/// again. The kernel drops what reaches it unread; the second route holds where there is no device.
+pub(crate) fn make_tun(device: &str) -> Result<()> {
+    ip(
+        &["-force", "-batch", "-"],
+        &format!(
+            "route replace blackhole default metric 1000 table {WAN_TABLE}\n\
+             tuntap add dev {device} mode tun user 0 vnet_hdr\n"
+        ),
+    )?;
+    ip(
+        &["-batch", "-"],
+        &format!(
+            "link set {device} up txqueuelen 1000\n\
+             route replace default dev {device} table {WAN_TABLE}\n"
+        ),
+    )
+    .map(drop)
+}
+
+/// Puts the router's address of one site on the interface of that site, and sends what comes from there
+/// to the device. What is written back to the device comes from no site and takes the main table.
 pub(crate) fn join_as_router(interface: &str, site: &Site) -> Result<()> {
     let address = site.router_address();
+    let rule = format!("from all iif {interface} lookup {WAN_TABLE}");
+    if !ip(&["rule", "show"], "")?.contains(&rule) {
+        ip(&["rule", "add", "iif", interface, "lookup", WAN_TABLE, "priority", "100"], "")?;
+    }
     ip(&["address", "replace", &format!("{address}/24"), "dev", interface], "")?;
     announce(address);
     Ok(())
@@ -88,13 +118,15 @@ fn announce(address: Ipv4Addr) {
     }
 }
 
-/// Gives up the right to change the network; nothing this process starts gets it back.
+/// Gives up the rights to change the network and to go before others; nothing this process starts gets
+/// them back.
 pub(crate) fn give_up_network_rights() -> Result<()> {
-    let explain = |e| format!("cannot give up NET_ADMIN: {e}");
+    let explain = |e| format!("cannot give up NET_ADMIN and SYS_NICE: {e}");
+    let given_up = CapabilitySet::NET_ADMIN | CapabilitySet::SYS_NICE;
     let mut sets = capabilities(None).map_err(explain)?;
-    sets.effective -= CapabilitySet::NET_ADMIN;
-    sets.permitted -= CapabilitySet::NET_ADMIN;
-    sets.inheritable -= CapabilitySet::NET_ADMIN;
+    sets.effective -= given_up;
+    sets.permitted -= given_up;
+    sets.inheritable -= given_up;
     set_capabilities(None, sets).map_err(explain)
 }
 

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroI32;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
@@ -29,12 +30,19 @@ pub(crate) struct Process {
     pub(crate) owner: Owner,
     /// Home folder of that user.
     pub(crate) home: &'static str,
+    /// Opens what it has as standard input, anew for every start; nothing where this is `None`.
+    pub(crate) input: Option<fn() -> Result<OwnedFd>>,
 }
 
 impl Process {
     /// A process of the given user.
     pub(crate) fn new(owner: Owner, home: &'static str, argv: &[&str]) -> Self {
-        Self { argv: argv.iter().map(|&a| a.to_owned()).collect(), owner, home }
+        Self { argv: argv.iter().map(|&a| a.to_owned()).collect(), owner, home, input: None }
+    }
+
+    /// The same with something as standard input.
+    pub(crate) fn with_input(self, open: fn() -> Result<OwnedFd>) -> Self {
+        Self { input: Some(open), ..self }
     }
 
     fn name(&self) -> &str {
@@ -42,8 +50,10 @@ impl Process {
     }
 
     fn spawn(&self) -> Result<Pid> {
+        let input = self.input.map(|open| open()).transpose()?;
         let child = Command::new(&self.argv[0])
             .args(&self.argv[1..])
+            .stdin(input.map_or_else(Stdio::null, Stdio::from))
             .uid(self.owner.0)
             .gid(self.owner.0)
             .env("HOME", self.home)

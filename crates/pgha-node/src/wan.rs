@@ -1,4 +1,15 @@
 //! PID 1 of the WAN router: the only member on all networks.
+//!
+//! It has the kernel hand whatever comes from a site to a TUN device, and keeps the engine running
+//! that reads the device and writes back to it what may go on. Without the engine nothing passes:
+//! the sites are partitioned, and never bridged by the kernel.
+
+mod desk;
+mod forward;
+mod pool;
+mod ready;
+mod round_trips;
+mod tun;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -7,20 +18,29 @@ use ipnet::Ipv4Net;
 use pgha_core::topology::Site;
 
 use crate::Result;
+use crate::files::POSTGRES;
 use crate::identity::Identity;
 use crate::network::{self, Interface};
-use crate::supervise::Supervisor;
+use crate::supervise::{Process, Supervisor, WhenItEnds};
+
+pub(crate) use desk::relay;
+pub(crate) use forward::run as engine;
+pub(crate) use round_trips::run as round_trips;
 
 /// How long the engine may take to attach all networks.
 const ATTACH_DEADLINE: Duration = Duration::from_secs(30);
+/// The niceness of the engine.
+const PRIORITY: i32 = -15;
 /// How often to look for them.
 const ATTACH_POLL: Duration = Duration::from_millis(50);
 
-/// Takes the router's address in every site and lets the kernel forward until asked to stop.
+/// Takes the router's address in every site, and keeps the engine running until asked to stop.
 pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     let text = std::env::var("PGHA_UNDERLAY")
         .map_err(|_| "PGHA_UNDERLAY is not set; the compose file sets it".to_owned())?;
     let wanted = parse_underlay(&text, &me.topology.sites)?;
+    // First of all, so that at no moment the kernel forwards by itself.
+    network::make_tun(tun::DEVICE)?;
     let deadline = Instant::now() + ATTACH_DEADLINE;
     let mut waiting = wanted;
     // Some engines attach the networks one after the other, the last ones after the start.
@@ -43,9 +63,17 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
             std::thread::sleep(ATTACH_POLL);
         }
     }
+    // The clusters of this machine keep it busy, and packets that wait for a processor are late.
+    if let Err(e) = rustix::process::setpriority_process(None, PRIORITY) {
+        crate::log(&format!(
+            "packets may be late while the machine is busy: cannot go before others: {e}"
+        ));
+    }
     network::give_up_network_rights()?;
     crate::log(&format!("{} sites are joined", me.topology.sites.len()));
-    Supervisor::default().run()
+    let engine = Process::new(POSTGRES, "/", &["/usr/local/bin/pgha-node", "wan-engine"])
+        .with_input(tun::open);
+    Supervisor { others: vec![(engine, WhenItEnds::Restart)], ..Supervisor::default() }.run()
 }
 
 fn interface_on(interfaces: &[Interface], subnet: Ipv4Net) -> Option<&str> {

@@ -178,6 +178,13 @@ impl<P> Link<P> {
         self.counters.too_big += 1;
     }
 
+    /// Counts packets that came and that the caller has no room for.
+    pub fn overflow(&mut self, bytes: u32, packets: u32) {
+        self.counters.packets += u64::from(packets);
+        self.counters.bytes += u64::from(bytes);
+        self.counters.overflow += u64::from(packets);
+    }
+
     /// Takes a packet, or a super-packet of several, in. `room` is what more may be held.
     ///
     /// `copy` is asked for a duplicate only where it will be kept; with `None` there is none.

@@ -223,6 +223,16 @@ impl<P> Router<P> {
         self.links[id.index()].link.too_big(bytes);
     }
 
+    /// Counts a packet that came and that the caller has no room for.
+    pub fn overflow(&mut self, id: LinkId, bytes: u32, packets: u32) {
+        self.links[id.index()].link.overflow(bytes, packets);
+    }
+
+    /// Counts a packet that [`classify`](Self::classify) let through and that is malformed all the same.
+    pub fn malformed(&mut self) {
+        self.malformed += 1;
+    }
+
     /// Takes a packet in, or a super-packet of several where the [`treatment`](Self::treatment) is whole;
     /// `bytes` are those of all packets. `copy` makes a duplicate; `None` where it cannot, and then
     /// there is none.

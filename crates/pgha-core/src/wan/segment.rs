@@ -65,6 +65,11 @@ impl<'a> Segments<'a> {
         self.view.header_len
     }
 
+    /// Bytes of all of them together, headers included.
+    pub fn bytes(&self) -> usize {
+        self.packet.len() + (self.count as usize - 1) * self.headers
+    }
+
     /// Bytes of the longest one, headers included.
     pub fn longest(&self) -> usize {
         self.packet.len().min(self.headers + self.size)

@@ -1,0 +1,245 @@
+#!/usr/bin/env bash
+# Measures the WAN router against plain kernel forwarding through the same container, in one run, and
+# what links are against what they were asked to be. Prints tables.
+#
+#   bench/wan.sh                  everything, about 4 minutes
+#   bench/wan.sh --seconds 3      shorter or longer streams (default 10)
+#   bench/wan.sh --write          puts the tables into docs/measured.md as well
+#
+# Two containers stand for two sites, a third one joins them: first the kernel forwards in it, then
+# pgha-node. Needs the image pgha-wan (`pgha build`), jq, and a machine that does nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ./scripts/machine.sh
+. ./bench/measured.sh
+
+seconds=10 write=false
+load=$(cut -d ' ' -f 1 /proc/loadavg)
+while [ $# -gt 0 ]; do
+    case $1 in
+        --seconds) seconds=${2:?a number}; shift ;;
+        --write) write=true ;;
+        -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) fail "unknown argument: $1" "bench/wan.sh --help" ;;
+    esac
+    shift
+done
+have jq || fail "jq is missing" "apt-get install jq"
+ensure_engine
+docker image inspect pgha-wan > /dev/null 2>&1 || fail "the image pgha-wan is not there" "pgha build"
+
+# The router believes it is that of a cluster with this number.
+number=9499
+a=pgha-bench-a b=pgha-bench-b router=pgha-wan-$number
+net_a=pgha-bench-net-a net_b=pgha-bench-net-b
+image=pgha-bench
+
+clean_up() {
+    local status=$?
+    trap - EXIT INT TERM
+    [ "$status" = 0 ] || docker logs --tail 20 "$router" >&2 2>&1 || true
+    docker rm --force --volumes "$a" "$b" "$router" > /dev/null 2>&1 || true
+    docker network rm "$net_a" "$net_b" > /dev/null 2>&1 || true
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+docker rm --force "$a" "$b" "$router" > /dev/null 2>&1 || true
+docker network rm "$net_a" "$net_b" > /dev/null 2>&1 || true
+
+say "making the image with iperf3"
+certificates=/etc/ssl/certs/ca-certificates.crt
+context=$(mktemp -d)
+cp "$certificates" "$context/host-ca.crt" 2> /dev/null || : > "$context/host-ca.crt"
+cat > "$context/Dockerfile" <<'END'
+FROM pgha-wan
+USER root
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends iperf3 > /dev/null
+END
+docker build --quiet --tag "$image" "$context" > /dev/null
+rm -rf "$context"
+
+docker network create "$net_a" > /dev/null
+docker network create "$net_b" > /dev/null
+subnet() { docker network inspect "$1" | jq -r '.[0].IPAM.Config[0].Subnet'; }
+
+# Windows that a long fat link wants; the system's own limit is 6 MB.
+windows=(--sysctl "net.ipv4.tcp_rmem=4096 131072 67108864" --sysctl "net.ipv4.tcp_wmem=4096 131072 67108864")
+peer() { # NAME NETWORK SITE
+    docker run --detach --name "$1" --network "$2" --cap-add NET_ADMIN "${windows[@]}" \
+        --entrypoint sleep "$image" infinity > /dev/null
+    docker exec "$1" sh -c "ip address add 198.18.$3.101/24 dev eth0 &&
+        ip route add 198.18.0.0/16 via 198.18.$3.1 dev eth0 src 198.18.$3.101"
+}
+peer "$a" "$net_a" 1
+peer "$b" "$net_b" 2
+docker create --name "$router" --hostname "$router" --network "$net_a" \
+    --cap-drop ALL --cap-add NET_ADMIN --cap-add SYS_NICE --cap-add SETUID --cap-add SETGID --cap-add KILL \
+    --security-opt no-new-privileges:true --device /dev/net/tun \
+    --sysctl net.ipv4.ip_forward=1 \
+    --sysctl net.ipv4.conf.all.rp_filter=0 --sysctl net.ipv4.conf.default.rp_filter=0 \
+    --env PGHA_INSTANCE=$number --env PGHA_SPEC='data_centers = 1' \
+    --env PGHA_UNDERLAY="1=$(subnet $net_a) 2=$(subnet $net_b)" \
+    --entrypoint sleep "$image" infinity > /dev/null
+docker network connect "$net_b" "$router"
+docker start "$router" > /dev/null
+
+in_a() { docker exec "$a" "$@"; }
+far=198.18.2.101
+
+# link CHANGE: both directions, as JSON
+link() {
+    local answer
+    answer=$(docker exec --user 999 "$router" pgha-node wan-control \
+        '{"verb":"change","links":[{"from":"DC1","to":"DC2"},{"from":"DC2","to":"DC1"}],"change":'"$1"'}')
+    jq -e .state <<< "$answer" > /dev/null || fail "the router refuses $1: $answer"
+}
+reset() { docker exec --user 999 "$router" pgha-node wan-control '{"verb":"reset","links":[]}' > /dev/null; }
+
+# ping_ms COUNT: round trips in ms, one a line
+ping_ms() { in_a ping -n -i 0.002 -c "$1" -W 1 $far | sed -n 's/.*time=\([0-9.]*\) ms/\1/p'; }
+# quantiles: median and 99th percentile of the numbers on standard input
+quantiles() { sort -n | awk '{ v[NR] = $1 } END { print v[int(NR * 0.5) + 1], v[int(NR * 0.99) + 1] }'; }
+# stream FLAGS...: iperf3's JSON
+stream() { in_a iperf3 --client $far --time "$seconds" --json "$@"; }
+gbits() { jq -r '.end.sum_received.bits_per_second / 1e9'; }
+mean_sd() { awk '{ n++; s += $1; q += $1 * $1 } END { m = s / n; print m, sqrt(q / n - m * m), n }'; }
+
+docker exec --detach "$b" iperf3 --server
+say "the kernel forwards"
+docker exec "$router" sh -c '
+    for device in $(ls /sys/class/net); do
+        ip -4 address show dev $device | grep -q " '"$(subnet $net_a | cut -d. -f1-3)"'\." && ip address add 198.18.1.1/24 dev $device
+        ip -4 address show dev $device | grep -q " '"$(subnet $net_b | cut -d. -f1-3)"'\." && ip address add 198.18.2.1/24 dev $device
+    done; true'
+in_a ping -c 2 -W 2 $far > /dev/null || fail "the two sites do not reach each other"
+kernel_gbit=$(stream | gbits)
+read -r kernel_p50 kernel_p99 <<< "$(ping_ms 2000 | quantiles)"
+in_a iperf3 --client $far --time $((seconds + 2)) --bitrate 500M --json > /dev/null &
+read -r _ kernel_busy_p99 <<< "$(ping_ms 2000 | quantiles)"
+wait $!
+
+say "pgha-node forwards"
+docker exec --detach "$router" pgha-node run
+for _ in $(seq 50); do
+    docker exec --user 999 "$router" pgha-node wan-control '{"verb":"state"}' > /dev/null 2>&1 && break
+    sleep 0.1
+done
+reset
+in_a ping -c 2 -W 2 $far > /dev/null || fail "the router passes nothing"
+
+router_pid=$(docker exec "$router" pgrep -f wan-engine)
+memory_mib() { docker exec "$router" awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$router_pid/status"; }
+cpu_ticks() { docker exec "$router" awk '{ print $14 + $15 }' "/proc/$router_pid/stat"; }
+supervisor_mib=$(docker exec "$router" sh -c "awk '/^VmRSS/ { printf \"%.1f\", \$2 / 1024 }' /proc/\$(pgrep -f 'pgha-node run' | head -n 1)/status")
+idle_mib=$(memory_mib)
+ticks=$(cpu_ticks)
+sleep 10
+idle_ticks=$(($(cpu_ticks) - ticks))
+
+node_gbit=$(stream | gbits)
+read -r node_p50 node_p99 <<< "$(ping_ms 2000 | quantiles)"
+in_a iperf3 --client $far --time $((seconds + 2)) --bitrate 500M --json > /dev/null &
+read -r _ node_busy_p99 <<< "$(ping_ms 2000 | quantiles)"
+wait $!
+
+say "at 20 ms each way"
+link '{"latency":"20ms"}'
+read -r far_p50 far_p99 <<< "$(ping_ms 1000 | quantiles)"
+far_gbit=$(stream | gbits)
+in_a iperf3 --client $far --time $((seconds + 2)) --bitrate 500M --json > /dev/null &
+read -r _ far_busy_p99 <<< "$(ping_ms 2000 | quantiles)"
+wait $!
+link '{"latency":"200ms"}'
+stream > /dev/null
+full_mib=$(memory_mib)
+reset
+in_a ping -c 2 -W 2 $far > /dev/null
+sleep 3
+after_mib=$(memory_mib)
+
+tables() {
+    echo "| what | asked | kernel | pgha-node | ratio or difference |"
+    echo "|---|---|---:|---:|---:|"
+    awk -v k="$kernel_gbit" -v n="$node_gbit" -v f="$far_gbit" 'BEGIN {
+        printf "| one TCP stream, no delay | at least 0.3 of the kernel | %.1f Gbit/s | %.1f Gbit/s | %.2f |\n", k, n, n / k
+        printf "| one TCP stream, 20 ms each way | at least 1 Gbit/s | | %.2f Gbit/s | |\n", f }'
+    added() { # WHAT ASKED KERNEL NODE EXTRA
+        awk -v what="$1" -v asked="$2" -v k="$3" -v n="$4" -v extra="$5" 'BEGIN {
+            printf "| %s | %s | %.3f ms | %.3f ms | %+.3f ms |\n", what, asked, k, n, n - k - extra }'
+    }
+    added "round trip idle, median" "at most 0.1 ms more" "$kernel_p50" "$node_p50" 0
+    added "round trip idle, p99" "at most 0.5 ms more" "$kernel_p99" "$node_p99" 0
+    added "round trip idle at 2 × 20 ms, median" "at most 40.1 ms more" "$kernel_p50" "$far_p50" 40
+    added "round trip idle at 2 × 20 ms, p99" "at most 40.5 ms more" "$kernel_p99" "$far_p99" 40
+    added "round trip beside 500 Mbit/s, p99" "at most 2 ms more" "$kernel_busy_p99" "$node_busy_p99" 0
+    added "round trip beside 500 Mbit/s at 2 × 20 ms, p99" "at most 42 ms more" "$kernel_busy_p99" "$far_busy_p99" 40
+    echo "| memory of the engine, idle | at most 16 MiB with PID 1 | | $idle_mib MiB + $supervisor_mib MiB | |"
+    echo "| memory with 200 ms each way and all the machine can send | bounded | | $full_mib MiB | |"
+    echo "| memory 3 s after that | | | $after_mib MiB | |"
+    echo "| processor time in 10 s idle | about 0 | | $((idle_ticks * 10)) ms | |"
+    echo
+    echo "| link | asked | measured | bounds (95 %) | within |"
+    echo "|---|---:|---:|---:|---|"
+    losses
+    rates
+    jitters
+}
+
+# loss_row WHAT CHANGE SHARE INFLATION: UDP packets lost on the way, counted by the receiver. A burst
+# makes neighbours alike, which widens the bounds of a binomial distribution.
+loss_row() {
+    link "$2"
+    stream --udp --bitrate 40M --length 500 |
+        jq -r '.end.sum | "\(.lost_packets) \(.packets)"' |
+        awk -v what="$1" -v p="$3" -v inflation="$4" '{
+            d = 1.96 * sqrt(p * (1 - p) / $2 * inflation); m = $1 / $2
+            printf "| %s | %.2f %% | %.3f %% of %d | %.3f to %.3f %% | %s |\n", what, p * 100, m * 100, $2,
+                (p - d) * 100, (p + d) * 100, (m >= p - d && m <= p + d) ? "yes" : "no" }'
+    reset
+}
+losses() {
+    loss_row "loss 0.5%" '{"loss":"0.5%"}' 0.005 1
+    loss_row "loss 5%" '{"loss":"5%"}' 0.05 1
+    # Neighbours are alike by 1 - 1/8 - their share: bounds widen by (1 + r) / (1 - r).
+    loss_row "loss 2% in bursts of 8" '{"loss":"2%","burst":8}' 0.02 "$(awk 'BEGIN { r = 1 - 1 / 8 - 0.02 / 0.98 / 8; print (1 + r) / (1 - r) }')"
+}
+
+# Payload of UDP that arrived; a packet of 1400 bytes of payload is one of 1428 on the link.
+rates() {
+    local rate
+    for rate in 10 100 500; do
+        link '{"rate":"'"$rate"'mbit"}'
+        stream --udp --bitrate "$((rate * 13 / 10))M" --length 1400 |
+            jq -r '.end.sum | (.packets - .lost_packets) * 1428 * 8 / .seconds / 1e6' |
+            awk -v rate="$rate" '{ printf "| rate %dmbit | %d Mbit/s | %.2f Mbit/s | %.1f to %.1f Mbit/s | %s |\n",
+                rate, rate, $1, rate * 0.98, rate * 1.02, ($1 >= rate * 0.98 && $1 <= rate * 1.02) ? "yes" : "no" }'
+        reset
+    done
+}
+
+# One direction with jitter, the other without; the deviation of the round trip is that of the jitter.
+jitters() {
+    local kind
+    for kind in uniform normal pareto; do
+        docker exec --user 999 "$router" pgha-node wan-control '{"verb":"change","links":[{"from":"DC1","to":"DC2"}],"change":{"latency":"20ms","jitter":"2ms","distribution":"'$kind'"}}' > /dev/null
+        # Far enough apart that none waits for the one before it.
+        in_a ping -n -i 0.02 -c 500 $far | sed -n 's/.*time=\([0-9.]*\) ms/\1/p' | mean_sd |
+            awk -v kind="$kind" -v base="$kernel_p50" '{
+                sd = kind == "uniform" ? 2 / sqrt(3) : 2; d = 1.96 * sd / sqrt($3) + 0.2; m = $1 - base
+                printf "| latency 20ms, jitter 2ms %s: mean | 20 ms | %.2f ms | %.2f to %.2f ms | %s |\n", kind, m, 20 - d, 20 + d, (m >= 20 - d && m <= 20 + d) ? "yes" : "no"
+                # The deviation of a sample of 500 is off by 6 % in one of 20; a heavy tail by more.
+                w = kind == "pareto" ? 0.3 : 0.1
+                printf "| the same: deviation | %.2f ms | %.2f ms | %.2f to %.2f ms | %s |\n", sd, $2, sd * (1 - w), sd * (1 + w), ($2 >= sd * (1 - w) && $2 <= sd * (1 + w)) ? "yes" : "no" }'
+        reset
+    done
+}
+
+tables=$(
+    echo "$(date +%F), $(nproc) cores, kernel $(uname -r), Docker $(docker version -f '{{.Server.Version}}');" \
+        "load at the start $load."
+    echo
+    tables
+)
+echo "$tables"
+if $write; then write_section wan "$tables"; fi

@@ -1,0 +1,246 @@
+//! The loop that moves packets: from the TUN device through the engine, and back when they are due.
+//!
+//! One thread does it all: what it costs is copying packets out of the kernel and into it, once each.
+
+use std::num::NonZeroU64;
+use std::os::fd::AsFd as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use pgha_core::topology::Topology;
+use pgha_core::wan::fragment::Fragments;
+use pgha_core::wan::link::Offer;
+use pgha_core::wan::packet::{self, View, site_of};
+use pgha_core::wan::router::{LinkId, Router, Treatment};
+use pgha_core::wan::segment::Segments;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::Result;
+use crate::identity::Identity;
+use crate::wan::desk::Desk;
+use crate::wan::pool::{Pool, Slot};
+use crate::wan::tun::{HEADER_LEN, Offload, PLAIN_HEADER, READ_MAX, Tun, offload, segment_header};
+
+/// Packets read before those that are due are looked at again.
+const BATCH: usize = 32;
+/// What is shorter is copied into a slot of its size; what is longer keeps the slot it came in.
+const COPY_MAX: usize = 16 << 10;
+/// How long nothing may happen before memory is given back.
+const IDLE: Duration = Duration::from_secs(1);
+/// Memory that is not worth giving back, in bytes.
+const KEEP_BYTES: usize = 4 << 20;
+
+/// Runs as the engine of the router, with the TUN device as standard input.
+pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
+    // The kernel may otherwise be 50 µs late on purpose.
+    rustix::thread::set_current_timer_slack(NonZeroU64::new(1))
+        .map_err(|e| format!("cannot ask for exact timers: {e}"))?;
+    let device = std::io::stdin();
+    let (mut desk, router) = Desk::open(me)?;
+    let mut forwarder = Forwarder::new(&me.topology, Tun::new(&device), router);
+    loop {
+        forwarder.round()?;
+        let now = forwarder.now();
+        desk.serve(&mut forwarder.router, now);
+        forwarder.wait(&desk)?;
+    }
+}
+
+struct Forwarder<'a> {
+    tun: Tun<'a>,
+    topology: &'a Topology,
+    router: Router<Slot>,
+    pool: Pool,
+    /// Where the next packet is read into.
+    landing: Slot,
+    origin: Instant,
+    /// Where packets are made.
+    scratch: Vec<u8>,
+    /// The kernel has refused a packet, and the log says so.
+    refusal_is_logged: bool,
+}
+
+impl<'a> Forwarder<'a> {
+    fn new(topology: &'a Topology, tun: Tun<'a>, router: Router<Slot>) -> Self {
+        let mut pool = Pool::new();
+        let landing = pool.take(READ_MAX).expect("a new pool has every slot");
+        Self {
+            tun,
+            topology,
+            router,
+            pool,
+            landing,
+            scratch: vec![0; READ_MAX],
+            origin: Instant::now(),
+            refusal_is_logged: false,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// Takes in what has come, up to a batch, and hands out what is due.
+    fn round(&mut self) -> Result<()> {
+        for _ in 0..BATCH {
+            let Some(len) = self.tun.read(self.pool.bytes_mut(&self.landing))? else { break };
+            self.take_in(len);
+        }
+        let now = self.now();
+        self.router.expire(now);
+        while let Some(slot) = self.router.pop_due(now) {
+            self.hand_out(slot);
+        }
+        Ok(())
+    }
+
+    /// Sleeps until a packet comes, one is due, or somebody asks for something.
+    fn wait(&mut self, desk: &Desk) -> Result<()> {
+        let wants_trim = self.router.is_empty() && self.pool.holds_more_than(KEEP_BYTES);
+        let timeout = match self.router.next_due() {
+            Some(due) => Some(due.saturating_sub(self.now())),
+            None => wants_trim.then_some(IDLE),
+        };
+        if timeout == Some(Duration::ZERO) {
+            return Ok(());
+        }
+        let timeout =
+            timeout.map(|t| Timespec::try_from(t).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
+        let mut on = [
+            PollFd::from_borrowed_fd(self.tun.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(desk.bell(), PollFlags::IN),
+        ];
+        match poll(&mut on, timeout.as_ref()) {
+            Ok(0) if wants_trim => self.pool.trim(&mut self.landing),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(format!("cannot wait for packets: {e}")),
+        }
+        Ok(())
+    }
+
+    /// Decides about the packet that has landed.
+    fn take_in(&mut self, len: usize) {
+        let now = self.now();
+        let seen = &self.pool.bytes(&self.landing)[..len];
+        let Some((header, packet)) = seen.split_at_checked(HEADER_LEN) else { return };
+        let Some((link, view)) = self.router.classify(packet) else { return };
+        let (longest, bytes, packets) = match offload(header) {
+            Offload::Whole { .. } => (view.total_len, view.total_len, 1),
+            Offload::Tcp { segment } => match Segments::of(packet, segment) {
+                Ok(cut) => (cut.longest(), cut.bytes(), cut.count()),
+                Err(_) => return self.router.malformed(),
+            },
+            Offload::Unknown => return self.router.malformed(),
+        };
+        // No packet, whole or cut, is near 4 GiB.
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if longest > usize::from(self.router.mtu(link)) {
+            self.router.too_big(link, bytes);
+            self.answer_or_split(now, link, len, &view);
+        } else if packets > 1 && self.router.treatment(link) == Treatment::Packets {
+            self.take_apart(now, link, len);
+        } else {
+            self.keep(now, link, len, bytes, packets);
+        }
+    }
+
+    /// Offers what has landed as it is.
+    fn keep(&mut self, now: Duration, link: LinkId, len: usize, bytes: u32, packets: u32) {
+        let slot = if len <= COPY_MAX {
+            self.copy_of_landed(len)
+        } else {
+            self.pool.take(READ_MAX).map(|next| {
+                let mut slot = std::mem::replace(&mut self.landing, next);
+                slot.set_len(len);
+                slot
+            })
+        };
+        match slot {
+            Some(slot) => self.offer(now, link, bytes, packets, slot),
+            None => self.router.overflow(link, bytes, packets),
+        }
+    }
+
+    fn copy_of_landed(&mut self, len: usize) -> Option<Slot> {
+        let slot = self.pool.take(len)?;
+        self.pool.copy_into(&self.landing, &slot);
+        Some(slot)
+    }
+
+    /// Offers each packet of a super-packet by itself.
+    fn take_apart(&mut self, now: Duration, link: LinkId, len: usize) {
+        let mut next = 0;
+        loop {
+            let seen = &self.pool.bytes(&self.landing)[..len];
+            let Offload::Tcp { segment } = offload(&seen[..HEADER_LEN]) else { return };
+            let header = segment_header(seen);
+            let Ok(cut) = Segments::of(&seen[HEADER_LEN..], segment) else { return };
+            let Some(written) = cut.write(next, &mut self.scratch) else { return };
+            self.offer_new(now, link, header, written);
+            next += 1;
+        }
+    }
+
+    /// A packet is larger than its link takes: says so to its sender, or splits it where it may be split.
+    fn answer_or_split(&mut self, now: Duration, link: LinkId, len: usize, view: &View) {
+        let mtu = self.router.mtu(link);
+        let seen = &mut self.pool.bytes_mut(&self.landing)[..len];
+        let (header, packet) = seen.split_at_mut(HEADER_LEN);
+        if view.df {
+            let Some(from) = site_of(view.src) else { return };
+            let router = self.topology.site(from).router_address();
+            let (plain, reply) = self.scratch.split_at_mut(HEADER_LEN);
+            plain.copy_from_slice(&PLAIN_HEADER);
+            if let Some(written) = packet::too_big_reply(packet, mtu, router, reply) {
+                // What the kernel refuses is as good as lost on the way.
+                let _ = self.tun.write(&self.scratch[..HEADER_LEN + written]);
+            }
+            return;
+        }
+        if let Offload::Whole { checksum: Some((start, offset)) } = offload(header) {
+            packet::complete_checksum(packet, start, offset);
+        }
+        let mut skip = 0;
+        loop {
+            let packet = &self.pool.bytes(&self.landing)[HEADER_LEN..len];
+            let Some(mut fragments) = Fragments::of(packet, mtu) else { return };
+            for _ in 0..skip {
+                fragments.write_next(&mut self.scratch);
+            }
+            let Some(written) = fragments.write_next(&mut self.scratch) else { return };
+            self.offer_new(now, link, PLAIN_HEADER, written);
+            skip += 1;
+        }
+    }
+
+    /// Offers the packet that was written to the scratch buffer.
+    fn offer_new(&mut self, now: Duration, link: LinkId, header: [u8; HEADER_LEN], len: usize) {
+        let bytes = u32::try_from(len).unwrap_or(u32::MAX);
+        let Some(slot) = self.pool.take(HEADER_LEN + len) else {
+            return self.router.overflow(link, bytes, 1);
+        };
+        let (head, rest) = self.pool.bytes_mut(&slot).split_at_mut(HEADER_LEN);
+        head.copy_from_slice(&header);
+        rest.copy_from_slice(&self.scratch[..len]);
+        self.offer(now, link, bytes, 1, slot);
+    }
+
+    fn offer(&mut self, now: Duration, link: LinkId, bytes: u32, packets: u32, slot: Slot) {
+        let pool = &mut self.pool;
+        match self.router.offer(now, link, bytes, packets, slot, |slot| pool.copy(slot)) {
+            Offer::Now(slot) => self.hand_out(slot),
+            Offer::Kept => {}
+            Offer::Dropped(slot) => self.pool.give_back(slot),
+        }
+    }
+
+    /// Writes a packet back to the kernel, which takes it to its site.
+    fn hand_out(&mut self, slot: Slot) {
+        if let Err(e) = self.tun.write(self.pool.bytes(&slot)) {
+            if !std::mem::replace(&mut self.refusal_is_logged, true) {
+                crate::log(&format!("the kernel refuses a packet: {e}; later ones are not logged"));
+            }
+        }
+        self.pool.give_back(slot);
+    }
+}
