@@ -150,6 +150,22 @@ far_gbit=$(stream | gbits)
 in_a iperf3 --client $far --time $((seconds + 2)) --bitrate 500M --json > /dev/null &
 read -r _ far_busy_p99 <<< "$(ping_ms 2000 | quantiles)"
 wait $!
+
+# From the moment the router is asked until a packet is sent that feels it.
+link '{"latency":"1ms"}'
+effects_ms=''
+for latency in 100 1 100 1 100 1 100 1 100 1; do
+    docker exec "$a" sh -c "ping -D -n -i 0.002 -c 300 $far > /tmp/pings" &
+    sleep 0.2
+    asked=$(docker exec --user 999 "$router" sh -c 'date +%s.%N; pgha-node wan-control "$0" > /dev/null' \
+        '{"verb":"change","links":[{"from":"DC1","to":"DC2"}],"change":{"latency":"'$latency'ms"}}')
+    wait $!
+    effects_ms+=" $(docker exec "$a" cat /tmp/pings | sed -n 's/^\[\([0-9.]*\)\].*time=\([0-9.]*\) ms/\1 \2/p' |
+        awk -v asked="$asked" -v new="$latency" '{ sent = $1 - $2 / 1000 }
+            (new > 50) == ($2 > 50) && sent > asked { printf "%.1f\n", (sent - asked) * 1000; exit }')"
+done
+effect_ms=$(tr ' ' '\n' <<< "$effects_ms" | sort -n | tail -n 1)
+
 link '{"latency":"200ms"}'
 stream > /dev/null
 full_mib=$(memory_mib)
@@ -174,6 +190,7 @@ tables() {
     added "round trip idle at 2 × 20 ms, p99" "at most 40.5 ms more" "$kernel_p99" "$far_p99" 40
     added "round trip beside 500 Mbit/s, p99" "at most 2 ms more" "$kernel_busy_p99" "$node_busy_p99" 0
     added "round trip beside 500 Mbit/s at 2 × 20 ms, p99" "at most 42 ms more" "$kernel_busy_p99" "$far_busy_p99" 40
+    echo "| a change until packets feel it, longest of 10 | at most 50 ms | | $effect_ms ms | |"
     echo "| memory of the engine, idle | at most 16 MiB with PID 1 | | $idle_mib MiB + $supervisor_mib MiB | |"
     echo "| memory with 200 ms each way and all the machine can send | bounded | | $full_mib MiB | |"
     echo "| memory 3 s after that | | | $after_mib MiB | |"

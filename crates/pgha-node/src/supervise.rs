@@ -45,8 +45,12 @@ impl Process {
         Self { input: Some(open), ..self }
     }
 
+    /// The program, or what this very program is asked to do.
     fn name(&self) -> &str {
-        self.argv[0].rsplit('/').next().unwrap_or_default()
+        match self.argv[0].rsplit('/').next().unwrap_or_default() {
+            "pgha-node" => self.argv.get(1).map_or("pgha-node", String::as_str),
+            program => program,
+        }
     }
 
     fn spawn(&self) -> Result<Pid> {

@@ -82,7 +82,7 @@ fn tun() -> Check {
         _ => Check::warning(
             "tun",
             format!("{path} is not there"),
-            "`modprobe tun`: links with latency and loss need it, plain forwarding does not",
+            "`modprobe tun`: the router of a cluster moves packets through it",
         ),
     }
 }
