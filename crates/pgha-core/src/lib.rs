@@ -15,6 +15,7 @@ pub mod placement;
 pub mod plan;
 pub mod ready;
 pub mod render;
+pub mod restore;
 pub mod spec;
 pub mod status;
 pub mod survival;

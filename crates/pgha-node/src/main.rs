@@ -13,6 +13,7 @@ mod network;
 mod patroni;
 mod postgres;
 mod probe;
+mod restore;
 mod supervise;
 mod wan;
 
@@ -33,7 +34,10 @@ fn main() -> ExitCode {
         "create-stanza" => backup::create_stanza(),
         "replica-from-backup" => postgres::replica_from_backup(),
         "settle" => postgres::settle(),
-        _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle"
+        "repository" => restore::report::print_repository().map(|()| ExitCode::SUCCESS),
+        "restore" => restore::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle | \
+                  repository | restore STEP"
             .to_owned()),
     };
     match done {
@@ -60,4 +64,11 @@ fn run() -> Result<ExitCode> {
 #[allow(clippy::print_stderr, reason = "standard error is the log of a container")]
 fn log(line: &str) {
     eprintln!("pgha-node: {line}");
+}
+
+/// Writes one line to standard output, for whoever has started this helper.
+fn say(line: &str) {
+    use std::io::Write as _;
+    // One who no longer reads has no use for the rest.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Open psql on the cluster
     Psql(Psql),
+    /// Put the whole cluster back to an earlier state, or to the latest, from its backups
+    Restore(Restore),
     /// Show a member's log
     Logs(Logs),
     /// Run a command in a member
@@ -296,6 +298,84 @@ pub(crate) struct Psql {
     /// Arguments for psql
     #[arg(last = true, value_name = "PSQL ARGUMENTS")]
     pub(crate) arguments: Vec<String>,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pgha restore demo --latest --dry-run                     what would be done\n  \
+    pgha restore demo --time '2026-11-23 10:00:00+00'        before the table was dropped\n  \
+    pgha restore demo --name before-the-upgrade --yes        a restore point\n  \
+    pgha restore demo                                        goes on after an interruption\n  \
+    pgha restore demo --abort                                puts the old data back")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Restore {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: RestoreTarget,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
+    /// Do not keep the old data meanwhile: quicker and smaller, and there is no way back
+    #[arg(long, conflicts_with = "keep_old")]
+    pub(crate) discard_old: bool,
+    /// Leave the old data on the nodes' volumes after the end
+    #[arg(long)]
+    pub(crate) keep_old: bool,
+    /// Give up a restore that was interrupted: put the old data back
+    #[arg(long, conflicts_with_all = ["dry_run", "latest", "time", "lsn", "xid", "name", "set", "timeline"])]
+    pub(crate) abort: bool,
+    /// Print JSON: the plan with --dry-run, else what was done
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) wait: RestoreWait,
+}
+
+/// Where a restore ends.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Target")]
+pub(crate) struct RestoreTarget {
+    /// To the end of the WAL
+    #[arg(long)]
+    pub(crate) latest: bool,
+    /// To a time, with its zone: '2026-11-23 10:00:00+00'
+    #[arg(long, value_name = "TIME")]
+    pub(crate) time: Option<String>,
+    /// To a position in WAL, such as 0/3000148
+    #[arg(long, value_name = "LSN")]
+    pub(crate) lsn: Option<String>,
+    /// To the commit of a transaction
+    #[arg(long, value_name = "XID")]
+    pub(crate) xid: Option<String>,
+    /// To a restore point
+    #[arg(long, value_name = "POINT")]
+    pub(crate) name: Option<String>,
+    /// From this backup; alone: to the moment that it ended [default: the newest before the target]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) set: Option<String>,
+    /// Along this timeline [default: the cluster's own]
+    #[arg(long, value_name = "N")]
+    pub(crate) timeline: Option<u32>,
+    /// With what happened at exactly the target [default]
+    #[arg(long, conflicts_with = "exclusive")]
+    pub(crate) inclusive: bool,
+    /// Without what happened at exactly the target
+    #[arg(long)]
+    pub(crate) exclusive: bool,
+}
+
+/// How long a restore waits for what takes no longer on a well cluster.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreWait {
+    /// Seconds to wait for the new leader, and for the replicas; copying and replaying take their time
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) timeout: u64,
 }
 
 /// Arguments of `logs`.

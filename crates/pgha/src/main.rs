@@ -16,6 +16,7 @@ mod images;
 mod member;
 mod observe;
 mod progress;
+mod restore;
 mod screen;
 mod secrets;
 mod waiting;
@@ -41,6 +42,7 @@ async fn main() -> ExitCode {
         Command::Build(args) => command::build::run(&args).await,
         Command::Connect(args) => command::connect::run(&args).await,
         Command::Psql(args) => command::psql::run(&args).await,
+        Command::Restore(args) => command::restore::run(&args).await,
         Command::Logs(args) => command::logs::run(&args).await,
         Command::Exec(args) => command::exec::run(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,

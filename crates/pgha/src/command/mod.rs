@@ -10,6 +10,7 @@ pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod psql;
+pub(crate) mod restore;
 pub(crate) mod spec_args;
 pub(crate) mod status;
 pub(crate) mod stop;

@@ -12,6 +12,7 @@ pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod list;
 pub(crate) mod plan;
+pub(crate) mod restore;
 pub(crate) mod status;
 pub(crate) mod table;
 

@@ -1,0 +1,237 @@
+//! What the backup host has: backups, archived WAL and the histories of timelines.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::restore::{Lineage, LineageError, Lsn, Segment};
+
+/// A report that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the repository's report cannot be read: {0}")]
+pub struct RepositoryError(String);
+
+/// One backup that can be restored by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Its label, such as `20261124-160125F`.
+    pub label: String,
+    /// `full`, `diff` or `incr`.
+    pub kind: String,
+    /// When it ended, in seconds since 1970.
+    pub stopped_s: i64,
+    /// Where it became consistent.
+    pub stop: Lsn,
+    /// The first segment that it needs.
+    pub first: Segment,
+    /// The last segment without which it is not consistent.
+    pub last: Segment,
+    /// Size of the database, in bytes.
+    pub size_bytes: u64,
+}
+
+/// A segment in the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchivedSegment {
+    /// Which.
+    pub segment: Segment,
+    /// When it arrived, in seconds since 1970: nothing in it happened later.
+    pub arrived_s: i64,
+}
+
+/// What the repository has of the current database.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Repository {
+    /// Backups, the oldest first.
+    pub backups: Vec<Backup>,
+    /// Archived segments of every timeline.
+    archive: BTreeMap<Segment, i64>,
+    /// Text of each history file, by timeline.
+    histories: BTreeMap<u32, String>,
+}
+
+impl Repository {
+    /// Reads the report of `pgha-node repository`:
+    ///
+    /// ```text
+    /// {"info": <pgbackrest info --output=json>,
+    ///  "archive": {"17-1": <pgbackrest repo-ls --recurse --output=json>},
+    ///  "histories": {"2": "1\t0/5000100\t…"}}
+    /// ```
+    ///
+    /// # Errors
+    /// When it is no such report. A stanza without a backup is none.
+    pub fn parse(report: &[u8]) -> Result<Self, RepositoryError> {
+        let report: Value =
+            serde_json::from_slice(report).map_err(|e| RepositoryError(e.to_string()))?;
+        let stanza = report["info"].as_array().and_then(|all| all.first());
+        let Some(stanza) = stanza else { return Ok(Self::default()) };
+        // After an upgrade the repository keeps what belongs to the earlier major.
+        let ids = stanza["db"].as_array().into_iter().flatten().filter_map(|db| db["id"].as_u64());
+        let current = ids.max().unwrap_or_default();
+        let mut backups = Vec::new();
+        for entry in stanza["backup"].as_array().into_iter().flatten() {
+            if entry["database"]["id"].as_u64() == Some(current) {
+                backups.push(backup(entry).ok_or_else(|| {
+                    RepositoryError(format!("a backup without its positions: {entry}"))
+                })?);
+            }
+        }
+        backups.sort_by(|a, b| a.stopped_s.cmp(&b.stopped_s).then(a.label.cmp(&b.label)));
+
+        let mut archive = BTreeMap::new();
+        for (id, listing) in report["archive"].as_object().into_iter().flatten() {
+            if id.rsplit('-').next().and_then(|n| n.parse::<u64>().ok()) != Some(current) {
+                continue;
+            }
+            for (path, entry) in listing.as_object().into_iter().flatten() {
+                if let Some(segment) = segment_of(path) {
+                    archive.insert(segment, entry["time"].as_i64().unwrap_or_default());
+                }
+            }
+        }
+        let histories = report["histories"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(timeline, text)| {
+                Some((timeline.parse().ok()?, text.as_str()?.to_owned()))
+            })
+            .collect();
+        Ok(Self { backups, archive, histories })
+    }
+
+    /// The backup of that label.
+    pub fn backup(&self, label: &str) -> Option<&Backup> {
+        self.backups.iter().find(|backup| backup.label == label)
+    }
+
+    /// Whether a segment is archived.
+    pub fn has(&self, segment: Segment) -> bool {
+        self.archive.contains_key(&segment)
+    }
+
+    /// As if a segment had never been archived.
+    #[cfg(test)]
+    pub(crate) fn forget(&mut self, segment: Segment) {
+        self.archive.remove(&segment);
+    }
+
+    /// When a segment was archived, in seconds since 1970.
+    pub fn arrived_s(&self, segment: Segment) -> Option<i64> {
+        self.archive.get(&segment).copied()
+    }
+
+    /// The line of history that a timeline belongs to.
+    ///
+    /// # Errors
+    /// When its history is malformed, or is not archived.
+    pub fn lineage(&self, timeline: u32) -> Result<Lineage, LineageError> {
+        match self.histories.get(&timeline) {
+            Some(text) => Lineage::parse(timeline, text),
+            None if timeline == 1 => Ok(Lineage::first()),
+            None => Err(LineageError { timeline, reason: "it is not archived".to_owned() }),
+        }
+    }
+
+    /// The newest timeline that the archive or a backup knows of.
+    pub fn newest_timeline(&self) -> Option<u32> {
+        let backups = self.backups.iter().map(|backup| backup.last.timeline);
+        let segments = self.archive.keys().map(|segment| segment.timeline);
+        backups.chain(segments).chain(self.histories.keys().copied()).max()
+    }
+
+    /// The last archived segment on a line of history.
+    pub fn last(&self, lineage: &Lineage) -> Option<ArchivedSegment> {
+        let on_it = |segment: &Segment| {
+            lineage.contains(segment.timeline, segment.start())
+                && lineage.segment(segment.number).timeline <= segment.timeline
+        };
+        let last = self.archive.iter().filter(|(segment, _)| on_it(segment));
+        let last = last.max_by_key(|(segment, _)| (segment.number, segment.timeline));
+        last.map(|(&segment, &arrived_s)| ArchivedSegment { segment, arrived_s })
+    }
+
+    /// Whether a replica that shall follow this line of history can be made from the backup.
+    pub fn is_on(&self, backup: &Backup, lineage: &Lineage) -> bool {
+        lineage.contains(backup.last.timeline, backup.stop)
+    }
+
+    /// The newest backup from which a replica on this line of history can be made.
+    pub fn newest_on(&self, lineage: &Lineage) -> Option<&Backup> {
+        self.backups.iter().rev().find(|backup| self.is_on(backup, lineage))
+    }
+}
+
+fn backup(entry: &Value) -> Option<Backup> {
+    Some(Backup {
+        label: entry["label"].as_str()?.to_owned(),
+        kind: entry["type"].as_str()?.to_owned(),
+        stopped_s: entry["timestamp"]["stop"].as_i64()?,
+        stop: entry["lsn"]["stop"].as_str()?.parse().ok()?,
+        first: entry["archive"]["start"].as_str()?.parse().ok()?,
+        last: entry["archive"]["stop"].as_str()?.parse().ok()?,
+        size_bytes: entry["info"]["size"].as_u64().unwrap_or_default(),
+    })
+}
+
+/// `0000000100000000/000000010000000000000004-<checksum>.gz` is a segment; a history, a backup's label
+/// and the partial end of a timeline are none.
+fn segment_of(path: &str) -> Option<Segment> {
+    let file = path.rsplit('/').next()?;
+    let (name, _) = file.split_once('-')?;
+    name.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As pgBackRest 2.55 prints it.
+    const REPORT: &str = r#"{
+        "info": [{"archive":[{"database":{"id":1,"repo-key":1},"id":"17-1"}],
+            "backup":[{"archive":{"start":"000000010000000000000004","stop":"000000010000000000000005"},
+                "database":{"id":1,"repo-key":1},"error":false,"info":{"size":23481115},
+                "label":"20261124-160125F","lsn":{"start":"0/4000028","stop":"0/5000050"},
+                "timestamp":{"start":1795536085,"stop":1795536088},"type":"full"}],
+            "db":[{"id":1,"repo-key":1,"system-id":7711768747749904439,"version":"17"}],
+            "name":"pgha_db"}],
+        "archive": {"17-1": {".":{"type":"path"},"0000000100000000":{"type":"path"},
+            "0000000100000000/000000010000000000000004-a5aca69179f2aa1f5bccb2e47b50cc58ae3629bd.gz":
+                {"type":"file","size":16550,"time":1795536085},
+            "0000000100000000/000000010000000000000004.00000028.backup":{"type":"file","time":1795536088},
+            "0000000100000000/000000010000000000000005.partial-9c20cba4f3fedf7ab952fae29902ffda541a6537.gz":
+                {"type":"file","time":1795536088},
+            "00000002.history":{"type":"file","size":41,"time":1795536090}}},
+        "histories": {"2": "1\t0/5000100\tno recovery target specified\n"}}"#;
+
+    #[test]
+    fn a_report_of_pgbackrest_reads() {
+        let repository = Repository::parse(REPORT.as_bytes()).expect("a report");
+        let backup = repository.backup("20261124-160125F").expect("a backup");
+        assert_eq!((backup.stop, backup.stopped_s), (Lsn(0x500_0050), 1_795_536_088));
+        let segments: Vec<_> = repository.archive.keys().map(ToString::to_string).collect();
+        assert_eq!(segments, ["000000010000000000000004"]);
+        assert_eq!(repository.newest_timeline(), Some(2));
+        let lineage = repository.lineage(2).expect("a history");
+        assert_eq!(repository.newest_on(&lineage), Some(backup));
+        assert!(repository.lineage(3).is_err());
+    }
+
+    #[test]
+    fn what_an_earlier_major_left_is_not_the_clusters() {
+        let upgraded = REPORT
+            .replace(r#""db":[{"#, r#""db":[{"id":2,"repo-key":1,"system-id":1,"version":"18"},{"#);
+        let repository = Repository::parse(upgraded.as_bytes()).expect("a report");
+        assert!(repository.backups.is_empty() && repository.archive.is_empty());
+    }
+
+    #[test]
+    fn an_empty_repository_has_nothing_and_nonsense_is_refused() {
+        assert_eq!(Repository::parse(br#"{"info": []}"#), Ok(Repository::default()));
+        for text in ["", "oops", r#"{"info":[{"db":[{"id":1}],"backup":[{"database":{"id":1}}]}]}"#]
+        {
+            assert!(Repository::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

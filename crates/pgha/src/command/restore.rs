@@ -1,0 +1,172 @@
+//! `pgha restore`: a plan first, then, when it is agreed to, its steps; and what came of them.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::time::Duration;
+
+use pgha_core::restore::{Journal, Phase, RestorePlan, Target, TargetError, TargetOptions};
+
+use crate::cli::{Restore, RestoreTarget};
+use crate::cluster::{self, Among, Cluster};
+use crate::docker::Engine;
+use crate::error::{Error, OrFail, Result};
+use crate::restore::Session;
+use crate::screen;
+
+/// Carries out `pgha restore`.
+pub(crate) async fn run(args: &Restore) -> Result<()> {
+    let options = options(&args.target);
+    let target = match Target::parse(&options) {
+        Ok(target) => Some(target),
+        Err(TargetError::Missing) if options.is_empty() => None,
+        Err(error) => return Err(bad_target(&error)),
+    };
+    let engine = Engine::connect().await?;
+    let cluster =
+        cluster::resolve(cluster::find(&engine).await?, args.cluster.as_deref(), Among::Created)?;
+    let session = Session::new(&engine, &cluster)?;
+    demand_backup_host(&session, &cluster)?;
+    let timeout = Duration::from_secs(args.wait.timeout);
+    if args.dry_run {
+        let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+        let plan = session.plan(&cluster, &target, args.discard_old).await?;
+        return show(args, &cluster, &plan);
+    }
+
+    let _lock = session.lock().await?;
+    let journal = session.journal().await?;
+    if args.abort {
+        let mut journal = journal.ok_or_else(|| {
+            Error::bad_input(format!("no restore of cluster {} is under way", cluster.id))
+                .hint("there is nothing to put back")
+        })?;
+        return session.give_up(&mut journal, timeout).await;
+    }
+    let mut journal = match journal {
+        Some(journal) => go_on_with(args, &cluster, journal, target.as_ref())?,
+        None => begin(args, &session, &cluster, target).await?,
+    };
+    session.go_on(&mut journal, timeout).await?;
+    let report = screen::restore::Report::of(&cluster.id.to_string(), &journal);
+    if args.json {
+        return screen::print_json(&report);
+    }
+    screen::print(&screen::restore::report(&report))
+}
+
+fn options(target: &RestoreTarget) -> TargetOptions {
+    TargetOptions {
+        latest: target.latest,
+        time: target.time.clone(),
+        lsn: target.lsn.clone(),
+        xid: target.xid.clone(),
+        name: target.name.clone(),
+        set: target.set.clone(),
+        timeline: target.timeline,
+        exclusive: target.exclusive,
+    }
+}
+
+fn bad_target(error: &TargetError) -> Error {
+    Error::bad_input(error.to_string()).hint(error.hint())
+}
+
+fn demand_backup_host(session: &Session, cluster: &Cluster) -> Result<()> {
+    use pgha_core::status::ContainerState;
+    let host = &session.topology.backup_host().name;
+    match cluster.container(host) {
+        Some(container) if container.state == ContainerState::Running => Ok(()),
+        Some(_) => Err(Error::missing(format!("the backup host {host} does not run"))
+            .because("it has the backups")
+            .hint(format!(
+                "`pgha start {}` starts the cluster, `docker start {host}` it alone",
+                cluster.id
+            ))),
+        None => Err(Error::missing(format!("the backup host {host} is not there"))
+            .because("it has the backups")
+            .hint("`pgha up` in the folder of the compose file makes it again")),
+    }
+}
+
+/// Shows the plan on stdout.
+fn show(args: &Restore, cluster: &Cluster, plan: &RestorePlan) -> Result<()> {
+    if args.json {
+        return screen::print_json(plan);
+    }
+    screen::print(&screen::restore::plan(&cluster.id.to_string(), plan, fate(args)))
+}
+
+/// What becomes of the old data.
+fn fate(args: &Restore) -> screen::restore::OldData {
+    match (args.discard_old, args.keep_old) {
+        (true, _) => screen::restore::OldData::Discarded,
+        (_, true) => screen::restore::OldData::Kept,
+        _ => screen::restore::OldData::UntilVerified,
+    }
+}
+
+/// Takes up a restore that was interrupted.
+fn go_on_with(
+    args: &Restore,
+    cluster: &Cluster,
+    journal: Journal,
+    target: Option<&Target>,
+) -> Result<Journal> {
+    let id = &cluster.id;
+    let step = journal.next().map_or("the end", pgha_core::restore::Step::as_str);
+    if journal.phase == Phase::Back {
+        return Err(Error::failed(format!("a restore of cluster {id} is being given up"))
+            .because(format!("to {}, begun as {}", journal.plan.target, journal.id))
+            .hint(format!("`pgha restore {id} --abort` goes on with that")));
+    }
+    if target.is_some_and(|target| *target != journal.plan.target) {
+        return Err(Error::failed(format!("another restore of cluster {id} is under way"))
+            .because(format!("to {}, begun as {}, at step {step}", journal.plan.target, journal.id))
+            .hint(format!(
+                "`pgha restore {id}` goes on with it, `pgha restore {id} --abort` puts the old data back"
+            )));
+    }
+    let text = screen::restore::plan(&id.to_string(), &journal.plan, fate(args));
+    screen::tell(&text)?;
+    screen::tell(&format!("going on with restore {} at step {step}\n", journal.id))?;
+    Ok(journal)
+}
+
+/// Plans, shows, asks, and begins.
+async fn begin(
+    args: &Restore,
+    session: &Session,
+    cluster: &Cluster,
+    target: Option<Target>,
+) -> Result<Journal> {
+    let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+    let plan = session.plan(cluster, &target, args.discard_old).await?;
+    screen::tell(&screen::restore::plan(&cluster.id.to_string(), &plan, fate(args)))?;
+    if !args.yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(Error::bad_input(
+                "nobody is there to agree to this, and nothing was touched",
+            )
+            .hint("--yes agrees beforehand, --dry-run stops here"));
+        }
+        if !confirmed(cluster)? {
+            return Err(Error::failed("nothing was touched"));
+        }
+    }
+    Ok(Journal {
+        version: 1,
+        id: jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string(),
+        plan,
+        discard_old: args.discard_old,
+        keep_old: args.keep_old,
+        phase: Phase::Forward,
+        done: Vec::new(),
+        new_timeline: None,
+    })
+}
+
+fn confirmed(cluster: &Cluster) -> Result<bool> {
+    screen::tell(&format!("restore cluster {}? It is down meanwhile. [y/N] ", cluster.id))?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).or_fail("cannot read the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
