@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use pgha_core::render::{self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SSH_PORT, STANZA, data_dir};
+use pgha_core::render::{
+    self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SPOOL_DIR, SSH_PORT, STANZA, data_dir,
+};
 use pgha_core::spec::BackupTransport;
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PGBACKREST_PORT, Role, Topology};
 use pgha_core::tuning::Synchronous;
@@ -42,7 +44,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     network::give_up_network_rights()?;
 
     let data = data_dir(me.topology.spec.postgres);
-    for dir in [PGDATA_MOUNT, &data, CONFIG_DIR, SOCKET_DIR] {
+    for dir in [PGDATA_MOUNT, &data, SPOOL_DIR, CONFIG_DIR, SOCKET_DIR] {
         files::private_dir(dir, POSTGRES)?;
     }
     // The number in such a file may now be another process's, which Postgres would take for itself
