@@ -39,6 +39,8 @@ pub struct Spec {
     pub placement: PlacementRule,
     /// How pgBackRest reaches the other side.
     pub backup_transport: BackupTransport,
+    /// How backups and the archive are kept.
+    pub backup: BackupSpec,
     /// Distances between sites; a pair that is not named has none.
     pub links: Vec<LinkSpec>,
 }
@@ -88,6 +90,10 @@ macro_rules! choice {
         }
     };
 }
+
+mod backup;
+
+pub use backup::{BackupSpec, Compression, Encryption, Repo2, UriStyle};
 
 /// A word that is none of the choices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -163,6 +169,7 @@ impl Default for Spec {
             timers: TimerPreset::default(),
             placement: PlacementRule::default(),
             backup_transport: BackupTransport::default(),
+            backup: BackupSpec::default(),
             links: Vec::new(),
         }
     }
@@ -250,6 +257,8 @@ pub struct SpecV1 {
     placement: PlacementRule,
     #[serde(default)]
     backup_transport: BackupTransport,
+    #[serde(default)]
+    backup: BackupSpec,
     #[serde(default, rename = "link", skip_serializing_if = "Vec::is_empty")]
     links: Vec<LinkV1>,
 }
@@ -303,6 +312,7 @@ impl TryFrom<SpecV1> for Spec {
             timers: file.timers,
             placement: file.placement,
             backup_transport: file.backup_transport,
+            backup: file.backup,
             links,
         })
     }
@@ -323,6 +333,7 @@ impl From<&Spec> for SpecV1 {
             timers: spec.timers,
             placement: spec.placement,
             backup_transport: spec.backup_transport,
+            backup: spec.backup.clone(),
             links: spec
                 .links
                 .iter()

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use pgha_core::render::{self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SSH_PORT, data_dir};
-use pgha_core::restore::Repository;
+use pgha_core::render::{
+    self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SPOOL_DIR, SSH_PORT, data_dir,
+};
+use pgha_core::restore::Holdings;
 use pgha_core::spec::BackupTransport;
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PGBACKREST_PORT, Role, Topology};
 use pgha_core::tuning::Synchronous;
@@ -44,7 +46,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     network::give_up_network_rights()?;
 
     let data = data_dir(me.topology.spec.postgres);
-    for dir in [PGDATA_MOUNT, &data, CONFIG_DIR, SOCKET_DIR] {
+    for dir in [PGDATA_MOUNT, &data, SPOOL_DIR, CONFIG_DIR, SOCKET_DIR] {
         files::private_dir(dir, POSTGRES)?;
     }
     // The number in such a file may now be another process's, which Postgres would take for itself
@@ -162,7 +164,7 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
     let timeline = me.topology.of_role(Role::Postgres).find_map(patroni::timeline_led_by);
     let repository = report::repository()?;
     let repository =
-        Repository::parse(repository.to_string().as_bytes()).map_err(|e| e.to_string())?;
+        Holdings::parse(repository.to_string().as_bytes()).map_err(|e| e.to_string())?;
     let backup = usable_backup(&repository, timeline)?;
     // What a failed attempt left would be taken for files to keep.
     let data = data_dir(me.topology.spec.postgres);
@@ -181,7 +183,7 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
 
 /// The newest backup from which a replica can follow the leader's timeline. After a restore to an earlier
 /// point there are newer ones, of a part of history that the leader does not have.
-fn usable_backup(repository: &Repository, timeline: Option<u32>) -> Result<String> {
+fn usable_backup(repository: &Holdings, timeline: Option<u32>) -> Result<String> {
     if repository.backups.is_empty() {
         return Err("there is no backup yet".to_owned());
     }
@@ -196,14 +198,18 @@ fn usable_backup(repository: &Repository, timeline: Option<u32>) -> Result<Strin
 mod tests {
     use super::*;
 
-    fn repository(history: &str) -> Repository {
+    fn repository(history: &str) -> Holdings {
         let report = format!(
-            r#"{{"info": [{{"db": [{{"id": 1}}], "backup": [{{"database": {{"id": 1}}, "type": "full",
-            "label": "20260101-000000F", "lsn": {{"stop": "0/4000100"}}, "timestamp": {{"stop": 1}},
+            r#"{{"info": [{{"name": "pgha_db", "status": {{"code": 0, "message": "ok"}},
+            "db": [{{"id": 1, "repo-key": 1, "system-id": 1, "version": "17"}}],
+            "backup": [{{"database": {{"id": 1, "repo-key": 1}}, "type": "full",
+            "label": "20260101-000000F", "lsn": {{"start": "0/4000028", "stop": "0/4000100"}},
+            "timestamp": {{"start": 1, "stop": 1}},
+            "info": {{"size": 1, "delta": 1, "repository": {{"delta": 1}}}},
             "archive": {{"start": "000000010000000000000004", "stop": "000000010000000000000004"}}}}]}}],
             "histories": {{"2": "{history}"}}}}"#
         );
-        Repository::parse(report.as_bytes()).expect("a report")
+        Holdings::parse(report.as_bytes()).expect("a report")
     }
 
     #[test]
@@ -214,7 +220,7 @@ mod tests {
         for (repository, timeline) in [(&before, Some(2)), (&before, None), (&after, Some(3))] {
             assert!(usable_backup(repository, timeline).is_err());
         }
-        let none = usable_backup(&Repository::default(), Some(1)).expect_err("nothing");
+        let none = usable_backup(&Holdings::default(), Some(1)).expect_err("nothing");
         assert_eq!(none, "there is no backup yet");
     }
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pgha_core::spec::{BackupTransport, Durability, PlacementRule, TimerPreset};
+use pgha_core::spec::{BackupTransport, Durability, PlacementRule, Repo2, TimerPreset};
 
 /// A true multi-data-center PostgreSQL cluster on one machine.
 #[derive(Debug, Parser)]
@@ -103,6 +103,9 @@ pub(crate) struct SpecArgs {
     /// Transport of pgBackRest: tls or ssh [default: tls]
     #[arg(long, value_name = "KIND")]
     pub(crate) backup_transport: Option<BackupTransport>,
+    /// A second repository: posix, or posix:PATH for a folder of this machine; S3 in the file [default: none]
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) repo2: Option<Repo2>,
 }
 
 /// Arguments of `plan`.

@@ -4,7 +4,7 @@
 //! made after that point is no part of the new one, however recent it is: a replica made from it
 //! could never follow.
 
-use crate::restore::{Lsn, Segment};
+use crate::wal::{Lsn, Segment};
 
 /// A history file that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,8 @@ impl Lineage {
     /// The segment of that number on this line of history. Where a timeline begins in the middle of a
     /// segment, its own file holds that segment's earlier part as well.
     pub fn segment(&self, number: u64) -> Segment {
-        let left = self.ancestors.iter().find(|(_, left)| number < left.segment());
+        let left =
+            self.ancestors.iter().find(|(_, left)| number < Segment::holding(1, *left).number);
         Segment { timeline: left.map_or(self.timeline, |found| found.0), number }
     }
 }

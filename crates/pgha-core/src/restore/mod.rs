@@ -1,24 +1,22 @@
 //! What a restore would do, decided before anything is touched.
 //!
-//! [`Target`] is the state a user asks for, [`Repository`] what the backup host has, [`Lineage`] which
+//! [`Target`] is the state a user asks for, [`Holdings`] what the backup host has, [`Lineage`] which
 //! part of it belongs to one line of history, and [`RestorePlan`] what follows: the backup, the WAL
 //! after it, what is lost, who leads and who is rebuilt, or a [`Refusal`] with the nearest choice that
 //! would do. [`Journal`] is how far a restore has come; it is kept by the cluster itself.
 //!
 //! This module never runs anything and never looks at a clock.
 
+mod holdings;
 mod journal;
 mod lineage;
 mod plan;
-mod repository;
-mod segment;
 mod target;
 
+pub use holdings::{ArchivedSegment, Backup, Holdings, HoldingsError};
 pub use journal::{Journal, Phase, Step, StepDone};
 pub use lineage::{Lineage, LineageError};
 pub use plan::{Facts, LeaderFact, Loss, Refusal, RestorePlan, WalRange, plan};
-pub use repository::{ArchivedSegment, Backup, Repository, RepositoryError};
-pub use segment::{Lsn, Segment};
 pub use target::{Stop, Target, TargetError, TargetOptions, parse_time};
 
 /// What stands between the name of a data folder and the restore that it was set aside for:

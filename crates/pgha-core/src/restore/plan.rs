@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::restore::{
-    ArchivedSegment, Backup, Lineage, Lsn, Repository, Segment, Step, Stop, Target, parse_time,
-};
+use crate::repository::BackupType;
+use crate::restore::{ArchivedSegment, Backup, Holdings, Lineage, Step, Stop, Target, parse_time};
 use crate::topology::{Role, Topology};
+use crate::wal::{Lsn, Segment};
 
 /// Missing segments that are named.
 const NAMED_MAX: usize = 5;
@@ -17,8 +17,8 @@ const NAMED_MAX: usize = 5;
 pub struct Facts<'a> {
     /// The cluster.
     pub topology: &'a Topology,
-    /// Its repository.
-    pub repository: &'a Repository,
+    /// What its repository holds.
+    pub holdings: &'a Holdings,
     /// Its leader, where one answers: what it has written will be archived before it is stopped.
     pub leader: Option<LeaderFact>,
     /// Nodes whose containers run: one of them leads where nobody does now.
@@ -75,8 +75,8 @@ pub struct RestorePlan {
     pub target: Target,
     /// Label of the backup.
     pub backup: String,
-    /// `full`, `diff` or `incr`.
-    pub backup_kind: String,
+    /// How much the backup holds by itself.
+    pub backup_kind: BackupType,
     /// When the backup ended, in seconds since 1970.
     pub backup_stopped_s: i64,
     /// Size of the database in it, in bytes.
@@ -198,19 +198,19 @@ impl Refusal {
 /// # Errors
 /// When the target cannot be reached; nothing has been touched then.
 pub fn plan(facts: &Facts<'_>, target: &Target) -> Result<RestorePlan, Refusal> {
-    let repository = facts.repository;
-    if repository.backups.is_empty() {
+    let holdings = facts.holdings;
+    if holdings.backups.is_empty() {
         return Err(Refusal::NoBackup);
     }
-    let newest = repository.newest_timeline().unwrap_or(1);
+    let newest = holdings.newest_timeline().unwrap_or(1);
     let own = facts.leader.as_ref().map_or(newest, |leader| leader.timeline);
-    let lineage = lineage(repository, target, own, newest)?;
+    let lineage = lineage(holdings, target, own, newest)?;
     // A leader writes on its own timeline only, and what is archived of it goes on growing.
     let live = facts.leader.as_ref().filter(|leader| leader.timeline == lineage.timeline());
-    let last = repository.last(&lineage);
+    let last = holdings.last(&lineage);
     not_too_late(target, live, last)?;
-    let backup = choose(repository, target, &lineage)?;
-    let wal = wal(repository, target, &lineage, backup, last)?;
+    let backup = choose(holdings, target, &lineage)?;
+    let wal = wal(holdings, target, &lineage, backup, last)?;
 
     let loss = match (&target.stop, live) {
         (Stop::Latest, Some(_)) => Loss::Nothing,
@@ -220,11 +220,9 @@ pub fn plan(facts: &Facts<'_>, target: &Target) -> Result<RestorePlan, Refusal> 
         },
         _ => Loss::AfterTarget,
     };
-    let left_behind = repository.backups.iter().filter(|other| match &target.stop {
-        Stop::Latest => !repository.is_on(other, &lineage),
-        _ => {
-            other.label != backup.label && !ends_before(other, target, &lineage, repository, backup)
-        }
+    let left_behind = holdings.backups.iter().filter(|other| match &target.stop {
+        Stop::Latest => !holdings.is_on(other, &lineage),
+        _ => other.label != backup.label && !ends_before(other, target, &lineage, holdings, backup),
     });
     let nodes: Vec<&str> =
         facts.topology.of_role(Role::Postgres).map(|m| m.name.as_str()).collect();
@@ -234,7 +232,7 @@ pub fn plan(facts: &Facts<'_>, target: &Target) -> Result<RestorePlan, Refusal> 
     Ok(RestorePlan {
         target: target.clone(),
         backup: backup.label.clone(),
-        backup_kind: backup.kind.clone(),
+        backup_kind: backup.kind,
         backup_stopped_s: backup.stopped_s,
         backup_bytes: backup.size_bytes,
         backup_assumed: target.set.is_none() && matches!(target.stop, Stop::Xid(_) | Stop::Name(_)),
@@ -262,14 +260,14 @@ impl RestorePlan {
 }
 
 fn lineage(
-    repository: &Repository,
+    holdings: &Holdings,
     target: &Target,
     own: u32,
     newest: u32,
 ) -> Result<Lineage, Refusal> {
     let refuse = |timeline, reason: String| Refusal::Timeline { timeline, reason, newest };
     // A backup that is asked for by name says by itself which history is meant.
-    let of_set = target.set.as_ref().and_then(|label| repository.backup(label));
+    let of_set = target.set.as_ref().and_then(|label| holdings.backup(label));
     let timeline = target.timeline.unwrap_or(match (&target.stop, of_set) {
         (Stop::Backup, Some(backup)) => backup.last.timeline,
         _ => own,
@@ -277,7 +275,7 @@ fn lineage(
     if timeline > newest.max(own) {
         return Err(refuse(timeline, "there is none of that number".to_owned()));
     }
-    repository.lineage(timeline).map_err(|e| refuse(timeline, e.reason))
+    holdings.lineage(timeline).map_err(|e| refuse(timeline, e.reason))
 }
 
 /// The second of a time target, rounded down.
@@ -301,7 +299,7 @@ fn not_too_late(
         (Stop::Time(time), None) if last.is_none_or(|last| second_of(time) > last.arrived_s) => {
             late(end_of(last))
         }
-        (Stop::Lsn(lsn), None) if last.is_none_or(|last| *lsn > last.segment.end()) => {
+        (Stop::Lsn(lsn), None) if last.is_none_or(|last| *lsn > last.segment.last_byte()) => {
             late(end_of(last))
         }
         _ => Ok(()),
@@ -338,22 +336,22 @@ fn ends_before(
     other: &Backup,
     target: &Target,
     lineage: &Lineage,
-    repository: &Repository,
+    holdings: &Holdings,
     chosen: &Backup,
 ) -> bool {
     let known = matches!(target.stop, Stop::Time(_) | Stop::Lsn(_));
-    repository.is_on(other, lineage)
+    holdings.is_on(other, lineage)
         && (other.stop <= chosen.stop
             || known && precedes(other, target)
             || !known && target.stop != Stop::Backup)
 }
 
 fn choose<'a>(
-    repository: &'a Repository,
+    holdings: &'a Holdings,
     target: &Target,
     lineage: &Lineage,
 ) -> Result<&'a Backup, Refusal> {
-    let on_it = |backup: &&Backup| repository.is_on(backup, lineage);
+    let on_it = |backup: &&Backup| holdings.is_on(backup, lineage);
     let earliest = |backup: &Backup| match target.stop {
         Stop::Lsn(_) => format!("--lsn {}", backup.stop),
         _ => format!("--time '{}'", utc(backup.stopped_s + 1)),
@@ -364,16 +362,16 @@ fn choose<'a>(
         earliest: earliest(backup),
     };
     if let Some(label) = &target.set {
-        let backup = repository.backup(label).ok_or_else(|| Refusal::UnknownBackup {
+        let backup = holdings.backup(label).ok_or_else(|| Refusal::UnknownBackup {
             label: label.clone(),
-            known: repository.backups.iter().map(|b| b.label.clone()).collect(),
+            known: holdings.backups.iter().map(|b| b.label.clone()).collect(),
         })?;
         if !on_it(&backup) {
             return Err(Refusal::OtherHistory {
                 label: label.clone(),
                 own: backup.last.timeline,
                 timeline: lineage.timeline(),
-                usable: repository.newest_on(lineage).map(|b| b.label.clone()),
+                usable: holdings.newest_on(lineage).map(|b| b.label.clone()),
             });
         }
         return if precedes(backup, target) {
@@ -382,14 +380,14 @@ fn choose<'a>(
             Err(early(format!("backup {label}"), backup))
         };
     }
-    let mut usable = repository.backups.iter().filter(on_it);
+    let mut usable = holdings.backups.iter().filter(on_it);
     if let Some(backup) = usable.clone().rev().find(|backup| precedes(backup, target)) {
         return Ok(backup);
     }
     if let Some(first) = usable.next() {
         return Err(early("the first backup".to_owned(), first));
     }
-    let any = repository.backups.last().expect("there is one, as was looked at before");
+    let any = holdings.backups.last().expect("there is one, as was looked at before");
     Err(Refusal::OtherHistory {
         label: any.label.clone(),
         own: any.last.timeline,
@@ -400,7 +398,7 @@ fn choose<'a>(
 
 /// The WAL from the backup to the target, all of which must be there.
 fn wal(
-    repository: &Repository,
+    holdings: &Holdings,
     target: &Target,
     lineage: &Lineage,
     backup: &Backup,
@@ -411,21 +409,21 @@ fn wal(
     let archived = last.map_or(consistent, |last| last.segment.number);
     let end = match &target.stop {
         Stop::Backup => consistent,
-        Stop::Lsn(lsn) => lsn.segment().min(archived).max(consistent),
+        Stop::Lsn(lsn) => Segment::holding(1, *lsn).number.min(archived).max(consistent),
         _ => archived.max(consistent),
     };
     let is_there = |number: u64| {
         let wanted = lineage.segment(number);
         // Up to the end of the backup its own timeline's file will do.
         let own = Segment { timeline: backup.last.timeline, number };
-        repository.has(wanted) || number <= consistent && repository.has(own)
+        holdings.has(wanted) || number <= consistent && holdings.has(own)
     };
     let missing: Vec<u64> = (first..=end).filter(|number| !is_there(*number)).collect();
     if let Some(&gap) = missing.first() {
         let before = lineage.segment(gap.saturating_sub(1));
         let reached = match &target.stop {
             Stop::Time(time) if gap > consistent => {
-                repository.arrived_s(before).is_some_and(|at| at > second_of(time))
+                holdings.arrived_s(before).is_some_and(|at| at > second_of(time))
             }
             _ => false,
         };
@@ -438,13 +436,13 @@ fn wal(
             return Err(Refusal::MissingWal {
                 backup: backup.label.clone(),
                 named,
-                reachable: (gap > consistent).then(|| Lsn(before.end().0 - 1)),
+                reachable: (gap > consistent).then(|| before.last_byte()),
             });
         }
     }
     Ok(WalRange {
         first: backup.first,
-        last: repository.has(lineage.segment(end)).then(|| lineage.segment(end)),
+        last: holdings.has(lineage.segment(end)).then(|| lineage.segment(end)),
         segments: end - first + 1,
     })
 }

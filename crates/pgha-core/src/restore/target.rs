@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::restore::Lsn;
+use crate::wal::{Lsn, WalError};
 
 /// Longest name of a restore point, in bytes: Postgres takes no longer one.
 const NAME_MAX_BYTES: usize = 63;
@@ -79,7 +79,7 @@ pub enum TargetError {
     },
     /// No position.
     #[error("{0}")]
-    Lsn(String),
+    Lsn(WalError),
     /// No transaction.
     #[error("`{0}` is no number of a transaction, such as 745")]
     Xid(String),

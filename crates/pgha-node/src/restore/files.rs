@@ -3,16 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pgha_core::render::{PGDATA_MOUNT, data_dir};
+use pgha_core::render::{PGDATA_MOUNT, SPOOL_DIR, data_dir};
 use pgha_core::restore::ASIDE;
 
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::restore::hold::sync;
 use crate::{Result, say};
-
-/// What archive-push and archive-get of pgBackRest keep between two runs.
-const SPOOL: &str = "/var/spool/pgbackrest/archive";
 
 /// The folders of this node's data.
 #[derive(Debug)]
@@ -129,7 +126,7 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 /// What was fetched ahead, or noted as pushed, may be of a timeline that will have other contents
 /// under the same name.
 fn forget_spool() {
-    for entry in fs::read_dir(SPOOL).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(SPOOL_DIR).into_iter().flatten().flatten() {
         let _ = fs::remove_dir_all(entry.path());
     }
 }

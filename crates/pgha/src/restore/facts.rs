@@ -1,7 +1,7 @@
 //! What a plan needs to know: the repository, the leader, and room on the volumes. Changes nothing.
 
 use futures_util::future::join_all;
-use pgha_core::restore::{Facts, LeaderFact, Repository, RestorePlan, Target, plan};
+use pgha_core::restore::{Facts, Holdings, LeaderFact, RestorePlan, Target, plan};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
 
@@ -27,11 +27,11 @@ impl Session {
     ) -> Result<RestorePlan> {
         let host = &self.backup_host().name;
         let report = self.ask(host, &["repository"]).await?;
-        let repository = Repository::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
+        let holdings = Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
         let running = self.running(cluster);
         let facts = Facts {
             topology: &self.topology,
-            repository: &repository,
+            holdings: &holdings,
             leader: self.leader(cluster).await?,
             running,
             discard_old,

@@ -1,23 +1,28 @@
-//! What the backup host has: backups, archived WAL and the histories of timelines.
+//! What a restore can use of the repository: backups, archived WAL and the histories of timelines.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::restore::{Lineage, LineageError, Lsn, Segment};
+use crate::repository::{self, BackupType, Repository};
+use crate::restore::{Lineage, LineageError};
+use crate::wal::{Lsn, Segment};
+
+/// The repository that restores read: the backup host's own.
+const REPOSITORY: u32 = 1;
 
 /// A report that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the repository's report cannot be read: {0}")]
-pub struct RepositoryError(String);
+pub struct HoldingsError(String);
 
 /// One backup that can be restored by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
     /// Its label, such as `20261124-160125F`.
     pub label: String,
-    /// `full`, `diff` or `incr`.
-    pub kind: String,
+    /// How much it holds by itself.
+    pub kind: BackupType,
     /// When it ended, in seconds since 1970.
     pub stopped_s: i64,
     /// Where it became consistent.
@@ -41,7 +46,7 @@ pub struct ArchivedSegment {
 
 /// What the repository has of the current database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Repository {
+pub struct Holdings {
     /// Backups, the oldest first.
     pub backups: Vec<Backup>,
     /// Archived segments of every timeline.
@@ -50,7 +55,7 @@ pub struct Repository {
     histories: BTreeMap<u32, String>,
 }
 
-impl Repository {
+impl Holdings {
     /// Reads the report of `pgha-node repository`:
     ///
     /// ```text
@@ -61,27 +66,23 @@ impl Repository {
     ///
     /// # Errors
     /// When it is no such report. A stanza without a backup is none.
-    pub fn parse(report: &[u8]) -> Result<Self, RepositoryError> {
+    pub fn parse(report: &[u8]) -> Result<Self, HoldingsError> {
         let report: Value =
-            serde_json::from_slice(report).map_err(|e| RepositoryError(e.to_string()))?;
-        let stanza = report["info"].as_array().and_then(|all| all.first());
-        let Some(stanza) = stanza else { return Ok(Self::default()) };
+            serde_json::from_slice(report).map_err(|e| HoldingsError(e.to_string()))?;
+        let info = Repository::from_info(report["info"].to_string().as_bytes());
+        let info = info.map_err(HoldingsError)?;
         // After an upgrade the repository keeps what belongs to the earlier major.
-        let ids = stanza["db"].as_array().into_iter().flatten().filter_map(|db| db["id"].as_u64());
-        let current = ids.max().unwrap_or_default();
-        let mut backups = Vec::new();
-        for entry in stanza["backup"].as_array().into_iter().flatten() {
-            if entry["database"]["id"].as_u64() == Some(current) {
-                backups.push(backup(entry).ok_or_else(|| {
-                    RepositoryError(format!("a backup without its positions: {entry}"))
-                })?);
-            }
-        }
+        let current = info.current_database().map_or(0, |database| database.id);
+        let of_it = |backup: &&repository::Backup| {
+            backup.database == current && backup.repository == REPOSITORY
+        };
+        let mut backups: Vec<Backup> =
+            info.backups.iter().filter(of_it).filter_map(backup).collect();
         backups.sort_by(|a, b| a.stopped_s.cmp(&b.stopped_s).then(a.label.cmp(&b.label)));
 
         let mut archive = BTreeMap::new();
         for (id, listing) in report["archive"].as_object().into_iter().flatten() {
-            if id.rsplit('-').next().and_then(|n| n.parse::<u64>().ok()) != Some(current) {
+            if id.rsplit('-').next().and_then(|n| n.parse::<u32>().ok()) != Some(current) {
                 continue;
             }
             for (path, entry) in listing.as_object().into_iter().flatten() {
@@ -163,15 +164,16 @@ impl Repository {
     }
 }
 
-fn backup(entry: &Value) -> Option<Backup> {
+/// A backup whose positions are known: without them nobody can say what it takes to restore it.
+fn backup(listed: &repository::Backup) -> Option<Backup> {
     Some(Backup {
-        label: entry["label"].as_str()?.to_owned(),
-        kind: entry["type"].as_str()?.to_owned(),
-        stopped_s: entry["timestamp"]["stop"].as_i64()?,
-        stop: entry["lsn"]["stop"].as_str()?.parse().ok()?,
-        first: entry["archive"]["start"].as_str()?.parse().ok()?,
-        last: entry["archive"]["stop"].as_str()?.parse().ok()?,
-        size_bytes: entry["info"]["size"].as_u64().unwrap_or_default(),
+        label: listed.label.clone(),
+        kind: listed.kind,
+        stopped_s: i64::try_from(listed.stopped_s).ok()?,
+        stop: listed.lsn_stop?,
+        first: listed.wal_start?,
+        last: listed.wal_stop?,
+        size_bytes: listed.database_bytes,
     })
 }
 
@@ -191,11 +193,11 @@ mod tests {
     const REPORT: &str = r#"{
         "info": [{"archive":[{"database":{"id":1,"repo-key":1},"id":"17-1"}],
             "backup":[{"archive":{"start":"000000010000000000000004","stop":"000000010000000000000005"},
-                "database":{"id":1,"repo-key":1},"error":false,"info":{"size":23481115},
+                "database":{"id":1,"repo-key":1},"error":false,"info":{"size":23481115,"delta":1,"repository":{"delta":1}},
                 "label":"20261124-160125F","lsn":{"start":"0/4000028","stop":"0/5000050"},
                 "timestamp":{"start":1795536085,"stop":1795536088},"type":"full"}],
             "db":[{"id":1,"repo-key":1,"system-id":7711768747749904439,"version":"17"}],
-            "name":"pgha_db"}],
+            "name":"pgha_db","status":{"code":0,"message":"ok"}}],
         "archive": {"17-1": {".":{"type":"path"},"0000000100000000":{"type":"path"},
             "0000000100000000/000000010000000000000004-a5aca69179f2aa1f5bccb2e47b50cc58ae3629bd.gz":
                 {"type":"file","size":16550,"time":1795536085},
@@ -207,31 +209,30 @@ mod tests {
 
     #[test]
     fn a_report_of_pgbackrest_reads() {
-        let repository = Repository::parse(REPORT.as_bytes()).expect("a report");
-        let backup = repository.backup("20261124-160125F").expect("a backup");
+        let holdings = Holdings::parse(REPORT.as_bytes()).expect("a report");
+        let backup = holdings.backup("20261124-160125F").expect("a backup");
         assert_eq!((backup.stop, backup.stopped_s), (Lsn(0x500_0050), 1_795_536_088));
-        let segments: Vec<_> = repository.archive.keys().map(ToString::to_string).collect();
+        let segments: Vec<_> = holdings.archive.keys().map(ToString::to_string).collect();
         assert_eq!(segments, ["000000010000000000000004"]);
-        assert_eq!(repository.newest_timeline(), Some(2));
-        let lineage = repository.lineage(2).expect("a history");
-        assert_eq!(repository.newest_on(&lineage), Some(backup));
-        assert!(repository.lineage(3).is_err());
+        assert_eq!(holdings.newest_timeline(), Some(2));
+        let lineage = holdings.lineage(2).expect("a history");
+        assert_eq!(holdings.newest_on(&lineage), Some(backup));
+        assert!(holdings.lineage(3).is_err());
     }
 
     #[test]
     fn what_an_earlier_major_left_is_not_the_clusters() {
         let upgraded = REPORT
             .replace(r#""db":[{"#, r#""db":[{"id":2,"repo-key":1,"system-id":1,"version":"18"},{"#);
-        let repository = Repository::parse(upgraded.as_bytes()).expect("a report");
-        assert!(repository.backups.is_empty() && repository.archive.is_empty());
+        let holdings = Holdings::parse(upgraded.as_bytes()).expect("a report");
+        assert!(holdings.backups.is_empty() && holdings.archive.is_empty());
     }
 
     #[test]
     fn an_empty_repository_has_nothing_and_nonsense_is_refused() {
-        assert_eq!(Repository::parse(br#"{"info": []}"#), Ok(Repository::default()));
-        for text in ["", "oops", r#"{"info":[{"db":[{"id":1}],"backup":[{"database":{"id":1}}]}]}"#]
-        {
-            assert!(Repository::parse(text.as_bytes()).is_err(), "{text}");
+        assert_eq!(Holdings::parse(br#"{"info": []}"#), Ok(Holdings::default()));
+        for text in ["", "oops", r#"{"info":[{"name":"pgha_db"}]}"#] {
+            assert!(Holdings::parse(text.as_bytes()).is_err(), "{text}");
         }
     }
 }
