@@ -35,6 +35,8 @@ fn main() -> ExitCode {
         "replica-from-backup" => postgres::replica_from_backup(),
         "settle" => postgres::settle(),
         "repository" => restore::report::print_repository().map(|()| ExitCode::SUCCESS),
+        "restoreme" => restore::restoreme::ask(),
+        "restoreme-now" => restore::restoreme::now(),
         "restore" => restore::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle | \
                   repository | restore STEP"

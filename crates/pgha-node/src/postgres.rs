@@ -18,7 +18,7 @@ use pgha_core::tuning::Synchronous;
 use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
-use crate::restore::{hold, report};
+use crate::restore::{hold, report, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, http, network, patroni};
 
@@ -72,8 +72,12 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     if let Some(restore) = hold::held_by() {
         return hold::supervisor(&restore, server)?.run();
     }
-    hold::not_held()?;
     wait_for_etcd(me);
+    restoreme::install()?;
+    if let Some(asked_to_stop) = restoreme::run_where_asked()? {
+        return Ok(asked_to_stop);
+    }
+    hold::not_held()?;
     let settle = Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "settle"]);
     Supervisor {
         main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["patroni", &config])),

@@ -55,14 +55,9 @@ pub(crate) fn supervisor(id: &str, server: Process) -> Result<Supervisor> {
 /// What PID 1 does on a node that is not held.
 pub(crate) fn not_held() -> Result<()> {
     for user in PASSWORDS {
-        let _ = fs::remove_file(password_file(user));
+        files::remove_if_there(Path::new(&password_file(user)))?;
     }
-    match fs::remove_file(HELD_FILE) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(format!("cannot remove {HELD_FILE}: {e}"))
-        }
-        _ => Ok(()),
-    }
+    files::remove_if_there(Path::new(HELD_FILE))
 }
 
 /// Fails unless this node is held: a step must never meet a running Patroni.
@@ -97,12 +92,8 @@ pub(crate) fn print_held(me: &Identity) {
 
 /// Lets PID 1 start Patroni from the next start of the container on.
 pub(crate) fn release() -> Result<()> {
-    match fs::remove_file(mark()) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(format!("cannot remove {}: {e}", mark().display()))
-        }
-        _ => sync(Path::new(PGDATA_MOUNT)),
-    }
+    files::remove_if_there(&mark())?;
+    sync(Path::new(PGDATA_MOUNT))
 }
 
 /// Has what was done to names in a folder outlive a power cut.

@@ -82,6 +82,15 @@ pub(crate) fn recover(me: &Identity) -> Result<()> {
     Ok(())
 }
 
+/// Ends a Postgres that a failed recovery has left.
+pub(crate) fn end(me: &Identity) {
+    let Ok(recovery) = Recovery::new(me) else { return };
+    if recovery.runs() {
+        // What it did is thrown away.
+        let _ = recovery.pg_ctl().args(["-m", "immediate", "-w", "-s", "stop"]).status();
+    }
+}
+
 /// A Postgres without Patroni.
 struct Recovery {
     bin: PathBuf,
@@ -113,16 +122,23 @@ impl Recovery {
     /// Has it run until it takes writes, and prints what it says until then.
     fn start(&self) -> Result<()> {
         let mut told = 0;
-        if self.runs() {
-            while self.state().as_deref() != Some("ready") {
-                if !self.runs() {
-                    return Err(self.failed("the recovery has not reached its target"));
-                }
-                told = self.tell(told);
-                std::thread::sleep(POLL);
-            }
-            return Ok(());
+        if !self.runs() {
+            told = self.launch()?;
         }
+        // pg_ctl is content with a Postgres that is consistent and still replays.
+        while self.state().as_deref() != Some("ready") {
+            if !self.runs() {
+                return Err(self.failed("the recovery has not reached its target"));
+            }
+            told = self.tell(told);
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Starts it and waits until it is consistent; gives how much of its log has been printed.
+    fn launch(&self) -> Result<u64> {
+        let mut told = 0;
         own_files::remove_stale(&self.data.join("postmaster.pid"))?;
         own_files::remove_stale(&Path::new(SOCKET_DIR).join(".s.PGSQL.5432.lock"))?;
         // Parameters that are too small for a hot standby would halt the recovery half-way.
@@ -144,7 +160,7 @@ impl Recovery {
             let ended = child.try_wait().map_err(|e| format!("cannot wait for pg_ctl: {e}"))?;
             told = self.tell(told);
             match ended {
-                Some(status) if status.success() => return Ok(()),
+                Some(status) if status.success() => return Ok(told),
                 Some(_) => return Err(self.failed("the recovery has not reached its target")),
                 None => std::thread::sleep(POLL),
             }

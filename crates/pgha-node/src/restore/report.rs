@@ -83,12 +83,7 @@ pub(crate) fn print_journal() -> Result<()> {
 pub(crate) fn write_journal(text: &str) -> Result<()> {
     let path = journal();
     if text.is_empty() {
-        return match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(format!("cannot remove {}: {e}", path.display()))
-            }
-            _ => Ok(()),
-        };
+        return files::remove_if_there(&path);
     }
     files::write(&path.display().to_string(), text, POSTGRES)?;
     File::open(&path)

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
-use pgha_core::restore::{Journal, Phase, RestorePlan, Target, TargetError, TargetOptions};
+use pgha_core::restore::{Journal, Phase, RestorePlan, Step, Target, TargetError, TargetOptions};
 
 use crate::cli::{Restore, RestoreTarget};
 use crate::cluster::{self, Among, Cluster};
@@ -42,6 +42,19 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
         return session.give_up(&mut journal, timeout).await;
     }
     let mut journal = match journal {
+        // Without old data there is no way back, only another target.
+        Some(failed)
+            if !failed.can_go_back()
+                && target.as_ref().is_some_and(|t| *t != failed.plan.target) =>
+        {
+            let mut journal = begin(args, &session, &cluster, target).await?;
+            journal.discard_old = true;
+            journal.id = failed.id;
+            journal.plan.newest_timeline = failed.plan.newest_timeline;
+            journal.done =
+                failed.done.into_iter().filter(|done| done.step <= Step::Aside).collect();
+            journal
+        }
         Some(journal) => go_on_with(args, &cluster, journal, target.as_ref())?,
         None => begin(args, &session, &cluster, target).await?,
     };
@@ -112,7 +125,7 @@ fn go_on_with(
     target: Option<&Target>,
 ) -> Result<Journal> {
     let id = &cluster.id;
-    let step = journal.next().map_or("the end", pgha_core::restore::Step::as_str);
+    let step = journal.next().map_or("the end", Step::as_str);
     if journal.phase == Phase::Back {
         return Err(Error::failed(format!("a restore of cluster {id} is being given up"))
             .because(format!("to {}, begun as {}", journal.plan.target, journal.id))

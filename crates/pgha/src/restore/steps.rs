@@ -210,11 +210,15 @@ impl Session {
         let argv = [NODE, "restore", "recover"];
         let done = self.engine.exec_step(&journal.plan.leader, &argv, each).await;
         done.map_err(|error| {
-            let error = error.hint(format!(
-                "`pgha restore {id} --abort` puts the old data back; then try another target or --set",
-                id = self.topology.id
-            ));
-            if journal.discard_old { error.hint("the old data were discarded; try another target") } else { error }
+            let id = &self.topology.id;
+            error.hint(if journal.discard_old {
+                format!("the old data were discarded: `pgha restore {id}` with another target tries that")
+            } else {
+                format!(
+                    "`pgha restore {id} --abort` puts the old data back; then another target, or --set \
+                     with an earlier backup, may do"
+                )
+            })
         })?;
         let facts: Value = serde_json::from_str(&last).unwrap_or_default();
         let timeline = facts["timeline"].as_u64().and_then(|n| u32::try_from(n).ok());

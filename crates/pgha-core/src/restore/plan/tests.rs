@@ -74,10 +74,10 @@ fn leader(timeline: u32) -> LeaderFact {
 fn planned(
     holdings: &Holdings,
     leader: Option<LeaderFact>,
-    options: TargetOptions,
+    options: impl std::borrow::Borrow<TargetOptions>,
 ) -> Result<RestorePlan, Refusal> {
     let topology = topology();
-    let target = Target::parse(&options).expect("a target");
+    let target = Target::parse(options.borrow()).expect("a target");
     let running = vec!["pgha-demo1-DC2-1".to_owned()];
     plan(&Facts { topology: &topology, holdings, leader, running, discard_old: false }, &target)
 }
