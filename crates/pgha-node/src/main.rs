@@ -5,6 +5,7 @@
 //! user without any. The other verbs are helpers that run inside a member. It never talks to Docker.
 
 mod backup;
+mod backup_run;
 mod etcd;
 mod files;
 mod http;
@@ -13,6 +14,7 @@ mod network;
 mod patroni;
 mod postgres;
 mod probe;
+mod schedule;
 mod supervise;
 mod wan;
 
@@ -31,10 +33,16 @@ fn main() -> ExitCode {
         "run" => run(),
         "probe" => Identity::from_environment().and_then(|me| probe::run(&me)),
         "create-stanza" => backup::create_stanza(),
+        "backup" => backup_run::run(&arguments()),
+        "schedule" => schedule::keep(&arguments()),
+        "run-schedule" => schedule::run(),
         "replica-from-backup" => postgres::replica_from_backup(),
         "settle" => postgres::settle(),
-        _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle"
-            .to_owned()),
+        _ => {
+            Err("usage: pgha-node run | probe | create-stanza | backup | schedule | run-schedule \
+                  | replica-from-backup | settle"
+                .to_owned())
+        }
     };
     match done {
         Ok(code) => code,
@@ -43,6 +51,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What stands behind the verb.
+fn arguments() -> Vec<String> {
+    std::env::args().skip(2).collect()
 }
 
 /// Does the work of PID 1 for whichever member this is.
