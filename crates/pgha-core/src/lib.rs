@@ -6,6 +6,7 @@
 //!
 //! This crate never reads a clock, the environment, a file or a socket, and never starts a process.
 
+pub mod backup_run;
 pub mod connect;
 pub mod estimate;
 pub mod lint;
@@ -17,6 +18,7 @@ pub mod ready;
 pub mod render;
 pub mod repository;
 pub mod restore;
+pub mod schedule;
 pub mod spec;
 pub mod status;
 pub mod survival;

@@ -104,8 +104,10 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     let main = prepare_transport(me, member, End::Host)?;
     let stanza =
         Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "create-stanza"]);
-    Supervisor { main: Some(main), outlive_main: false, others: vec![(stanza, WhenItEnds::Forget)] }
-        .run()
+    let schedule =
+        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "run-schedule"]);
+    let others = vec![(stanza, WhenItEnds::Forget), (schedule, WhenItEnds::Restart)];
+    Supervisor { main: Some(main), outlive_main: false, others }.run()
 }
 
 /// Creates the stanza as soon as there is a leader, however long that takes, and checks it.

@@ -5,6 +5,7 @@
 //! user without any. The other verbs are helpers that run inside a member. It never talks to Docker.
 
 mod backup;
+mod backup_run;
 mod etcd;
 mod files;
 mod http;
@@ -14,6 +15,7 @@ mod patroni;
 mod postgres;
 mod probe;
 mod restore;
+mod schedule;
 mod supervise;
 mod wan;
 
@@ -32,15 +34,20 @@ fn main() -> ExitCode {
         "run" => run(),
         "probe" => Identity::from_environment().and_then(|me| probe::run(&me)),
         "create-stanza" => backup::create_stanza(),
+        "backup" => backup_run::run(&arguments()),
+        "schedule" => schedule::keep(&arguments()),
+        "run-schedule" => schedule::run(),
         "replica-from-backup" => postgres::replica_from_backup(),
         "settle" => postgres::settle(),
         "repository" => restore::report::print_repository().map(|()| ExitCode::SUCCESS),
         "restoreme" => restore::restoreme::ask(),
         "restoreme-now" => restore::restoreme::now(),
-        "restore" => restore::run(&std::env::args().skip(2).collect::<Vec<_>>()),
-        _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle | \
-                  repository | restore STEP"
-            .to_owned()),
+        "restore" => restore::run(&arguments()),
+        _ => {
+            Err("usage: pgha-node run | probe | create-stanza | backup | schedule | run-schedule \
+                  | replica-from-backup | settle | repository | restoreme | restore STEP"
+                .to_owned())
+        }
     };
     match done {
         Ok(code) => code,
@@ -49,6 +56,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What stands behind the verb.
+fn arguments() -> Vec<String> {
+    std::env::args().skip(2).collect()
 }
 
 /// Does the work of PID 1 for whichever member this is.

@@ -17,6 +17,7 @@ mod member;
 mod observe;
 mod progress;
 mod restore;
+mod repository;
 mod screen;
 mod secrets;
 mod waiting;
@@ -43,6 +44,9 @@ async fn main() -> ExitCode {
         Command::Connect(args) => command::connect::run(&args).await,
         Command::Psql(args) => command::psql::run(&args).await,
         Command::Restore(args) => command::restore::run(&args).await,
+        Command::Backup(args) => command::backup::run(&args).await,
+        Command::Backups(args) => command::backups::run(&args).await,
+        Command::RestorePoint(args) => command::restore_point::run(&args).await,
         Command::Logs(args) => command::logs::run(&args).await,
         Command::Exec(args) => command::exec::run(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,

@@ -27,6 +27,8 @@ pub const STANZA: &str = "pgha_db";
 pub const CONFIG_DIR: &str = "/pgha/config";
 /// pgBackRest's repository on the backup host.
 pub const REPOSITORY_DIR: &str = "/pgha/pgbackrest";
+/// Where the backup host keeps its schedule: on its volume, beside the repository.
+pub const SCHEDULE_FILE: &str = "/pgha/pgbackrest/pgha-schedule";
 /// Mount point of the second repository on the backup host, where it is a volume.
 pub const REPOSITORY2_MOUNT: &str = "/pgha/pgbackrest2";
 /// Where nodes keep WAL on its way, on their own volume.

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::error::{OrFail, Result};
 
+pub(crate) mod backups;
 pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod list;
