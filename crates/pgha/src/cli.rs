@@ -444,6 +444,7 @@ pub(crate) struct RestorePoint {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
 
 /// Arguments of `restore`.
 #[derive(Debug, Args)]

@@ -251,8 +251,13 @@ pub fn plan(facts: &Facts<'_>, target: &Target) -> Result<RestorePlan, Refusal> 
 impl RestorePlan {
     /// What pgBackRest is told beside its configuration, its stanza and whether files are there.
     pub fn pgbackrest(&self) -> Vec<String> {
-        let mut arguments =
-            vec![format!("--set={}", self.backup), format!("--target-timeline={}", self.timeline)];
+        // pgBackRest takes the option not for every kind of target, and Postgres's own default is the
+        // newest timeline, which the backup may be no part of.
+        let timeline = match self.target.stop {
+            Stop::Backup => format!("--recovery-option=recovery_target_timeline={}", self.timeline),
+            _ => format!("--target-timeline={}", self.timeline),
+        };
+        let mut arguments = vec![format!("--set={}", self.backup), timeline];
         arguments.extend(self.target.pgbackrest());
         arguments.push("restore".to_owned());
         arguments

@@ -83,7 +83,7 @@ fn a_restored_cluster_has_every_row_up_to_the_target_and_none_after() {
 fn damage(cluster: &TestCluster) {
     claim("a corrupt file and a lost replica: --latest loses nothing that was archived", || {
         write(cluster, 60);
-        let (_, leader, far) = leader_site(cluster.status());
+        let (_, leader, far) = leader_site(&cluster.status());
         let segment = sql(&leader, "select pg_walfile_name(pg_current_wal_lsn())");
         sql(&leader, "select pg_switch_wal(); checkpoint");
         archived(cluster, &segment, 60);
@@ -103,12 +103,12 @@ fn damage(cluster: &TestCluster) {
         let segment = sql(&leader, "select pg_walfile_name(pg_current_wal_lsn())");
         sql(&leader, "select pg_switch_wal()");
         archived(cluster, &segment, 60);
-        lose(cluster.of_kind("postgres"));
+        lose(&cluster.of_kind("postgres"));
         restore(cluster, &["--latest", "--yes"]).ok();
         assert_rows(cluster, (1..=9).chain([60, 70]));
     });
     claim("a restored cluster fails over, is backed up, and is restored once more", || {
-        let (_, leader, far) = leader_site(cluster.status());
+        let (_, leader, far) = leader_site(&cluster.status());
         let (from, to) = (format!("--leader={leader}"), format!("--candidate={far}"));
         exec(&leader, &["patronictl", "switchover", "pgha_cluster", &from, &to, "--force"]);
         cluster.wait_leader_other_than(&[leader], HEAL_DEADLINE_S);
