@@ -453,7 +453,8 @@ pub(crate) struct RestorePoint {
     pgha restore demo --time '2026-11-23 10:00:00+00'        before the table was dropped\n  \
     pgha restore demo --name before-the-upgrade --yes        a restore point\n  \
     pgha restore demo                                        goes on after an interruption\n  \
-    pgha restore demo --abort                                puts the old data back")]
+    pgha restore demo --abort                                puts the old data back\n  \
+    pgha restore demo --latest --into copy                   a fresh cluster beside it")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Restore {
     /// The cluster, `demo` or `demo-2` [default: the only one]
@@ -473,6 +474,15 @@ pub(crate) struct Restore {
     /// Leave the old data on the nodes' volumes after the end
     #[arg(long)]
     pub(crate) keep_old: bool,
+    /// Restore into a fresh cluster of this name beside it, and leave this one as it is
+    #[arg(long, value_name = "NEWNAME", conflicts_with_all = ["abort", "discard_old", "keep_old"])]
+    pub(crate) into: Option<String>,
+    /// The compose file of the fresh cluster [default: ./NEWNAME/docker-compose.yaml]
+    #[arg(short = 'o', long, value_name = "FILE", requires = "into")]
+    pub(crate) output: Option<PathBuf>,
+    /// The instance number of the fresh cluster [default: the lowest that is free]
+    #[arg(long, value_name = "N", requires = "into", value_parser = clap::value_parser!(u32).range(1..=9999))]
+    pub(crate) instance: Option<u32>,
     /// Give up a restore that was interrupted: put the old data back
     #[arg(long, conflicts_with_all = ["dry_run", "latest", "time", "lsn", "xid", "name", "set", "timeline"])]
     pub(crate) abort: bool,

@@ -4,13 +4,15 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
 use pgha_core::restore::{Journal, Phase, RestorePlan, Step, Target, TargetError, TargetOptions};
+use pgha_core::topology::Topology;
 
 use crate::cli::{Restore, RestoreTarget};
 use crate::cluster::{self, Among, Cluster};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::restore::Session;
-use crate::screen;
+use crate::restore::into::Fresh;
+use crate::screen::{self, restore::OldData};
 
 /// Carries out `pgha restore`.
 pub(crate) async fn run(args: &Restore) -> Result<()> {
@@ -26,6 +28,10 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
     let session = Session::new(&engine, &cluster)?;
     demand_backup_host(&session, &cluster)?;
     let timeout = Duration::from_secs(args.wait.timeout);
+    if let Some(name) = &args.into {
+        let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+        return beside(args, &session, name, &target, timeout).await;
+    }
     if args.dry_run {
         let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
         let plan = session.plan(&cluster, &target, args.discard_old).await?;
@@ -58,8 +64,52 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
         Some(journal) => go_on_with(args, &cluster, journal, target.as_ref())?,
         None => begin(args, &session, &cluster, target).await?,
     };
-    session.go_on(&mut journal, timeout).await?;
-    let report = screen::restore::Report::of(&cluster.id.to_string(), &journal);
+    finish(args, &session, &mut journal, timeout).await
+}
+
+/// Restores into a fresh cluster.
+async fn beside(
+    args: &Restore,
+    source: &Session,
+    name: &str,
+    target: &Target,
+    timeout: Duration,
+) -> Result<()> {
+    // The number is of no matter for the plan but in names.
+    let instance = args.instance.unwrap_or(source.topology.id.instance);
+    let topology = Topology::new(source.fresh_spec(name)?, instance);
+    let planned = source.plan_into(&topology, target).await?;
+    let title = format!("{} into {name}", source.topology.id);
+    if args.dry_run && args.json {
+        return screen::print_json(&planned);
+    }
+    let text = screen::restore::plan(&title, &planned, OldData::OfAnother);
+    if args.dry_run {
+        return screen::print(&text);
+    }
+    screen::tell(&text)?;
+    agree(args, &format!("make cluster {name} from it? {} stays as it is.", source.topology.id))?;
+    let fresh = Fresh { name: name.to_owned(), file: args.output.clone(), instance: args.instance };
+    let id = new_id();
+    let (session, made) = source.make_beside(&fresh, &id).await?;
+    let _lock = session.lock().await?;
+    let mut journal = Journal {
+        plan: session.plan_into(&session.topology, target).await?,
+        done: vec![made],
+        ..new_journal(args, planned, id)
+    };
+    finish(args, &session, &mut journal, timeout).await
+}
+
+/// Carries out what is left of a restore, and reports.
+async fn finish(
+    args: &Restore,
+    session: &Session,
+    journal: &mut Journal,
+    timeout: Duration,
+) -> Result<()> {
+    session.go_on(journal, timeout).await?;
+    let report = screen::restore::Report::of(&session.topology.id.to_string(), journal);
     if args.json {
         return screen::print_json(&report);
     }
@@ -109,11 +159,11 @@ fn show(args: &Restore, cluster: &Cluster, plan: &RestorePlan) -> Result<()> {
 }
 
 /// What becomes of the old data.
-fn fate(args: &Restore) -> screen::restore::OldData {
+fn fate(args: &Restore) -> OldData {
     match (args.discard_old, args.keep_old) {
-        (true, _) => screen::restore::OldData::Discarded,
-        (_, true) => screen::restore::OldData::Kept,
-        _ => screen::restore::OldData::UntilVerified,
+        (true, _) => OldData::Discarded,
+        (_, true) => OldData::Kept,
+        _ => OldData::UntilVerified,
     }
 }
 
@@ -154,32 +204,43 @@ async fn begin(
     let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
     let plan = session.plan(cluster, &target, args.discard_old).await?;
     screen::tell(&screen::restore::plan(&cluster.id.to_string(), &plan, fate(args)))?;
-    if !args.yes {
-        if !std::io::stdin().is_terminal() {
-            return Err(Error::bad_input(
-                "nobody is there to agree to this, and nothing was touched",
-            )
-            .hint("--yes agrees beforehand, --dry-run stops here"));
-        }
-        if !confirmed(cluster)? {
-            return Err(Error::failed("nothing was touched"));
-        }
-    }
-    Ok(Journal {
+    agree(args, &format!("restore cluster {}? It is down meanwhile.", cluster.id))?;
+    Ok(new_journal(args, plan, new_id()))
+}
+
+/// The name of a restore that begins now.
+fn new_id() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string()
+}
+
+fn new_journal(args: &Restore, plan: RestorePlan, id: String) -> Journal {
+    Journal {
         version: 1,
-        id: jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string(),
+        id,
         plan,
         discard_old: args.discard_old,
         keep_old: args.keep_old,
         phase: Phase::Forward,
         done: Vec::new(),
         new_timeline: None,
-    })
+    }
 }
 
-fn confirmed(cluster: &Cluster) -> Result<bool> {
-    screen::tell(&format!("restore cluster {}? It is down meanwhile. [y/N] ", cluster.id))?;
+/// Fails unless the user agrees, beforehand or now.
+fn agree(args: &Restore, question: &str) -> Result<()> {
+    if args.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::bad_input("nobody is there to agree to this, and nothing was touched")
+            .hint("--yes agrees beforehand, --dry-run stops here"));
+    }
+    screen::tell(&format!("{question} [y/N] "))?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).or_fail("cannot read the answer")?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Error::failed("nothing was touched"))
+    }
 }

@@ -17,6 +17,8 @@ pub(crate) enum OldData {
     Kept,
     /// Not kept.
     Discarded,
+    /// There are none: they are another cluster's, which stays as it is.
+    OfAnother,
 }
 
 /// What a restore did.
@@ -121,6 +123,7 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
         OldData::Kept => {
             line(PLAIN, "old data", "kept beside the new on each node, also afterwards");
         }
+        OldData::OfAnother => line(GOOD, "old data", "left as they are: the source is only read"),
         OldData::Discarded => line(BAD, "old data", "discarded: there will be no way back"),
     }
     line(PLAIN, "leader", &format!("{} is restored and leads", plan.leader));
