@@ -3,7 +3,7 @@
 #
 #   bench/run.sh                  everything, 5 runs of `up`
 #   bench/run.sh --runs 1         fewer or more of them
-#   bench/run.sh --only PART      one of: up status size plan scaling
+#   bench/run.sh --only PART      one of: up status size plan scaling restore
 #   bench/run.sh --write          puts the tables into docs/measured.md as well
 #
 # Clusters have instance numbers from 9500 upward and are removed at the end, also after a failure.
@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $only in
-    all | up | status | size | plan | scaling) ;;
+    all | up | status | size | plan | scaling | restore) ;;
     *) fail "unknown part: $only" "bench/run.sh --help" ;;
 esac
 [ "$runs" -ge 1 ] 2> /dev/null || fail "not a number of runs: $runs"
@@ -200,18 +200,42 @@ measure_scaling() {
     done
 }
 
+# Whole-cluster restore until the last replica streams, beside pgBackRest alone copying the same backup to one
+# node. RESTORE_ROWS sets the size: a million rows are some 100 MB.
+measure_restore() {
+    local restores='' bases='' host leader size _
+    say "restore"
+    new_cluster -d 2 -c 2
+    host=$(docker ps --filter "label=pgha.instance=$instance" --filter label=pgha.role=backup --format '{{.Names}}')
+    leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
+    docker exec -u postgres "$leader" psql -qc \
+        "create table filler as select n, repeat(md5(n::text), 2) as text from generate_series(1, ${RESTORE_ROWS:-1000000}) n" >> "$log"
+    docker exec "$host" pgbackrest --stanza=pgha_db --type=full backup >> "$log"
+    size=$(docker exec "$host" pgbackrest --output=json info | jq '.[0].backup[-1].info.size / 1e6 | floor')
+    for _ in $(seq "$runs"); do
+        docker exec -u postgres "$leader" sh -c 'rm -rf /pgdata/scratch && mkdir -m 700 /pgdata/scratch'
+        bases+=" $(took docker exec "$leader" pgbackrest --stanza=pgha_db --pg1-path=/pgdata/scratch restore)"
+        docker exec -u postgres "$leader" rm -rf /pgdata/scratch
+        restores+=" $(took "$PGHA" restore "bench-$instance" --latest --yes)"
+        leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
+    done
+    row "\`pgha restore --latest\`, 2 × 2 nodes, $size MB" "$restores" "\`pgbackrest restore\` to one node" "$bases"
+    remove "$instance"
+}
+
 wanted() { [ "$only" = all ] || [ "$only" = "$1" ]; }
 
 report() {
     echo "$(date +%F), $(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) of memory," \
         "Docker $(docker version -f '{{.Server.Version}}'), Compose $("${compose[@]}" version --short)," \
         "$("$PGHA" --version); load at the start $(cut -d ' ' -f 1 /proc/loadavg)."
-    if wanted up || wanted status || wanted plan; then
+    if wanted up || wanted status || wanted plan || wanted restore; then
         echo
         times_header
         if wanted up; then measure_up; fi
         if wanted status; then measure_status; fi
         if wanted plan; then measure_plan; fi
+        if wanted restore; then measure_restore; fi
     fi
     if wanted size; then echo; measure_size; fi
     if wanted scaling; then echo; measure_scaling; fi

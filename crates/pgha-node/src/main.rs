@@ -43,6 +43,8 @@ fn main() -> ExitCode {
         "restoreme" => restore::restoreme::ask(),
         "restoreme-now" => restore::restoreme::now(),
         "restore" => restore::run(&arguments()),
+        "look" => restore::look::run(&arguments()),
+        "look-restore" => restore::look::restore(&arguments()),
         _ => {
             Err("usage: pgha-node run | probe | create-stanza | backup | schedule | run-schedule \
                   | replica-from-backup | settle | repository | restoreme | restore STEP"

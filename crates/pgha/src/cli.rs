@@ -477,6 +477,9 @@ pub(crate) struct Restore {
     /// Restore into a fresh cluster of this name beside it, and leave this one as it is
     #[arg(long, value_name = "NEWNAME", conflicts_with_all = ["abort", "discard_old", "keep_old"])]
     pub(crate) into: Option<String>,
+    /// Restore into one container of this name for looking at, and leave the cluster as it is
+    #[arg(long, value_name = "N", conflicts_with_all = ["abort", "discard_old", "keep_old", "into"], value_parser = look_name)]
+    pub(crate) node: Option<String>,
     /// The compose file of the fresh cluster [default: ./NEWNAME/docker-compose.yaml]
     #[arg(short = 'o', long, value_name = "FILE", requires = "into")]
     pub(crate) output: Option<PathBuf>,
@@ -491,6 +494,17 @@ pub(crate) struct Restore {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) wait: RestoreWait,
+}
+
+/// A part of a container's name.
+fn look_name(text: &str) -> Result<String, String> {
+    let fits = (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("a number, or a word of a to z and 0 to 9".to_owned())
+    }
 }
 
 /// Where a restore ends.

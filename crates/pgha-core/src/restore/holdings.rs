@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::repository::{self, BackupType, Repository};
+use crate::repository::{
+    self, BackupType, Repository, STATUS_MISSING_STANZA, STATUS_NO_BACKUP, STATUS_OK,
+};
 use crate::restore::{Lineage, LineageError};
 use crate::wal::{Lsn, Segment};
 
@@ -71,6 +73,12 @@ impl Holdings {
             serde_json::from_slice(report).map_err(|e| HoldingsError(e.to_string()))?;
         let info = Repository::from_info(report["info"].to_string().as_bytes());
         let info = info.map_err(HoldingsError)?;
+        // A repository that cannot be read is not an empty one.
+        let usable = [STATUS_OK, STATUS_MISSING_STANZA, STATUS_NO_BACKUP];
+        let own = info.repositories.iter().find(|own| own.key == REPOSITORY);
+        if let Some(broken) = own.filter(|own| !usable.contains(&own.status.code)) {
+            return Err(HoldingsError(broken.status.message.clone()));
+        }
         // After an upgrade the repository keeps what belongs to the earlier major.
         let current = info.current_database().map_or(0, |database| database.id);
         let of_it = |backup: &&repository::Backup| {
@@ -226,6 +234,14 @@ mod tests {
             .replace(r#""db":[{"#, r#""db":[{"id":2,"repo-key":1,"system-id":1,"version":"18"},{"#);
         let holdings = Holdings::parse(upgraded.as_bytes()).expect("a report");
         assert!(holdings.backups.is_empty() && holdings.archive.is_empty());
+    }
+
+    #[test]
+    fn a_repository_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+        let broken = r#"{"info":[{"name":"pgha_db","status":{"code":99,"message":"other"},"repo":
+            [{"key":1,"cipher":"none","status":{"code":99,"message":"[FileReadError] no key"}}]}]}"#;
+        let error = Holdings::parse(broken.as_bytes()).expect_err("it is broken").to_string();
+        assert!(error.ends_with("[FileReadError] no key"), "{error}");
     }
 
     #[test]

@@ -103,9 +103,10 @@ pub(crate) fn sync(folder: &Path) -> Result<()> {
         .map_err(|e| format!("cannot write {} to the disk: {e}", folder.display()))
 }
 
-/// pgBackRest with this member's configuration.
+/// pgBackRest with this member's configuration, as the user postgres: it refuses keys that are not its
+/// user's own.
 pub(crate) fn pgbackrest() -> Command {
-    let mut command = Command::new("/usr/bin/pgbackrest");
+    let mut command = Command::new("/usr/local/bin/pgbackrest");
     command
         .arg(format!("--config={CONFIG_DIR}/pgbackrest.conf"))
         .arg(format!("--stanza={}", pgha_core::render::STANZA))

@@ -3,12 +3,14 @@
 //! Each step can be done again from its beginning. All of them run as the user postgres, on a node that
 //! is held ([`hold`]), so nothing else touches the data meanwhile; [`files`] moves folders, [`recover`]
 //! runs pgBackRest and a Postgres of its own, [`keys`] clears etcd, [`report`] lists the repository and
-//! keeps the journal there, and [`restoreme`] is the restore that a trigger file asks for. Nothing here
+//! keeps the journal there, and [`restoreme`] is the restore that a trigger file asks for and
+//! [`look`] a container that is only looked at. Nothing here
 //! decides what to restore: that is [`pgha_core::restore`]'s.
 
 mod files;
 pub(crate) mod hold;
 mod keys;
+pub(crate) mod look;
 mod recover;
 pub(crate) mod report;
 pub(crate) mod restoreme;

@@ -202,7 +202,8 @@ impl Recovery {
         for name in RECOVERY_SETTINGS {
             let _ = writeln!(script, "alter system reset {name};");
         }
-        for user in PASSWORDS {
+        // A container that is only looked at keeps those of the backup.
+        for user in PASSWORDS.into_iter().filter(|user| Path::new(&password_file(user)).exists()) {
             let password = own_files::read_secret_copy(&password_file(user))?;
             let password = password.replace('\'', "''");
             let _ = writeln!(

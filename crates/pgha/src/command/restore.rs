@@ -32,6 +32,10 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
         let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
         return beside(args, &session, name, &target, timeout).await;
     }
+    if let Some(name) = &args.node {
+        let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+        return look(args, &session, name, &target, timeout).await;
+    }
     if args.dry_run {
         let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
         let plan = session.plan(&cluster, &target, args.discard_old).await?;
@@ -99,6 +103,32 @@ async fn beside(
         ..new_journal(args, planned, id)
     };
     finish(args, &session, &mut journal, timeout).await
+}
+
+/// Restores into one container.
+async fn look(
+    args: &Restore,
+    session: &Session,
+    name: &str,
+    target: &Target,
+    timeout: Duration,
+) -> Result<()> {
+    let plan = session.plan_into(&session.topology, target).await?;
+    if args.dry_run && args.json {
+        return screen::print_json(&plan);
+    }
+    let title = format!("{} into one container", session.topology.id);
+    let text = screen::restore::plan_of_one(&title, &plan);
+    if args.dry_run {
+        return screen::print(&text);
+    }
+    screen::tell(&text)?;
+    agree(args, &format!("make it? {} stays as it is.", session.topology.id))?;
+    let look = session.look(name, &plan, timeout).await?;
+    if args.json {
+        return screen::print_json(&look);
+    }
+    screen::print(&format!("docker exec -it -u postgres {} psql\n", look.container))
 }
 
 /// Carries out what is left of a restore, and reports.

@@ -1,7 +1,7 @@
 //! Restoring a cluster: what [`pgha_core::restore`] decides, done with containers.
 //!
 //! [`facts`] learns what a plan needs, [`steps`] carries a plan out and [`back`] undoes it;
-//! [`into`] makes the fresh cluster of a restore that leaves its source alone. How far a
+//! [`into`] makes the fresh cluster and [`look`] the single container of a restore that leaves its source alone. How far a
 //! restore has come stands in the journal on the backup host; nothing is kept on this host. Each step
 //! begins from whatever an interrupted attempt has left, so a restore is continued by beginning its
 //! first undone step again.
@@ -9,6 +9,7 @@
 pub(crate) mod back;
 pub(crate) mod facts;
 pub(crate) mod into;
+pub(crate) mod look;
 pub(crate) mod steps;
 
 use std::path::PathBuf;

@@ -137,6 +137,16 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
     out
 }
 
+/// Draws a plan of one container, in which nobody leads or follows.
+pub(crate) fn plan_of_one(cluster: &str, of: &RestorePlan) -> String {
+    let alone =
+        RestorePlan { leader: "the container".to_owned(), replicas: Vec::new(), ..of.clone() };
+    let text = plan(cluster, &alone, OldData::OfAnother);
+    text.lines()
+        .filter(|line| !line.contains("the container is restored"))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
 /// Draws what was done.
 pub(crate) fn report(report: &Report) -> String {
     let rows: Vec<Row> = report

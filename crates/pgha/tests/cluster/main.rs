@@ -27,6 +27,7 @@ mod postgres_versions;
 mod process;
 mod reference_commands;
 mod restore_interrupted;
+mod restore_into;
 mod restore_reference;
 mod restore_targets;
 mod restored;

@@ -43,7 +43,8 @@ pub(crate) fn write(cluster: &TestCluster, row: u32) -> Mark {
 
 /// Writes rows up to this one, and gives where the last one is.
 pub(crate) fn write_through(cluster: &TestCluster, rows: std::ops::RangeInclusive<u32>) -> Mark {
-    rows.map(|row| write(cluster, row)).next_back().expect("a row")
+    let marks: Vec<Mark> = rows.map(|row| write(cluster, row)).collect();
+    marks.last().expect("a row").clone()
 }
 
 /// Panics unless every node of a whole cluster has exactly these rows.
