@@ -3,7 +3,8 @@
 #
 #   bench/run.sh                  everything, 5 runs of `up`
 #   bench/run.sh --runs 1         fewer or more of them
-#   bench/run.sh --only PART      one of: up status size plan scaling restore
+#   bench/run.sh --only PART      one of: up status size plan scaling backup restore
+#   bench/run.sh --scale N        scale of pgbench for the part backup; 135 (the default) is 2 GB, 7 is 100 MB
 #   bench/run.sh --write          puts the tables into docs/measured.md as well
 #
 # Clusters have instance numbers from 9500 upward and are removed at the end, also after a failure.
@@ -13,11 +14,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . ./scripts/machine.sh
 
-runs=5 only=all write=false
+runs=5 only=all write=false scale=135
 while [ $# -gt 0 ]; do
     case $1 in
         --runs) runs=${2:?a number}; shift ;;
         --only) only=${2:?a part}; shift ;;
+        --scale) scale=${2:?a scale of pgbench}; shift ;;
         --write) write=true ;;
         -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) fail "unknown argument: $1" "bench/run.sh --help" ;;
@@ -25,7 +27,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $only in
-    all | up | status | size | plan | scaling | restore) ;;
+    all | up | status | size | plan | scaling | backup | restore) ;;
     *) fail "unknown part: $only" "bench/run.sh --help" ;;
 esac
 [ "$runs" -ge 1 ] 2> /dev/null || fail "not a number of runs: $runs"
@@ -223,6 +225,43 @@ measure_restore() {
     remove "$instance"
 }
 
+# of_backup FIELD: a field of the last backup, as pgha lists it
+of_backup() { "$PGHA" backups "bench-$instance" --json 2>> "$log" | jq ".backups[-1].$1"; }
+
+# rate BYTES MS
+rate() { awk -v bytes="$1" -v ms="$2" 'BEGIN { printf "%.1f s, %.0f MB/s", ms / 1000, bytes / 1000 / ms }'; }
+
+# The same full backup of a pgbench database by `pgha backup` and by pgBackRest itself, alternating, with each
+# compression in a cluster of its own. The disk stands beside it: the data directory, read and thrown away.
+measure_backup() {
+    local kind file leader host bytes ours theirs disk stored _
+    echo "| full backup, pgbench scale $scale | \`pgha backup\` | \`pgbackrest backup\` by hand | ratio | stored | reading the data alone |"
+    echo "|---|---:|---:|---:|---:|---:|"
+    for kind in gz lz4 zst; do
+        say "backup, $kind"
+        file=$work/$kind.toml
+        printf '[backup]\ncompression = "%s"\n' "$kind" > "$file"
+        new_cluster -f "$file"
+        leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
+        host=$(docker ps -q --filter "label=pgha.instance=$instance" --filter label=pgha.role=backup)
+        docker exec "$leader" pgbench -i -q -s "$scale" postgres >> "$log" 2>&1
+        docker exec "$leader" psql -qc checkpoint >> "$log" 2>&1
+        ours='' theirs='' disk=''
+        for _ in $(seq "$runs"); do
+            disk+=" $(took docker exec "$leader" sh -c 'cat /pgdata/*/base/*/* > /dev/null')"
+            theirs+=" $(took docker exec "$host" pgbackrest --stanza=pgha_db --type=full backup)"
+            ours+=" $(took "$PGHA" backup "bench-$instance" --type full)"
+        done
+        bytes=$(of_backup copied_bytes) stored=$(of_backup repository_bytes)
+        # Lists of numbers are words.
+        # shellcheck disable=SC2046,SC2086
+        set -- $(summary $ours) $(summary $theirs) $(summary $disk)
+        echo "| $kind | $(rate "$bytes" "$2") | $(rate "$bytes" "$5") | $(awk -v a="$2" -v b="$5" 'BEGIN { printf "%.2f", a / b }')" \
+            "| $(awk -v b="$stored" 'BEGIN { printf "%.0f MB", b / 1e6 }') | $(rate "$bytes" "$8") |"
+        remove "$instance"
+    done
+}
+
 wanted() { [ "$only" = all ] || [ "$only" = "$1" ]; }
 
 report() {
@@ -239,6 +278,7 @@ report() {
     fi
     if wanted size; then echo; measure_size; fi
     if wanted scaling; then echo; measure_scaling; fi
+    if wanted backup; then echo; measure_backup; fi
 }
 
 # Not through a pipe: `instance` must be this shell's.

@@ -247,6 +247,21 @@ impl Repository {
     }
 }
 
+/// Type of a backup and when it began, in seconds since 1970, by its label. pgBackRest names backups by
+/// its own clock, which is UTC in pgha's containers.
+pub fn label_time_s(label: &str) -> Option<(BackupType, u64)> {
+    let own = label.rsplit('_').next()?;
+    let kind = match own.get(15..)? {
+        "F" if own.len() == label.len() => BackupType::Full,
+        "D" => BackupType::Diff,
+        "I" => BackupType::Incr,
+        _ => return None,
+    };
+    let parsed = jiff::civil::DateTime::strptime("%Y%m%d-%H%M%S", own.get(..15)?).ok()?;
+    let at = jiff::tz::TimeZone::UTC.to_timestamp(parsed).ok()?;
+    Some((kind, u64::try_from(at.as_second()).ok()?))
+}
+
 /// The start of what was printed, for an error text.
 fn quote(printed: &[u8]) -> String {
     const SHOWN_MAX_CHARS: usize = 200;

@@ -85,7 +85,24 @@ fn a_backup_that_cannot_be_read_is_an_error_and_not_left_out() {
     assert!(Repository::from_info(b"").expect_err("nothing").contains("nothing"));
 }
 
+#[test]
+fn a_label_tells_when_its_backup_began() {
+    for backup in read(THREE).backups {
+        assert_eq!(label_time_s(&backup.label), Some((backup.kind, backup.started_s)));
+    }
+    for odd in
+        ["", "latest", "20261324-154919F", "20261124-154919", "x_20261124-154919F", "äääääääääF"]
+    {
+        assert_eq!(label_time_s(odd), None, "{odd}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn any_label_is_read_or_refused(label: String) {
+        let _ = label_time_s(&label);
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
         let _ = Repository::from_info(&bytes);

@@ -221,7 +221,9 @@ async fn expire(args: &BackupExpire) -> Result<()> {
         format!("{gone} backups of cluster {id} were removed, {} are kept", after.backups.len())
     });
     let lines = said.lines().filter_map(Said::parse).map(|said| said.text);
-    let what: Vec<String> = lines.filter(|t| t.starts_with("repo")).map(|t| t + "\n").collect();
+    let removed =
+        |text: &String| text.starts_with("repo") && !text.contains(" no archive to remove");
+    let what: Vec<String> = lines.filter(removed).map(|text| text + "\n").collect();
     screen::print(&what.concat()).or_fail("cannot say what was removed")
 }
 

@@ -13,6 +13,7 @@
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 
 mod background_mode;
+mod backups;
 mod bad_input;
 mod connection_strings;
 mod daily_use;
