@@ -80,7 +80,7 @@ fn both_ways_of_the_reference_restore_and_neither_loses_the_data() {
         );
         assert!(info.contains("full backup: "), "{info}");
         docker(&["stop", &replica]);
-        shell("kill $(pgrep -f /usr/local/bin/patroni)");
+        shell("kill $(pgrep -o -x patroni)");
         until("Patroni has ended", 60, || {
             let log = try_docker(&["logs", "--tail", "5", &leader]);
             if (log.stdout + &log.stderr).contains("stays up") { Ok(()) } else { Err("not yet") }
