@@ -12,14 +12,13 @@ use clap::Args;
     pgha restore demo --name before-the-upgrade --yes        a restore point\n  \
     pgha restore demo                                        goes on after an interruption\n  \
     pgha restore demo --abort                                puts the old data back\n  \
-    pgha restore demo --latest --into copy                   a fresh cluster beside it")]
+    pgha restore demo --latest --into copy                   a fresh cluster beside it\n  \
+    pgha restore demo --latest --node 1                      one container for a look")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Restore {
     /// The cluster, `demo` or `demo-2` [default: the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    #[command(flatten)]
-    pub(crate) target: RestoreTarget,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -52,6 +51,8 @@ pub(crate) struct Restore {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) wait: RestoreWait,
+    #[command(flatten)]
+    pub(crate) target: RestoreTarget,
 }
 
 /// A part of a container's name.
