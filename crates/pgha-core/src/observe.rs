@@ -78,6 +78,9 @@ pub struct SiteObservation {
     /// Names of the complete backups of the first repository; only a probe on the backup host knows.
     #[serde(default)]
     pub backups: Option<Vec<String>>,
+    /// Whether a restore of the cluster is not finished; only a probe on the backup host knows.
+    #[serde(default)]
+    pub restoring: bool,
 }
 
 impl SiteObservation {

@@ -500,6 +500,12 @@ impl<'a> Known<'a> {
         self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?.stanza
     }
 
+    /// Whether a restore is not finished, as far as the backup host could say.
+    fn is_restoring(&self) -> bool {
+        let report = self.observed.sites.get(&self.topology.external_site().name);
+        report.and_then(|report| report.as_ref().ok()).is_some_and(|report| report.restoring)
+    }
+
     fn archive(&self) -> Option<ArchiveView> {
         self.leader()?;
         Some(archive::archive(self.observed.archiver.as_ref()?.as_ref().ok()?))

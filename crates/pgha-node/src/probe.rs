@@ -22,6 +22,7 @@ use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PATRONI_PORT, Role, Topology
 
 use crate::http;
 use crate::identity::Identity;
+use crate::restore::report;
 
 /// What an answer may have before the rest is not read.
 const ANSWER_MAX_BYTES: u64 = 4 << 20;
@@ -98,6 +99,7 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         etcd: Vec::new(),
         stanza: (me.role == Role::Backup).then(stanza_exists),
         backups: (me.role == Role::Backup).then(complete_backups),
+        restoring: me.role == Role::Backup && report::journal().exists(),
     };
     for member in site {
         let name = member.name.clone();

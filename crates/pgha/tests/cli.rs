@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "plan",
     "generate",
     "build",
@@ -18,6 +18,7 @@ const VERBS: [&str; 19] = [
     "backup",
     "backups",
     "restore-point",
+    "restore",
     "logs",
     "exec",
     "doctor",
@@ -26,7 +27,7 @@ const VERBS: [&str; 19] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 16] = [
+const DOCKER_VERBS: [&[&str]; 17] = [
     &["build"],
     &["stop"],
     &["start"],
@@ -40,6 +41,7 @@ const DOCKER_VERBS: [&[&str]; 16] = [
     &["backup", "schedule", "0 1 * * 0 full"],
     &["backups"],
     &["restore-point", "demo", "before"],
+    &["restore", "demo", "--latest", "--dry-run"],
     &["logs", "demo1-DC1"],
     &["exec", "demo1-DC1", "--", "true"],
     &["up"],
@@ -250,6 +252,26 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_target_that_cannot_be_meant_is_refused_before_the_engine_is_asked() {
+    for (arguments, part) in [
+        (["restore", "--time", "noon"].as_slice(), "is no time"),
+        (&["restore", "--time", "2026-11-23 10:00:00"], "names no time zone"),
+        (&["restore", "--lsn", "12"], "is no position"),
+        (&["restore", "--xid", "one"], "is no number of a transaction"),
+        (&["restore", "--latest", "--xid", "745"], "--latest and --xid are two"),
+        (&["restore", "--latest", "--exclusive"], "--exclusive goes with"),
+        (&["restore", "--latest", "--timeline", "0"], "counted from 1"),
+        (&["restore", "--abort", "--latest"], "cannot be used with"),
+        (&["restore", "--latest", "--node", "a/b"], "a number, or a word"),
+    ] {
+        let output = pgha(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
 }
 
 #[test]

@@ -60,6 +60,8 @@ fn context(topology: &Topology, member: &Member, more: Value) -> Value {
         "backup": topology.spec.backup,
         "level": topology.spec.backup.compression_level,
         "spool_dir": SPOOL_DIR,
+        // Over SSH the other side has no environment to find it by, nor the key that is in it.
+        "config_file": format!("{CONFIG_DIR}/pgbackrest.conf"),
         "data_dir": data_dir(topology.spec.postgres),
         "major": topology.spec.postgres,
         "transport": topology.spec.backup_transport,

@@ -46,7 +46,7 @@ impl Lineage {
             let (Some(number), Some(left)) = (number, left) else {
                 return Err(broken(format!("`{line}`")));
             };
-            let grows = ancestors.last().is_none_or(|last| last.0 < number && last.1 <= left);
+            let grows = ancestors.last().is_none_or(|last| last.0 < number);
             if !grows || number >= timeline {
                 return Err(broken(format!("timeline {number} comes out of turn")));
             }
@@ -54,6 +54,13 @@ impl Lineage {
         }
         if ancestors.is_empty() && timeline != 1 {
             return Err(broken("it names no ancestor".to_owned()));
+        }
+        // A restore along timeline 3 to a point before 3 began is written by Postgres as if it had left
+        // 3 there: what earlier ones have after that point is no part of it either.
+        let mut latest = Lsn(u64::MAX);
+        for (_, left) in ancestors.iter_mut().rev() {
+            latest = latest.min(*left);
+            *left = latest;
         }
         Ok(Self { timeline, ancestors })
     }
@@ -111,8 +118,27 @@ mod tests {
     }
 
     #[test]
+    fn a_point_before_the_parent_began_cuts_off_all_of_its_ancestors() {
+        let text = "1\t0/70000A0\t\n2\t0/90000A0\t\n3\t0/6000400\tbefore 2026\n";
+        let lineage = Lineage::parse(4, text).expect("Postgres writes it so");
+        assert!(lineage.contains(1, Lsn(0x600_0400)));
+        assert!(!lineage.contains(1, Lsn(0x680_0000)));
+        assert!(!lineage.contains(2, Lsn(0x800_0000)) && !lineage.contains(3, Lsn(0x900_00A0)));
+        let timelines: Vec<u32> = (5..=9).map(|n| lineage.segment(n).timeline).collect();
+        assert_eq!(timelines, [1, 4, 4, 4, 4]);
+    }
+
+    #[test]
     fn a_history_that_makes_no_sense_is_refused() {
-        for text in ["", "1", "x\t0/0\t", "1\tnowhere\t", "3\t0/0\t", "2\t0/2\t\n1\t0/3\t"] {
+        for text in [
+            "",
+            "1",
+            "x\t0/0\t",
+            "1\tnowhere\t",
+            "3\t0/0\t",
+            "2\t0/2\t\n1\t0/3\t",
+            "1\t0/2\t\n1\t0/3\t",
+        ] {
             assert!(Lineage::parse(3, text).is_err(), "{text:?}");
         }
     }

@@ -88,6 +88,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems.extend(durability(view));
     problems.extend(paused(known));
     problems.extend(stanza(known));
+    problems.extend(restore(known));
     problems.extend(archive::problems(known, view.archive.as_ref(), view.leader.as_deref()));
     problems.sort_by_key(|p| p.severity);
     problems
@@ -451,6 +452,19 @@ fn stanza(known: &Known<'_>) -> Option<Problem> {
             Some(&host.name),
             format!("the stanza {STANZA} does not exist: nothing is archived"),
             format!("`pgha logs {}` shows what it waits for", host.name),
+        )
+    })
+}
+
+fn restore(known: &Known<'_>) -> Option<Problem> {
+    let id = &known.topology.id;
+    known.is_restoring().then(|| {
+        Problem::new(
+            Severity::Error,
+            "restore_unfinished",
+            None,
+            "a restore is not finished: until it is, nodes start neither Patroni nor Postgres",
+            format!("`pgha restore {id}` goes on with it, `pgha restore {id} --abort` puts the old data back"),
         )
     })
 }

@@ -68,6 +68,7 @@ impl Lab {
                 etcd,
                 stanza: (site.kind == SiteKind::External).then_some(true),
                 backups: None,
+                restoring: false,
             };
             lab.observed.sites.insert(site.name.clone(), Ok(report));
         }
@@ -412,6 +413,18 @@ fn any_lab() -> impl Strategy<Value = Lab> {
             }
             lab
         })
+}
+
+#[test]
+fn a_restore_that_is_not_finished_is_said() {
+    let mut lab = Lab::healthy();
+    assert!(lab.view().problems.is_empty());
+    let outside = lab.observed.sites.get_mut("DC3").expect("the external site");
+    outside.as_mut().expect("its report").restoring = true;
+    let said = lab.view().problems;
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0].code, "restore_unfinished");
+    assert!(said[0].hint.contains("--abort"), "{}", said[0].hint);
 }
 
 proptest! {

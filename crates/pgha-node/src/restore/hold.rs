@@ -77,12 +77,14 @@ pub(crate) fn lock_step() -> Result<File> {
     Ok(lock)
 }
 
-/// Prints how this node is: whether PID 1 holds it, and what is on its volume.
+/// Prints how this node is: whether it is held, whether this PID 1 holds it, though the mark may be gone
+/// by now, and what is on its volume.
 pub(crate) fn print_held(me: &Identity) {
     let data = super::files::Folders::of(me);
     let held = demand().is_ok();
     say(&serde_json::json!({
         "held": held,
+        "holding": Path::new(HELD_FILE).exists(),
         "by": held_by(),
         "data_bytes": data.used_bytes(),
         "free_bytes": super::files::free_bytes(),

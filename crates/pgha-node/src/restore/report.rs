@@ -16,7 +16,8 @@ use crate::{Result, say};
 /// Held by the restore that goes on.
 const LOCK_FILE: &str = "restore.lock";
 
-fn journal() -> PathBuf {
+/// Where the journal is while a restore is not finished.
+pub(crate) fn journal() -> PathBuf {
     Path::new(REPOSITORY_DIR).join(JOURNAL_FILE)
 }
 

@@ -14,6 +14,8 @@ use crate::repository::BackupHost;
 use crate::screen::table::bytes;
 use crate::{observe, screen};
 
+/// What is waited for once everything is copied.
+const AFTER_COPYING: &str = "waiting for the last WAL";
 /// How long `check` may take: pgBackRest waits a minute for the segment to be archived.
 const CHECK_DEADLINE: Duration = Duration::from_secs(180);
 /// How long reading, or removing from, a large repository may take.
@@ -111,7 +113,11 @@ impl Watching {
         let Ok(event) = serde_json::from_slice::<Event>(line) else { return };
         let Some(progress) = &self.progress else { return };
         match event {
-            Event::Progress(running) => progress.at("copying", &detail(running)),
+            // Once everything is copied, how much there was is no news.
+            Event::Progress(running) if self.phase != AFTER_COPYING => {
+                progress.at("copying", &detail(running));
+            }
+            Event::Progress(_) => {}
             Event::Said(Said { level: Level::Error, text }) => self.errors.push(text),
             // It was said before it began.
             Event::Said(Said { level: Level::Warn, text })

@@ -40,10 +40,7 @@ impl Session {
                 self.replicas(&journal.plan.replicas, timeout).await?;
             } else {
                 // Nobody led before either: what becomes of it is Patroni's business again.
-                try_join_all(nodes.iter().map(|node| self.ask(node, &["restore", "release"])))
-                    .await?;
-                let names: Vec<&str> = nodes.iter().map(String::as_str).collect();
-                self.compose(&[&["restart"], names.as_slice()].concat()).await?;
+                self.let_go(&nodes).await?;
             }
         }
         self.write_journal(None).await?;

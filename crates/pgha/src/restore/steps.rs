@@ -231,8 +231,7 @@ impl Session {
 
     /// Lets the restored node start Patroni, alone, and waits until it leads.
     pub(super) async fn lead(&self, leader: &str, timeout: Duration) -> Result<String> {
-        self.ask(leader, &["restore", "release"]).await?;
-        self.compose(&["restart", leader]).await?;
+        self.let_go(&[leader.to_owned()]).await?;
         let started = Instant::now();
         let mut watch = Watch::default();
         loop {
@@ -250,14 +249,23 @@ impl Session {
         }
     }
 
+    /// Has nodes that are held start Patroni. One that an interrupted attempt has let go already is left
+    /// to what it does: it may be in the middle of a clone.
+    pub(super) async fn let_go(&self, nodes: &[String]) -> Result<()> {
+        try_join_all(nodes.iter().map(|node| self.ask(node, &["restore", "release"]))).await?;
+        let answers = nodes.iter().map(|node| self.ask_json(node, &["restore", "held"]));
+        let answers = try_join_all(answers).await?;
+        let held = nodes.iter().zip(&answers).filter(|(_, answer)| answer["holding"] == true);
+        let held: Vec<&str> = held.map(|(node, _)| node.as_str()).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        self.compose(&[&["restart"], held.as_slice()].concat()).await
+    }
+
     /// Lets the others start Patroni, all at once, and waits until each streams.
     pub(super) async fn replicas(&self, replicas: &[String], timeout: Duration) -> Result<String> {
-        if !replicas.is_empty() {
-            try_join_all(replicas.iter().map(|node| self.ask(node, &["restore", "release"])))
-                .await?;
-            let names: Vec<&str> = replicas.iter().map(String::as_str).collect();
-            self.compose(&[&["restart"], names.as_slice()].concat()).await?;
-        }
+        self.let_go(replicas).await?;
         match waiting::until_ready(&self.engine, &self.topology.id, timeout).await {
             Ok(_) => Ok(format!("{} replicas stream", replicas.len())),
             Err(given_up) => {

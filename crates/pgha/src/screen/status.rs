@@ -124,10 +124,11 @@ fn backups(view: &ClusterView, stanza: &str) -> String {
     let Some(backups) = &view.backups else { return stanza.to_owned() };
     let ago = |seconds: Option<u64>| seconds.map_or_else(|| "?".to_owned(), age_words);
     let (last, full) = (ago(backups.last_age_s), ago(backups.last_full_age_s));
-    match &backups.last_full {
-        None => format!("{stanza}, no backup yet"),
-        Some(_) => format!("{stanza}, {} backups, last {last} (full {full}) ago", backups.count),
+    if backups.last_full.is_none() {
+        return format!("{stanza}, no backup yet");
     }
+    let plural = if backups.count == 1 { "" } else { "s" };
+    format!("{stanza}, {} backup{plural}, last {last} (full {full}) ago", backups.count)
 }
 
 fn archive(view: &ClusterView) -> String {

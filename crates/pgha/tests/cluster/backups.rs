@@ -204,8 +204,8 @@ fn listed(cluster: &TestCluster) -> Value {
 
 /// Names of the segments in the archive, sorted.
 fn archived_segments(host: &str) -> Vec<String> {
-    let find =
-        ["find", "/pgha/pgbackrest/archive", "-regex", ".*/[0-9A-F]*-[0-9a-f]*.*", "-type", "f"];
+    let pattern = format!("{}-*", "?".repeat(24));
+    let find = ["find", "/pgha/pgbackrest/archive", "-type", "f", "-name", &pattern];
     let found = try_exec(host, &find).result().unwrap_or_default();
     let names = found.lines().filter_map(|path| path.rsplit('/').next()?.get(..24));
     let mut names: Vec<String> = names.map(str::to_owned).collect();

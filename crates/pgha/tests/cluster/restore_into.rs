@@ -55,3 +55,37 @@ fn a_fresh_cluster_has_the_rows_of_the_target_and_its_source_stays_as_it_is() {
         restore(&source, &into).refused(2, "there is a cluster");
     });
 }
+
+#[test]
+#[ignore = "needs a Docker engine; ./test.sh runs it"]
+fn one_container_shows_the_state_of_the_target_and_nobody_else_notices() {
+    let source = TestCluster::up("restore_node", &["-d", "1", "-c", "2", "--durability", "sync"]);
+    make_table(&source);
+    write_through(&source, 1..=3);
+    backup(&source, "full");
+    let mark = write(&source, 4);
+    write(&source, 5);
+    sql(&source.leader(), "select pg_switch_wal()");
+    let before = source.containers();
+    let container = format!("pgha-{}-look-a1-{}", source.name, source.instance);
+    claim("it has exactly the rows of the target, takes writes, and archives nowhere", || {
+        let target = ["--lsn", mark.lsn.as_str(), "--node", "a1", "--yes"];
+        crate::waiting::until("the segment of the target is archived", 60, || {
+            restore(&source, &[&target[..4], &["--dry-run"]].concat()).result()
+        });
+        let line = restore(&source, &target);
+        assert!(line.ok().contains(&container), "{line:?}");
+        assert_eq!(
+            sql(&container, "select string_agg(id::text, ',' order by id) from rows"),
+            "1,2,3,4"
+        );
+        sql(&container, "insert into rows values (99)");
+        assert_eq!(sql(&container, "show archive_mode"), "off");
+        restore(&source, &target).refused(2, &container);
+    });
+    claim("it is gone with one command, and the source is as it was", || {
+        crate::docker::docker(&["rm", "-fv", &container]);
+        assert_eq!(source.containers(), before);
+        assert_rows(&source, 1..=5);
+    });
+}

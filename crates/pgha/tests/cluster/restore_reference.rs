@@ -53,12 +53,17 @@ fn both_ways_of_the_reference_restore_and_neither_loses_the_data() {
     claim("a restore of method 1 that fails says so and leaves the old data", || {
         write(&cluster, 5);
         exec(&leader, &[script]);
-        let host = cluster.backup_host();
         docker(&["stop", &replica]);
-        docker(&["stop", &host]);
+        // What is copied first is fine, so that the old data are aside by the time it fails.
+        let host = cluster.backup_host();
+        let found = "find /pgha/pgbackrest/backup -path '*/bundle/*' -type f -size +200k | head -1";
+        let file = exec(&host, &["sh", "-c", found]);
+        exec(&host, &["cp", "-p", &file, "/pgha/pgbackrest/aside"]);
+        exec(&host, &["truncate", "-s", "100k", &file]);
         docker(&["restart", &leader]);
-        log_with(&leader, "the restore has FAILED");
-        docker(&["start", &host]);
+        let log = log_with(&leader, "the restore has FAILED");
+        assert!(log.contains("the old data stand aside meanwhile"), "{log}");
+        exec(&host, &["mv", "/pgha/pgbackrest/aside", &file]);
         docker(&["start", &replica]);
         assert_rows(&cluster, 1..=5);
     });
@@ -75,7 +80,7 @@ fn both_ways_of_the_reference_restore_and_neither_loses_the_data() {
         );
         assert!(info.contains("full backup: "), "{info}");
         docker(&["stop", &replica]);
-        shell("kill $(pgrep -f /usr/local/bin/patroni)");
+        shell("kill $(pgrep -o -x patroni)");
         until("Patroni has ended", 60, || {
             let log = try_docker(&["logs", "--tail", "5", &leader]);
             if (log.stdout + &log.stderr).contains("stays up") { Ok(()) } else { Err("not yet") }
