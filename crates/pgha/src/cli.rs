@@ -1,10 +1,13 @@
 //! The command line, as `clap` sees it. No decisions here: each verb is carried out in
 //! [`crate::command`].
 
+pub(crate) mod wan;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use pgha_core::spec::{BackupTransport, Durability, PlacementRule, TimerPreset};
+use pgha_core::wan::preset::WanPreset;
 
 /// A true multi-data-center PostgreSQL cluster on one machine.
 #[derive(Debug, Parser)]
@@ -45,6 +48,8 @@ pub(crate) enum Command {
     List(List),
     /// Show leader, replicas, networks and etcd of one cluster or all
     Status(Status),
+    /// Show and change the links between sites: distance, loss, rate, cuts
+    Wan(wan::Wan),
     /// Print connection strings for the cluster
     Connect(Connect),
     /// Open psql on the cluster
@@ -101,6 +106,12 @@ pub(crate) struct SpecArgs {
     /// Transport of pgBackRest: tls or ssh [default: tls]
     #[arg(long, value_name = "KIND")]
     pub(crate) backup_transport: Option<BackupTransport>,
+    /// Distance between any two sites: lan, metro, continental or global [default: none]
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) wan_preset: Option<WanPreset>,
+    /// Let distances hold while the cluster comes up, and not only once it is ready
+    #[arg(long)]
+    pub(crate) wan_from_start: bool,
 }
 
 /// Arguments of `plan`.

@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "plan",
     "generate",
     "build",
@@ -13,6 +13,7 @@ const VERBS: [&str; 16] = [
     "down",
     "list",
     "status",
+    "wan",
     "connect",
     "psql",
     "logs",
@@ -23,13 +24,20 @@ const VERBS: [&str; 16] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 11] = [
+const DOCKER_VERBS: [&[&str]; 18] = [
     &["build"],
     &["stop"],
     &["start"],
     &["down"],
     &["list"],
     &["status"],
+    &["wan", "show"],
+    &["wan", "set", "DC1", "DC2", "--latency", "40ms"],
+    &["wan", "cut", "demo", "DC1", "DC2"],
+    &["wan", "isolate", "DC1"],
+    &["wan", "heal"],
+    &["wan", "reset", "DC1"],
+    &["wan", "watch"],
     &["connect"],
     &["psql"],
     &["logs", "demo1-DC1"],
