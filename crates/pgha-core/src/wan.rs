@@ -1,8 +1,8 @@
 //! The WAN between the sites of a cluster: what links are asked to be, and the engine that makes
 //! them so.
 //!
-//! Everything here is without I/O: time comes in as an argument, randomness from a seed, and packets
-//! as bytes and handles. The router (`pgha-node wan`) moves the bytes.
+//! Everything here is without I/O: time comes in as an argument, randomness from a seed, and
+//! packets as bytes and handles. The router (`pgha-node wan`) moves the bytes.
 //!
 //! ```text
 //! bytes ─ packet::View ─► router::Router ─► one link::Link for each direction

@@ -1,9 +1,9 @@
 //! How long packets of a direction are on their way: the latency, and the jitter around it.
 //!
-//! One sample of the jitter holds for a spell of [`SPELL`] times the jitter, and for every packet that
-//! leaves within it. A sample for each packet would be no jitter at all on a busy link: order is
-//! kept, so every packet would wait for the latest of those before it, and the delay would sit at
-//! the top of the distribution. Packets further apart than a spell have independent delays.
+//! One sample of the jitter holds for a spell of [`SPELL`] times the jitter, and for every packet
+//! that leaves within it. A sample for each packet would be no jitter at all on a busy link: order
+//! is kept, so every packet would wait for the latest of those before it, and the delay would sit
+//! at the top of the distribution. Packets further apart than a spell have independent delays.
 
 use std::time::Duration;
 

@@ -22,8 +22,8 @@ pub struct Fragments<'a> {
 }
 
 impl<'a> Fragments<'a> {
-    /// `None` where the packet may not be fragmented, is no IPv4 packet, fits as it is, or has a header
-    /// that leaves no room for 8 bytes.
+    /// `None` where the packet may not be fragmented, is no IPv4 packet, fits as it is, or has a
+    /// header that leaves no room for 8 bytes.
     pub fn of(packet: &'a [u8], mtu: u16) -> Option<Self> {
         let view = View::parse(packet).ok()?;
         let mtu = usize::from(mtu);

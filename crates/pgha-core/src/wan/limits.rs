@@ -21,9 +21,9 @@ pub fn rate_min(mtu: u16) -> Rate {
 
 /// Whether a link can be so. The error says what cannot be, and what can.
 ///
-/// The MTU goes down to [`MTU_MIN`], 68, since a packet that has to pass can always be fragmented to that.
-/// Linux takes no "fragmentation needed" below 552 to heart (`ip route … min_pmtu`) and sends
-/// fragments from there on.
+/// The MTU goes down to [`MTU_MIN`], 68, since a packet that has to pass can always be fragmented
+/// to that. Linux takes no "fragmentation needed" below 552 to heart (`ip route … min_pmtu`) and
+/// sends fragments from there on.
 pub fn check(link: &LinkSettings) -> Result<(), String> {
     for (what, asked, most) in
         [("latency", link.latency, LATENCY_MAX), ("jitter", link.jitter, JITTER_MAX)]

@@ -5,8 +5,8 @@
 //!                                                                 └─► express lane, if reordered ─► out
 //! ```
 //!
-//! Each stage is a FIFO, so order is kept; what is to overtake has a lane of its own. A link never looks
-//! into a packet and never allocates for one beyond the growth of its FIFOs.
+//! Each stage is a FIFO, so order is kept; what is to overtake has a lane of its own. A link never
+//! looks into a packet and never allocates for one beyond the growth of its FIFOs.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::wan::loss::Loss;
 use crate::wan::random::{Chance, Purpose, Stream};
 use crate::wan::settings::{LinkSettings, Rate};
 
-/// What a packet that is held counts beside its own bytes against [`Limits`]: its place in a FIFO and
-/// in the caller's books.
+/// What a packet that is held counts beside its own bytes against
+/// [`Limits`](crate::wan::router::Limits): its place in a FIFO and in the caller's books.
 pub const HELD_OVERHEAD: u64 = 128;
 
 /// What became of a packet that was offered.
@@ -87,8 +87,8 @@ pub struct Link<P> {
 
     /// What waits for the serialiser; the first one is in it.
     queue: VecDeque<Held<P>>,
-    /// When the last bit of the first one has passed, and the rate at which it passes. Of no meaning with
-    /// an empty queue.
+    /// When the last bit of the first one has passed, and the rate at which it passes. Of no
+    /// meaning with an empty queue.
     leaves: Duration,
     passes_at: Rate,
     /// How many in the queue are to overtake.
@@ -105,8 +105,8 @@ pub struct Link<P> {
 }
 
 impl<P> Link<P> {
-    /// A link between two sites, by their numbers, with nothing on it. The settings are trusted to pass
-    /// [`check`](crate::wan::limits::check).
+    /// A link between two sites, by their numbers, with nothing on it. The settings are trusted to
+    /// pass [`check`](crate::wan::limits::check).
     pub fn new(from: u8, to: u8, settings: LinkSettings, seed: u64) -> Self {
         let stream = |purpose| Stream::new(seed, from, to, purpose);
         let mut link = Self {
@@ -155,13 +155,14 @@ impl<P> Link<P> {
         self.flying
     }
 
-    /// What all that is held counts against the limits: bytes, and [`HELD_OVERHEAD`] for each packet
-    /// or super-packet.
+    /// What all that is held counts against the limits: bytes, and [`HELD_OVERHEAD`] for each
+    /// packet or super-packet.
     pub fn held(&self) -> u64 {
         self.held
     }
 
-    /// Whether every packet has to be looked at by itself, since settings distinguish or space them.
+    /// Whether every packet has to be looked at by itself, since settings distinguish or space
+    /// them.
     pub fn wants_packets(&self) -> bool {
         self.settings.rate.is_some()
             || self.loss.is_asked()
@@ -170,8 +171,8 @@ impl<P> Link<P> {
             || self.delay.has_jitter()
     }
 
-    /// Counts a packet that came and was larger than the MTU. It ends here: its fragments, if it was
-    /// split, are packets of their own.
+    /// Counts a packet that came and was larger than the MTU. It ends here: its fragments, if it
+    /// was split, are packets of their own.
     pub fn too_big(&mut self, bytes: u32) {
         self.counters.packets += 1;
         self.counters.bytes += u64::from(bytes);
@@ -274,8 +275,8 @@ impl<P> Link<P> {
         Some(held.payload)
     }
 
-    /// Makes the link what is asked, at once. Nothing that is held is lost, and nothing that flies comes
-    /// later than it would have:
+    /// Makes the link what is asked, at once. Nothing that is held is lost, and nothing that flies
+    /// comes later than it would have:
     ///
     /// - what is flying comes within the longest delay that is asked now, in its order;
     /// - what waits has the delay that is asked when it leaves;
@@ -407,7 +408,8 @@ impl Full {
     }
 }
 
-/// How long a packet takes to pass, rounded up: rounded down, many small ones would exceed the rate.
+/// How long a packet takes to pass, rounded up: rounded down, many small ones would exceed the
+/// rate.
 fn passing_time(rate: Rate, bytes: u32) -> Duration {
     let bits = rate.bits().max(1);
     match u64::from(bytes).checked_mul(8 * 1_000_000_000) {

@@ -1,8 +1,8 @@
 //! Which packets of a direction are lost: each by itself, or in bad spells (Gilbert-Elliott).
 //!
-//! The chain has a good state that loses nothing and a bad one that loses `burst_loss`. It moves once
-//! for each packet, before that packet. A bad spell has `burst` packets in the mean, so it ends with
-//! 1/`burst`; it begins as often as makes the share of bad packets `loss`/`burst_loss`.
+//! The chain has a good state that loses nothing and a bad one that loses `burst_loss`. It moves
+//! once for each packet, before that packet. A bad spell has `burst` packets in the mean, so it
+//! ends with 1/`burst`; it begins as often as makes the share of bad packets `loss`/`burst_loss`.
 
 use crate::wan::random::{Chance, Stream};
 use crate::wan::settings::LinkSettings;

@@ -1,5 +1,5 @@
-//! IPv4 packets as bytes: what of them a router looks at, their checksums, and the answer to one that
-//! is too big.
+//! IPv4 packets as bytes: what of them a router looks at, their checksums, and the answer to one
+//! that is too big.
 //!
 //! Nothing here keeps a packet or decides about it.
 
@@ -42,9 +42,9 @@ pub enum Malformed {
 
 /// What a router looks at.
 ///
-/// Options are allowed. Bytes beyond the total length are tolerated, as the kernel does, and are not part
-/// of the packet. The header's checksum is not looked at: the kernel that handed the packet over
-/// has, and the one that takes it will.
+/// Options are allowed. Bytes beyond the total length are tolerated, as the kernel does, and are
+/// not part of the packet. The header's checksum is not looked at: the kernel that handed the
+/// packet over has, and the one that takes it will.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
     /// Where it comes from.
@@ -117,8 +117,8 @@ fn address_at(bytes: &[u8], at: usize) -> Ipv4Addr {
     Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3])
 }
 
-/// The number of the site that a cluster address (`198.18.<site>.<member>`) belongs to; `None` for any
-/// other address.
+/// The number of the site that a cluster address (`198.18.<site>.<member>`) belongs to; `None` for
+/// any other address.
 pub fn site_of(address: Ipv4Addr) -> Option<u8> {
     match address.octets() {
         [198, 18, site, _] => Some(site),
@@ -156,16 +156,17 @@ pub fn checksum(bytes: &[u8]) -> u16 {
     !sum(0, bytes)
 }
 
-/// The sum of the pseudo-header of TCP and UDP for `len` bytes of header and payload. Written into the
-/// checksum's place as it is, it is what `VIRTIO_NET_HDR_F_NEEDS_CSUM` starts from.
+/// The sum of the pseudo-header of TCP and UDP for `len` bytes of header and payload. Written into
+/// the checksum's place as it is, it is what `VIRTIO_NET_HDR_F_NEEDS_CSUM` starts from.
 pub fn pseudo_header_sum(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: u16) -> u16 {
     let [s, d] = [src.octets(), dst.octets()];
     let [hi, lo] = len.to_be_bytes();
     sum(0, &[s[0], s[1], s[2], s[3], d[0], d[1], d[2], d[3], 0, protocol, hi, lo])
 }
 
-/// Completes a checksum that was left to the device (`VIRTIO_NET_HDR_F_NEEDS_CSUM`): everything from
-/// `start` is summed, and the complement put at `start + offset`. Says whether that place exists.
+/// Completes a checksum that was left to the device (`VIRTIO_NET_HDR_F_NEEDS_CSUM`): everything
+/// from `start` is summed, and the complement put at `start + offset`. Says whether that place
+/// exists.
 ///
 /// To be done before a packet is fragmented, since no fragment's device can do it.
 pub fn complete_checksum(packet: &mut [u8], start: usize, offset: usize) -> bool {
@@ -192,13 +193,13 @@ pub const REPLY_MAX: usize = 576;
 /// Bytes of an ICMP header.
 const ICMP_HEADER: usize = 8;
 
-/// Writes the answer to a packet that is too big and may not be fragmented: ICMP "fragmentation needed"
-/// (RFC 1191) from the router, with the MTU of the link and as much of the packet as fits into
-/// [`REPLY_MAX`]. Gives its length.
+/// Writes the answer to a packet that is too big and may not be fragmented: ICMP "fragmentation
+/// needed" (RFC 1191) from the router, with the MTU of the link and as much of the packet as fits
+/// into [`REPLY_MAX`]. Gives its length.
 ///
-/// `None` where no answer may be sent (RFC 1122, 3.2.2): to another ICMP error, to a fragment that is not
-/// the first, to what is no IPv4 packet, or to what is not the address of one host. Also where `out`
-/// is shorter than the answer.
+/// `None` where no answer may be sent (RFC 1122, 3.2.2): to another ICMP error, to a fragment that
+/// is not the first, to what is no IPv4 packet, or to what is not the address of one host. Also
+/// where `out` is shorter than the answer.
 ///
 /// # Panics
 /// Never: an answer has at most [`REPLY_MAX`] bytes.
@@ -239,8 +240,8 @@ pub fn too_big_reply(
     Some(len)
 }
 
-/// Whether this is an ICMP message that must not be answered with an error; one whose type is missing
-/// counts as such.
+/// Whether this is an ICMP message that must not be answered with an error; one whose type is
+/// missing counts as such.
 fn is_icmp_error(view: &View, packet: &[u8]) -> bool {
     const QUERIES: [u8; 4] = [0, 8, 13, 14];
     view.protocol == ICMP

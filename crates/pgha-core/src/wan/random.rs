@@ -1,8 +1,8 @@
 //! Chance that a seed replays: one stream of random bits for each direction and purpose.
 //!
-//! The bits are xoshiro256++, seeded through `SplitMix64`; both are fixed algorithms. What the bits mean
-//! is decided here and not by a library, and a share of packets is a comparison of integers, so
-//! that one seed loses the same packets everywhere. A stream for each purpose means that asking
+//! The bits are xoshiro256++, seeded through `SplitMix64`; both are fixed algorithms. What the bits
+//! mean is decided here and not by a library, and a share of packets is a comparison of integers,
+//! so that one seed loses the same packets everywhere. A stream for each purpose means that asking
 //! for duplicates does not change which packets are lost.
 
 use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};

@@ -1,7 +1,9 @@
-//! All links of a cluster as one: whose packet is it, what happens to it, and which one comes out next.
+//! All links of a cluster as one: whose packet is it, what happens to it, and which one comes out
+//! next.
 //!
-//! The router holds handles of packets, never their bytes, and does nothing by itself: it is told the
-//! time, which is a length of time since an origin of the caller's choosing and never goes back.
+//! The router holds handles of packets, never their bytes, and does nothing by itself: it is told
+//! the time, which is a length of time since an origin of the caller's choosing and never goes
+//! back.
 
 use std::time::Duration;
 
@@ -88,12 +90,12 @@ pub struct Router<P> {
 }
 
 impl<P> Router<P> {
-    /// A router between sites, given by number and name, where `asked` says what the specification asks of
-    /// the direction from one number to another; nothing is asked of a direction that is not named, and
-    /// the last one counts of those named twice.
+    /// A router between sites, given by number and name, where `asked` says what the specification
+    /// asks of the direction from one number to another; nothing is asked of a direction that is
+    /// not named, and the last one counts of those named twice.
     ///
-    /// Fails where a number or name is given twice, a direction is not one of these sites, or cannot be
-    /// what it is asked to be.
+    /// Fails where a number or name is given twice, a direction is not one of these sites, or
+    /// cannot be what it is asked to be.
     pub fn new(
         sites: &[(u8, String)],
         asked: &[(u8, u8, LinkSettings)],
@@ -149,8 +151,8 @@ impl<P> Router<P> {
         Self { limits, ..self }
     }
 
-    /// Which link a packet is for. What is no IPv4 packet is counted as malformed, and what is not from one
-    /// site of the cluster to another as foreign; both are the caller's to drop.
+    /// Which link a packet is for. What is no IPv4 packet is counted as malformed, and what is not
+    /// from one site of the cluster to another as foreign; both are the caller's to drop.
     pub fn classify(&mut self, packet: &[u8]) -> Option<(LinkId, View)> {
         let Ok(view) = View::parse(packet) else {
             self.malformed += 1;
@@ -165,6 +167,9 @@ impl<P> Router<P> {
     }
 
     /// The link between two sites, by their numbers.
+    ///
+    /// # Panics
+    /// Never: there are at most 255 sites.
     pub fn between(&self, from: u8, to: u8) -> Option<LinkId> {
         let [from, to] = [from, to].map(|number| self.index_of[usize::from(number)]);
         if from == NO_SITE || to == NO_SITE || from == to {
@@ -197,6 +202,9 @@ impl<P> Router<P> {
     }
 
     /// All links, in the order of their sites' numbers.
+    ///
+    /// # Panics
+    /// Never: there are at most 255 sites.
     pub fn ids(&self) -> impl Iterator<Item = LinkId> + use<P> {
         (0..self.links.len()).map(|index| LinkId(u16::try_from(index).expect("at most 255 sites")))
     }
@@ -211,14 +219,14 @@ impl<P> Router<P> {
         if self.link(id).wants_packets() { Treatment::Packets } else { Treatment::Whole }
     }
 
-    /// The largest packet of a link, in bytes. The caller answers or splits larger ones, and says so with
-    /// [`too_big`](Self::too_big).
+    /// The largest packet of a link, in bytes. The caller answers or splits larger ones, and says
+    /// so with [`too_big`](Self::too_big).
     pub fn mtu(&self, id: LinkId) -> u16 {
         self.link(id).settings().mtu
     }
 
-    /// Counts a packet that came and was larger than the MTU, refused or split. It ends here: its fragments
-    /// are packets of their own, which the caller offers.
+    /// Counts a packet that came and was larger than the MTU, refused or split. It ends here: its
+    /// fragments are packets of their own, which the caller offers.
     pub fn too_big(&mut self, id: LinkId, bytes: u32) {
         self.links[id.index()].link.too_big(bytes);
     }
@@ -233,9 +241,9 @@ impl<P> Router<P> {
         self.malformed += 1;
     }
 
-    /// Takes a packet in, or a super-packet of several where the [`treatment`](Self::treatment) is whole;
-    /// `bytes` are those of all packets. `copy` makes a duplicate; `None` where it cannot, and then
-    /// there is none.
+    /// Takes a packet in, or a super-packet of several where the [`treatment`](Self::treatment) is
+    /// whole; `bytes` are those of all packets. `copy` makes a duplicate; `None` where it cannot,
+    /// and then there is none.
     pub fn offer(
         &mut self,
         now: Duration,
@@ -258,7 +266,8 @@ impl<P> Router<P> {
         offer
     }
 
-    /// When the router wants attention at the earliest: nothing comes out and no change ends before.
+    /// When the router wants attention at the earliest: nothing comes out and no change ends
+    /// before.
     pub fn next_due(&self) -> Option<Duration> {
         [self.schedule.first(), self.next_undo].into_iter().flatten().min()
     }
@@ -282,9 +291,9 @@ impl<P> Router<P> {
 
     /// Changes links, all of them or none, at once and without losing what they hold.
     ///
-    /// With `undo_at` each becomes then what it was before the first such change that is still in force.
-    /// Without, what the change names stays: a change for a while that is in force ends as it was to,
-    /// but for that, and where nothing is left to undo it is forgotten.
+    /// With `undo_at` each becomes then what it was before the first such change that is still in
+    /// force. Without, what the change names stays: a change for a while that is in force ends as
+    /// it was to, but for that, and where nothing is left to undo it is forgotten.
     pub fn change(
         &mut self,
         now: Duration,

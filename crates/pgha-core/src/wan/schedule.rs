@@ -1,7 +1,8 @@
-//! When which link wants attention: the earliest at once, any other in the logarithm of their number.
+//! When which link wants attention: the earliest at once, any other in the logarithm of their
+//! number.
 //!
-//! A tournament: leaf `i` holds the moment of link `i`, and every other place the earlier of the two
-//! below it. Nothing is allocated after the start.
+//! A tournament: leaf `i` holds the moment of link `i`, and every other place the earlier of the
+//! two below it. Nothing is allocated after the start.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Splits a TCP super-packet into the packets that would be on the wire.
 //!
-//! With segmentation offload the kernel hands over one IPv4 and TCP header with up to 64 KB of payload, and
-//! the size of the segments to be. This is what the network card would make of it.
+//! With segmentation offload the kernel hands over one IPv4 and TCP header with up to 64 KB of
+//! payload, and the size of the segments to be. This is what the network card would make of it.
 
 use crate::wan::packet::{Malformed, TCP, View, pseudo_header_sum, put_u16, seal, u16_at};
 
@@ -18,8 +18,8 @@ pub const CHECKSUM_OFFSET: usize = 16;
 /// The segments of one super-packet.
 ///
 /// Checksums of TCP are left to the device: each segment has the sum of its pseudo-header, as
-/// `VIRTIO_NET_HDR_F_NEEDS_CSUM` wants it, with `csum_start` = [`ip_header_len`](Self::ip_header_len) and
-/// `csum_offset` = [`CHECKSUM_OFFSET`].
+/// `VIRTIO_NET_HDR_F_NEEDS_CSUM` wants it, with `csum_start` =
+/// [`ip_header_len`](Self::ip_header_len) and `csum_offset` = [`CHECKSUM_OFFSET`].
 #[derive(Debug, Clone, Copy)]
 pub struct Segments<'a> {
     packet: &'a [u8],
@@ -31,8 +31,11 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// Reads the headers of a super-packet. A segment has `gso_size` bytes of payload, the last one what
-    /// is left; 0 is taken for 1. A packet without payload is one segment.
+    /// Reads the headers of a super-packet. A segment has `gso_size` bytes of payload, the last one
+    /// what is left; 0 is taken for 1. A packet without payload is one segment.
+    ///
+    /// # Panics
+    /// Never: a packet has at most 65535 bytes.
     pub fn of(packet: &'a [u8], gso_size: u16) -> Result<Self, Malformed> {
         let view = View::parse(packet)?;
         if view.protocol != TCP || view.is_fragment() {
@@ -77,6 +80,9 @@ impl<'a> Segments<'a> {
 
     /// Writes segment `n`, from 0, and gives its length; `None` beyond the last, or where `out` is
     /// shorter than it.
+    ///
+    /// # Panics
+    /// Never: a packet has at most 65535 bytes.
     pub fn write(&self, n: u32, out: &mut [u8]) -> Option<usize> {
         if n >= self.count {
             return None;

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 /// A UDP packet; `options` go into its header, in whole words.
 fn packet(payload: usize, options: &[u8]) -> Vec<u8> {
-    let body: Vec<u8> = (0..payload).map(|i| (i % 251) as u8).collect();
+    let body: Vec<u8> = (0..payload).map(|i| (i % 251).to_le_bytes()[0]).collect();
     let mut bytes = Vec::new();
     PacketBuilder::ipv4([198, 18, 1, 2], [198, 18, 2, 3], 64)
         .udp(4000, 4001)

@@ -4,7 +4,7 @@ use etherparse::{Ipv4HeaderSlice, PacketBuilder, TcpOptionElement, TcpSlice};
 use proptest::prelude::*;
 
 fn super_packet(payload: usize, sequence: u32, options: bool) -> Vec<u8> {
-    let body: Vec<u8> = (0..payload).map(|i| (i % 251) as u8).collect();
+    let body: Vec<u8> = (0..payload).map(|i| (i % 251).to_le_bytes()[0]).collect();
     let mut builder = PacketBuilder::ipv4([198, 18, 1, 2], [198, 18, 2, 3], 64)
         .tcp(5432, 40_000, sequence, 1000)
         .ack(77)
@@ -45,12 +45,13 @@ proptest! {
             let ip = Ipv4HeaderSlice::from_slice(segment).expect("a header");
             prop_assert_eq!(usize::from(ip.total_len()), len);
             prop_assert_eq!(ip.header_checksum(), ip.to_header().calc_header_checksum());
-            prop_assert_eq!(ip.identification(), id.wrapping_add(n as u16));
+            prop_assert_eq!(ip.identification(), id.wrapping_add(u16::try_from(n).expect("few")));
             prop_assert!(complete_checksum(segment, segments.ip_header_len(), CHECKSUM_OFFSET));
             let ip = Ipv4HeaderSlice::from_slice(segment).expect("a header").to_header();
             let tcp = TcpSlice::from_slice(&segment[20..]).expect("a TCP header");
             prop_assert_eq!(tcp.checksum(), tcp.calc_checksum_ipv4(ip.source, ip.destination).expect("short"));
-            prop_assert_eq!(tcp.sequence_number(), sequence.wrapping_add(body.len() as u32));
+            let before = u32::try_from(body.len()).expect("at most 65535");
+            prop_assert_eq!(tcp.sequence_number(), sequence.wrapping_add(before));
             prop_assert_eq!((tcp.fin(), tcp.psh(), tcp.cwr(), tcp.ack()), (last, last, first, true));
             prop_assert_eq!(tcp.payload().len(), if last { payload - body.len() } else { size });
             body.extend_from_slice(tcp.payload());

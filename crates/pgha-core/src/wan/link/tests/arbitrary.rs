@@ -67,13 +67,13 @@ impl Promises {
     /// After a step: what holds for everything that is in the link, from where it stands.
     fn look(&mut self, now: Duration, link: &Link<u32>, changed: bool) {
         let (most, least) = (link.delay.most(), link.delay.least());
-        let mut last = Duration::ZERO;
+        let mut behind = Duration::ZERO;
         for (due, held) in &link.flight {
             // No later than any promise before, and after a change within the new delay.
             let new = if changed { now + most } else { *due };
             let latest = self.latest.entry(held.payload).or_insert(new);
             *latest = new.min(*latest);
-            last = *latest;
+            behind = *latest;
             if changed {
                 let earliest =
                     self.earliest.get_mut(&(held.payload & !COPY)).expect("it was offered");
@@ -85,8 +85,8 @@ impl Promises {
             if place > 0 {
                 leaves += passing_time(link.rate().expect("a queue has one"), held.bytes);
             }
-            last = last.max(leaves + most);
-            self.latest.insert(held.payload, last);
+            behind = behind.max(leaves + most);
+            self.latest.insert(held.payload, behind);
             if changed {
                 let earliest =
                     self.earliest.get_mut(&(held.payload & !COPY)).expect("it was offered");
@@ -201,7 +201,7 @@ proptest! {
             let mut bits = 0;
             for to in from + 1..out.len() {
                 bits += u128::from(out[to].1) * 8;
-                let window = (out[to].0 - out[from].0).as_nanos();
+                let window = out[to].0.as_nanos() - out[from].0.as_nanos();
                 prop_assert!(bits * 1_000_000_000 <= window * u128::from(fastest));
             }
         }

@@ -1,5 +1,7 @@
 //! Loss and queue against each other under load, as a table that a change of the engine changes.
 
+#![allow(clippy::cast_precision_loss, reason = "counts of a test are far below 2^52")]
+
 use super::*;
 use std::fmt::Write as _;
 
@@ -17,7 +19,7 @@ fn load(percent: u32, loss: Share, burst: Option<u32>, queue: QueueLimit) -> Str
     let (mut waited, mut longest, mut out) = (Duration::ZERO, Duration::ZERO, 0);
     let mut took = |link: &mut Link<u32>, came: &[Duration], until| {
         for (at, n) in drain(link, until) {
-            let took = at - came[n as usize];
+            let took = at.saturating_sub(came[n as usize]);
             (waited, longest, out) = (waited + took, longest.max(took), out + 1);
         }
     };
