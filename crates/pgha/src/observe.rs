@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::cluster::Cluster;
 use crate::docker::Engine;
 use crate::error::Result;
+use crate::wan;
 
 /// What runs in a member.
 const PROBE: [&str; 2] = ["/usr/local/bin/pgha-node", "probe"];
@@ -45,7 +46,11 @@ pub(crate) async fn view(engine: &Engine, cluster: &Cluster) -> Result<ClusterVi
         let report = observe_site(engine, cluster, topology, site).await?;
         Some((site.name.clone(), report))
     }));
-    Ok(conclude(cluster, topology, sites.await.into_iter().flatten().collect()))
+    // The router is asked at the same time, so that this costs a program more and no time.
+    let (sites, links) = tokio::join!(sites, wan::problem(engine, cluster));
+    let mut view = conclude(cluster, topology, sites.into_iter().flatten().collect());
+    view.add(links);
+    Ok(view)
 }
 
 fn conclude(

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pgha_core::status::ContainerState;
+use pgha_core::status::{ContainerState, Problem};
 use pgha_core::topology::{Role, Topology};
-use pgha_core::wan::asked::slow_delay;
+use pgha_core::wan::asked::{self, slow_delay};
 use pgha_core::wan::control::{Reply, Request, WanState};
 use pgha_core::wan::measured::RoundTrips;
+use pgha_core::wan::view;
 
 use crate::cluster::Cluster;
 use crate::docker::Engine;
@@ -19,8 +20,14 @@ use crate::error::{Error, Result};
 const NODE: &str = "/usr/local/bin/pgha-node";
 /// What a request may take: the exec itself, on a busy host.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
-/// What a measurement may take beyond the round trips themselves.
-const MEASURE_ALLOWANCE: Duration = Duration::from_secs(8);
+/// Echo requests to each member: enough for a median that one late answer does not move.
+const ECHOES: &str = "9";
+/// What an answer may take beyond the slowest round trip that is asked for.
+const ANSWER_ALLOWANCE: Duration = Duration::from_millis(700);
+/// The most that `round-trips --wait` takes, in milliseconds.
+const WAIT_MAX_MS: u128 = 60_000;
+/// What a measurement may take beyond that: the exec itself, on a busy host.
+const MEASURE_ALLOWANCE: Duration = Duration::from_secs(5);
 /// Members of a site that are tried.
 const ATTEMPTS_MAX: usize = 2;
 
@@ -36,22 +43,28 @@ pub(crate) async fn request(
     let router = running_router(cluster)?;
     let json = serde_json::to_string(request).expect("a request is always JSON");
     let argv = [NODE, "wan-control", &json];
-    let output = engine.exec(&router, &argv, REQUEST_DEADLINE).await?;
-    match serde_json::from_str::<Reply>(output.stdout.trim()) {
+    let old = || {
+        format!(
+            "`pgha logs {router}` says more; a router of an older pgha has no links to change: \
+             `pgha down` and `pgha up` make a new one"
+        )
+    };
+    let printed = engine.exec_stdout(&router, &argv, REQUEST_DEADLINE).await.map_err(|error| {
+        Error::failed(format!("the router {router} does not answer"))
+            .because(error.cause())
+            .hint(old())
+    })?;
+    match serde_json::from_slice::<Reply>(&printed) {
         Ok(Reply::State(state)) => Ok(state),
         Ok(Reply::Refused(why)) => {
             Err(Error::bad_input("the router refuses that, and every link stays as it was")
                 .because(why))
         }
-        Err(_) => Err(Error::failed(format!("{router} does not answer"))
-            .because(match output.stderr.trim() {
-                "" => output.stdout.trim().to_owned(),
-                said => said.to_owned(),
-            })
-            .hint(format!(
-                "`pgha logs {router}` says more; a cluster of an older pgha has no links to \
-                 change: make it again with `pgha down` and `pgha up`"
-            ))),
+        Err(e) => {
+            Err(Error::failed(format!("the router {router} says something else than expected"))
+                .because(e)
+                .hint(old()))
+        }
     }
 }
 
@@ -87,8 +100,10 @@ pub(crate) async fn measure(
     state: &WanState,
     from: &[String],
 ) -> (Vec<RoundTrips>, Vec<String>) {
-    let slowest = state.links.iter().map(|link| slow_delay(&link.settings)).max();
-    let deadline = MEASURE_ALLOWANCE + slowest.unwrap_or_default().saturating_mul(4);
+    let wait = wait_for_answers(state);
+    let deadline = wait + MEASURE_ALLOWANCE;
+    let wait_ms = wait.as_millis().min(WAIT_MAX_MS).to_string();
+    let argv = [NODE, "round-trips", "--count", ECHOES, "--wait", &wait_ms];
     let asked = from.iter().map(async |site| {
         let mut why = format!("no member of {site} runs");
         let number = topology.sites.iter().find(|s| s.name == *site).map(|s| s.number);
@@ -102,7 +117,6 @@ pub(crate) async fn measure(
             .collect();
         members.sort_by_key(|m| u8::from(m.role == Role::Postgres));
         for member in members.into_iter().take(ATTEMPTS_MAX) {
-            let argv = [NODE, "round-trips"];
             match engine.exec_stdout(&member.name, &argv, deadline).await {
                 Ok(printed) => match serde_json::from_slice::<RoundTrips>(&printed) {
                     Ok(trips) => return Ok(trips),
@@ -121,4 +135,29 @@ pub(crate) async fn measure(
         }
     }
     (trips, failed)
+}
+
+/// How long the last answer may take: the slowest way there and back with full queues, and some more.
+fn wait_for_answers(state: &WanState) -> Duration {
+    let slowest = state.links.iter().map(|link| {
+        let queue = link.settings.rate.map(|rate| rate.time_of(link.settings.queue.bytes(rate)));
+        slow_delay(&link.settings).saturating_add(queue.unwrap_or_default())
+    });
+    let both_ways = slowest.max().unwrap_or_default().saturating_mul(2);
+    both_ways.min(Duration::from_secs(60)) + ANSWER_ALLOWANCE
+}
+
+/// What a status says about links that are cut or changed; nothing where the router cannot be asked, which
+/// the status says by itself.
+pub(crate) async fn problem(engine: &Engine, cluster: &Cluster) -> Option<Problem> {
+    view::problem(&request(engine, cluster, &Request::State).await.ok()?)
+}
+
+/// Tells the router that the cluster is about to be stopped, so that its next start is without
+/// distances again until it is ready. Best effort: a router that does not hear it starts with them.
+pub(crate) async fn announce_stop(engine: &Engine, cluster: &Cluster) {
+    let distances = cluster.topology.as_ref().is_some_and(|t| asked::any(&t.spec));
+    if distances {
+        let _ = request(engine, cluster, &Request::Stopping).await;
+    }
 }

@@ -136,6 +136,55 @@ fn what_is_missing_or_senseless_is_bad_input() {
 }
 
 #[test]
+fn bad_settings_of_a_link_are_refused_before_the_engine_is_asked() {
+    for (flag, value, said) in [
+        ("--latency", "40", "unit"),
+        ("--latency", "-1ms", "negative"),
+        ("--jitter", "fast", "no length of time"),
+        ("--loss", "101%", "0% to 100%"),
+        ("--loss", "-1%", "0% to 100%"),
+        ("--loss", "5", "such as 0.5%"),
+        ("--burst", "-3", "not in 0.."),
+        ("--duplicate", "1e3%", "0% to 100%"),
+        ("--rate", "0mbit", "such as 100mbit"),
+        ("--rate", "-1mbit", "such as 100mbit"),
+        ("--queue", "much", "such as 256kb"),
+        ("--mtu", "70000", "65535"),
+        ("--distribution", "gamma", "none, uniform, normal, pareto"),
+        ("--preset", "moon", "lan, metro, continental, global"),
+        ("--for", "0s", "some time"),
+        ("--for", "2000h", "24 h"),
+    ] {
+        let output = pgha(&["wan", "set", "DC1", "DC2", flag, value]);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}: {told}");
+        assert!(told.contains(said), "{flag} {value}: {told}");
+    }
+    for (arguments, said) in [
+        (["set", "DC1", "DC2"].as_slice(), "--latency 40ms"),
+        (&["set", "DC1", "--latency", "1ms"], "SITE"),
+        (&["cut", "DC1"], "SITE"),
+        (&["isolate"], "SITE"),
+        (&["heal", "DC1", "DC2", "DC3"], "between two"),
+        (&["heal", "DC1", "--all"], "leave one of them out"),
+        (&["show", "demo", "DC1"], "unexpected argument"),
+    ] {
+        let output = pgha(&[&["wan"], arguments].concat());
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(said), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn the_help_of_every_verb_of_wan_has_an_example() {
+    for verb in ["show", "set", "cut", "isolate", "heal", "reset", "watch"] {
+        let help = stdout(&pgha(&["wan", verb, "--help"]));
+        assert!(help.contains(&format!("pgha wan {verb}")), "{verb} has no example:\n{help}");
+    }
+}
+
+#[test]
 fn without_an_engine_every_verb_says_what_to_do() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for arguments in DOCKER_VERBS {

@@ -29,10 +29,10 @@ pub(crate) fn draw(view: &WanView) -> String {
         }
     }
     if view.sites.len() <= MATRIX_SITES_MAX {
-        let title = "Round trips as asked and as measured, and what a link from the left does";
+        let title = "Round trips, and what a link from the left to the top does";
         let _ = write!(out, "\n{TITLE}{title}{TITLE:#}\n{}", matrix(view));
     } else {
-        let title = "Round trips as asked and as measured";
+        let title = "Round trips";
         let _ = write!(out, "\n{TITLE}{title}{TITLE:#}\n{}", pairs(view, |_| true));
     }
     let unlike: Vec<&LinkView> =
@@ -70,9 +70,9 @@ fn headline(view: &WanView) -> String {
             (WARN, "distances come into force once the cluster is ready".to_owned())
         }
         (0, 0) => (GOOD, format!("all {all} links are as the cluster file says")),
-        (0, changed) => (WARN, format!("{changed} of {all} links are changed")),
-        (cut, 0) => (BAD, format!("{cut} of {all} links are cut")),
-        (cut, changed) => (BAD, format!("{cut} of {all} links are cut, {changed} changed")),
+        (0, changed) => (WARN, format!("of {all} links {changed} changed")),
+        (cut, 0) => (BAD, format!("of {all} links {cut} cut")),
+        (cut, changed) => (BAD, format!("of {all} links {cut} cut, {changed} changed")),
     };
     let style = style.bold();
     format!("{style}{}-{}: {said}{style:#}\n", view.cluster, view.instance)
@@ -146,7 +146,7 @@ fn measured(pair: &PairView) -> (Style, String) {
     (style, text)
 }
 
-/// `changed, 24 s left`.
+/// `changed (24 s)`: for how long still.
 fn standing(link: &LinkView) -> String {
     let word = match link.state {
         LinkStanding::AsSpecified => "as specified",
@@ -154,7 +154,7 @@ fn standing(link: &LinkView) -> String {
         LinkStanding::Cut => "cut",
     };
     match link.undone_in_ms {
-        Some(ms) => format!("{word}, {} s left", ms.div_ceil(1000)),
+        Some(ms) => format!("{word} ({} s)", ms.div_ceil(1000)),
         None => word.to_owned(),
     }
 }
@@ -203,8 +203,8 @@ fn against_spec(links: &[&LinkView]) -> String {
         style: if link.state == LinkStanding::Cut { BAD } else { WARN },
         cells: vec![
             format!("{} to {}", link.from, link.to),
-            or_same(differences(&link.settings, &link.spec)),
-            or_same(differences(&link.spec, &link.settings)),
+            or_same(&differences(&link.settings, &link.spec)),
+            or_same(&differences(&link.spec, &link.settings)),
             link.undone_in_ms.map_or_else(
                 || "until reset".to_owned(),
                 |ms| format!("{} s left", ms.div_ceil(1000)),
@@ -215,16 +215,17 @@ fn against_spec(links: &[&LinkView]) -> String {
     table::draw(&["LINK", "NOW", "CLUSTER FILE", "HOLDS"], &[], &rows)
 }
 
-fn or_same(said: Vec<String>) -> String {
+fn or_same(said: &[String]) -> String {
     if said.is_empty() { "the same".to_owned() } else { said.join(", ") }
 }
 
-/// Pairs whose directions differ.
+/// Pairs whose directions differ, as the cluster file has it.
 fn lopsided(view: &WanView) -> impl Iterator<Item = (&LinkView, &LinkView)> {
     view.pairs.iter().filter_map(|pair| {
         let [a, b] = &pair.between;
         let (forth, back) = (view.link(a, b)?, view.link(b, a)?);
-        (forth.settings != back.settings).then_some((forth, back))
+        let by_spec = [forth, back].iter().all(|link| link.state == LinkStanding::AsSpecified);
+        (by_spec && forth.settings != back.settings).then_some((forth, back))
     })
 }
 

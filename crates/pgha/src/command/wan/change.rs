@@ -122,8 +122,11 @@ fn judge(state: &WanState, links: &[Direction], change: &LinkChange) -> Vec<Find
     findings
 }
 
+/// What a change starts from: a router that waits for its cluster puts the distances of the cluster
+/// file in force first.
 fn settings_of<'a>(state: &'a WanState, link: &Direction) -> Option<&'a LinkSettings> {
-    state.links.iter().find(|l| l.from == link.from && l.to == link.to).map(|l| &l.settings)
+    let found = state.links.iter().find(|l| l.from == link.from && l.to == link.to)?;
+    Some(if state.waiting_for_cluster { &found.spec } else { &found.settings })
 }
 
 /// What a change prints with `--json`.

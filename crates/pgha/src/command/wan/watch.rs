@@ -70,15 +70,15 @@ pub(super) async fn run(args: &Watch) -> Result<()> {
         if before.is_some() {
             running.request(&Request::State).await?;
         }
-        let sample = sample(before.as_ref(), &running.state);
+        let sample = compared(before.as_ref(), &running.state);
         before = Some(running.state.clone());
         // The first look has totals and no rates: nobody is helped by a screen of zeros.
         if sample.over_ms.is_none() && !live {
             continue;
         }
         let text = if args.json {
-            let line = serde_json::to_string(&sample).expect("plain data is always JSON");
-            line + "\n"
+            let json = serde_json::to_string(&sample).expect("plain data is always JSON");
+            json + "\n"
         } else {
             screen::wan::traffic(&id, &sample)
         };
@@ -90,7 +90,7 @@ pub(super) async fn run(args: &Watch) -> Result<()> {
     }
 }
 
-fn sample(before: Option<&WanState>, now: &WanState) -> Sample {
+fn compared(before: Option<&WanState>, now: &WanState) -> Sample {
     let over_ms = before
         .and_then(|before| now.running_ms.checked_sub(before.running_ms))
         .filter(|&over| over > 0);
@@ -159,13 +159,13 @@ mod tests {
 
     #[test]
     fn rates_are_over_the_router_s_own_time_and_begin_anew_with_it() {
-        let second = sample(Some(&state(1000, 50)), &state(3000, 250));
+        let second = compared(Some(&state(1000, 50)), &state(3000, 250));
         assert_eq!(second.over_ms, Some(2000));
         assert_eq!(second.links[0].bytes_per_s, 100);
         assert_eq!(second.links[0].queue_full_per_s, 100);
         assert_eq!((second.links[0].queued_bytes, second.links[0].flying_bytes), (7, 9));
         for first in [None, Some(&state(9000, 900))] {
-            let sample = sample(first, &state(3000, 250));
+            let sample = compared(first, &state(3000, 250));
             assert_eq!((sample.over_ms, sample.links[0].bytes_per_s), (None, 0));
         }
     }

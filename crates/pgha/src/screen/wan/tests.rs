@@ -61,10 +61,10 @@ fn measured(dc2: Option<u64>, dc3: Option<u64>) -> Vec<RoundTrips> {
 
 fn screen(state: &WanState, trips: &[RoundTrips]) -> String {
     let text = draw(&WanView::new("demo", 1, state, trips));
-    assert!(
-        text.lines().all(|l| anstream::adapter::strip_str(l).to_string().chars().count() <= 100)
-    );
-    anstream::adapter::strip_str(&text).to_string()
+    let text = anstream::adapter::strip_str(&text).to_string();
+    let fits = |line: &str| line.contains("warning:") || line.chars().count() <= 80;
+    assert!(text.lines().all(fits), "{text}");
+    text
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_change_for_a_while_says_how_long_it_still_holds() {
 
 #[test]
 fn a_round_trip_that_is_not_as_asked_is_a_warning_above_the_matrix() {
-    insta::assert_snapshot!(screen(&state(), &measured(Some(120_000), None)));
+    insta::assert_snapshot!(screen(&state(), &measured(Some(300_000), None)));
 }
 
 #[test]
