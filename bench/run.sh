@@ -3,7 +3,8 @@
 #
 #   bench/run.sh                  everything, 5 runs of `up`
 #   bench/run.sh --runs 1         fewer or more of them
-#   bench/run.sh --only PART      one of: up status size plan scaling
+#   bench/run.sh --only PART      one of: up status size plan scaling backup restore
+#   bench/run.sh --scale N        scale of pgbench for the part backup; 135 (the default) is 2 GB, 7 is 100 MB
 #   bench/run.sh --write          puts the tables into docs/measured.md as well
 #
 # Clusters have instance numbers from 9500 upward and are removed at the end, also after a failure.
@@ -14,11 +15,12 @@ cd "$(dirname "$0")/.."
 . ./scripts/machine.sh
 . ./bench/measured.sh
 
-runs=5 only=all write=false
+runs=5 only=all write=false scale=135
 while [ $# -gt 0 ]; do
     case $1 in
         --runs) runs=${2:?a number}; shift ;;
         --only) only=${2:?a part}; shift ;;
+        --scale) scale=${2:?a scale of pgbench}; shift ;;
         --write) write=true ;;
         -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) fail "unknown argument: $1" "bench/run.sh --help" ;;
@@ -26,7 +28,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $only in
-    all | up | status | size | plan | scaling) ;;
+    all | up | status | size | plan | scaling | backup | restore) ;;
     *) fail "unknown part: $only" "bench/run.sh --help" ;;
 esac
 [ "$runs" -ge 1 ] 2> /dev/null || fail "not a number of runs: $runs"
@@ -201,21 +203,83 @@ measure_scaling() {
     done
 }
 
+# Whole-cluster restore until the last replica streams, beside pgBackRest alone copying the same backup to one
+# node. RESTORE_ROWS sets the size: a million rows are some 100 MB.
+measure_restore() {
+    local restores='' bases='' host leader size _
+    say "restore"
+    new_cluster -d 2 -c 2
+    host=$(docker ps --filter "label=pgha.instance=$instance" --filter label=pgha.role=backup --format '{{.Names}}')
+    leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
+    docker exec -u postgres "$leader" psql -qc \
+        "create table filler as select n, repeat(md5(n::text), 2) as text from generate_series(1, ${RESTORE_ROWS:-1000000}) n" >> "$log"
+    docker exec "$host" pgbackrest --stanza=pgha_db --type=full backup >> "$log"
+    size=$(docker exec "$host" pgbackrest --output=json info | jq '.[0].backup[-1].info.size / 1e6 | floor')
+    for _ in $(seq "$runs"); do
+        docker exec -u postgres "$leader" sh -c 'rm -rf /pgdata/scratch && mkdir -m 700 /pgdata/scratch'
+        bases+=" $(took docker exec "$leader" pgbackrest --stanza=pgha_db --pg1-path=/pgdata/scratch restore)"
+        docker exec -u postgres "$leader" rm -rf /pgdata/scratch
+        restores+=" $(took "$PGHA" restore "bench-$instance" --latest --yes)"
+        leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
+    done
+    row "\`pgha restore --latest\`, 2 × 2 nodes, $size MB" "$restores" "\`pgbackrest restore\` to one node" "$bases"
+    remove "$instance"
+}
+
+# of_backup FIELD: a field of the last backup, as pgha lists it
+of_backup() { "$PGHA" backups "bench-$instance" --json 2>> "$log" | jq ".backups[-1].$1"; }
+
+# rate BYTES MS
+rate() { awk -v bytes="$1" -v ms="$2" 'BEGIN { printf "%.1f s, %.0f MB/s", ms / 1000, bytes / 1000 / ms }'; }
+
+# The same full backup of a pgbench database by `pgha backup` and by pgBackRest itself, alternating, with each
+# compression in a cluster of its own. The disk stands beside it: the data directory, read and thrown away.
+measure_backup() {
+    local kind file leader host bytes ours theirs disk stored _
+    echo "| full backup, pgbench scale $scale | \`pgha backup\` | \`pgbackrest backup\` by hand | ratio | stored | reading the data alone |"
+    echo "|---|---:|---:|---:|---:|---:|"
+    for kind in gz lz4 zst; do
+        say "backup, $kind"
+        file=$work/$kind.toml
+        printf '[backup]\ncompression = "%s"\n' "$kind" > "$file"
+        new_cluster -f "$file"
+        leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
+        host=$(docker ps -q --filter "label=pgha.instance=$instance" --filter label=pgha.role=backup)
+        docker exec "$leader" pgbench -i -q -s "$scale" postgres >> "$log" 2>&1
+        docker exec "$leader" psql -qc checkpoint >> "$log" 2>&1
+        ours='' theirs='' disk=''
+        for _ in $(seq "$runs"); do
+            disk+=" $(took docker exec "$leader" sh -c 'cat /pgdata/*/base/*/* > /dev/null')"
+            theirs+=" $(took docker exec "$host" pgbackrest --stanza=pgha_db --type=full backup)"
+            ours+=" $(took "$PGHA" backup "bench-$instance" --type full)"
+        done
+        bytes=$(of_backup copied_bytes) stored=$(of_backup repository_bytes)
+        # Lists of numbers are words.
+        # shellcheck disable=SC2046,SC2086
+        set -- $(summary $ours) $(summary $theirs) $(summary $disk)
+        echo "| $kind | $(rate "$bytes" "$2") | $(rate "$bytes" "$5") | $(awk -v a="$2" -v b="$5" 'BEGIN { printf "%.2f", a / b }')" \
+            "| $(awk -v b="$stored" 'BEGIN { printf "%.0f MB", b / 1e6 }') | $(rate "$bytes" "$8") |"
+        remove "$instance"
+    done
+}
+
 wanted() { [ "$only" = all ] || [ "$only" = "$1" ]; }
 
 report() {
     echo "$(date +%F), $(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) of memory," \
         "Docker $(docker version -f '{{.Server.Version}}'), Compose $("${compose[@]}" version --short)," \
         "$("$PGHA" --version); load at the start $(cut -d ' ' -f 1 /proc/loadavg)."
-    if wanted up || wanted status || wanted plan; then
+    if wanted up || wanted status || wanted plan || wanted restore; then
         echo
         times_header
         if wanted up; then measure_up; fi
         if wanted status; then measure_status; fi
         if wanted plan; then measure_plan; fi
+        if wanted restore; then measure_restore; fi
     fi
     if wanted size; then echo; measure_size; fi
     if wanted scaling; then echo; measure_scaling; fi
+    if wanted backup; then echo; measure_backup; fi
 }
 
 # Not through a pipe: `instance` must be this shell's.

@@ -162,7 +162,7 @@ for latency in 100 1 100 1 100 1 100 1 100 1; do
     wait $!
     effects_ms+=" $(docker exec "$a" cat /tmp/pings | sed -n 's/^\[\([0-9.]*\)\].*time=\([0-9.]*\) ms/\1 \2/p' |
         awk -v asked="$asked" -v new="$latency" '{ sent = $1 - $2 / 1000 }
-            (new > 50) == ($2 > 50) && sent > asked { printf "%.1f\n", (sent - asked) * 1000; exit }')"
+            !felt && (new > 50) == ($2 > 50) && sent > asked { printf "%.1f\n", (sent - asked) * 1000; felt = 1 }')"
 done
 effect_ms=$(tr ' ' '\n' <<< "$effects_ms" | sort -n | tail -n 1)
 

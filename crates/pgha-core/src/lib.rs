@@ -6,6 +6,7 @@
 //!
 //! This crate never reads a clock, the environment, a file or a socket, and never starts a process.
 
+pub mod backup_run;
 pub mod connect;
 pub mod estimate;
 pub mod lint;
@@ -15,10 +16,14 @@ pub mod placement;
 pub mod plan;
 pub mod ready;
 pub mod render;
+pub mod repository;
+pub mod restore;
+pub mod schedule;
 pub mod spec;
 pub mod status;
 pub mod survival;
 pub mod svg;
 pub mod topology;
 pub mod tuning;
+pub mod wal;
 pub mod wan;

@@ -1,6 +1,6 @@
 //! What a database administrator should be told about a spec before anything runs.
 //!
-//! [`check`] says everything at once, as [`Finding`]s. The first stage (`range`, `links`) looks at
+//! [`check`] says everything at once, as [`Finding`]s. The first stage (`range`, `links`, `backup`) looks at
 //! numbers and names alone; where it finds no number that no topology can have, the second
 //! (`placement`, `operation`) works out the topology and looks at that. So nothing is ever
 //! computed, or allocated, for absurd numbers.
@@ -8,6 +8,7 @@
 //! An error stops, a warning is something to think about, an info explains. The lint knows nothing
 //! of the host; [`crate::estimate`] compares needs with what a host has.
 
+mod backup;
 mod links;
 mod operation;
 mod placement;
@@ -88,6 +89,7 @@ pub fn check(spec: &Spec) -> Vec<Finding> {
     let mut findings = range::counts(spec);
     let is_possible = findings.is_empty();
     findings.extend(range::words(spec));
+    findings.extend(backup::check(&spec.backup));
     let links = links::check(spec, is_possible);
     if is_possible {
         let topology = Topology::new(spec.clone(), 1);

@@ -23,6 +23,18 @@ pub const STANZA_FILES: [&str; 2] = [
     "/pgha/pgbackrest/backup/pgha_db/backup.info",
     "/pgha/pgbackrest/archive/pgha_db/archive.info",
 ];
+/// Folder of the first repository with a folder for each backup, on the backup host.
+pub const BACKUPS_DIR: &str = "/pgha/pgbackrest/backup/pgha_db";
+/// The file that a complete backup has in its folder.
+pub const BACKUP_MANIFEST: &str = "backup.manifest";
+/// What the leader is asked about its archive; it answers with an [`Archiver`] in JSON.
+pub const ARCHIVER_SQL: &str = "select json_build_object(\
+    'last_archived_wal', last_archived_wal, 'last_failed_wal', last_failed_wal, \
+    'failed_count', failed_count, 'current_wal', pg_walfile_name(pg_current_wal_lsn()), \
+    'last_archived_age_s', floor(extract(epoch from clock_timestamp() - last_archived_time)), \
+    'last_failed_age_s', floor(extract(epoch from clock_timestamp() - last_failed_time)), \
+    'counted_for_s', floor(extract(epoch from clock_timestamp() - stats_reset))) \
+    from pg_stat_archiver";
 /// Longest part of an answer that is quoted in an error text, in characters.
 const QUOTE_MAX_CHARS: usize = 200;
 
@@ -63,6 +75,9 @@ pub struct SiteObservation {
     pub etcd: Vec<EtcdObservation>,
     /// Whether the stanza exists; only a probe on the backup host knows.
     pub stanza: Option<bool>,
+    /// Names of the complete backups of the first repository; only a probe on the backup host knows.
+    #[serde(default)]
+    pub backups: Option<Vec<String>>,
 }
 
 impl SiteObservation {
@@ -193,6 +208,34 @@ pub struct DcsMember {
     pub role: String,
     /// Its state, as it was.
     pub state: String,
+}
+
+/// What the leader says of its archive (`pg_stat_archiver`). Ages are by its own clock, in seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Archiver {
+    /// The last file that was archived.
+    pub last_archived_wal: Option<String>,
+    /// How long ago.
+    pub last_archived_age_s: Option<u64>,
+    /// The last file that was not.
+    pub last_failed_wal: Option<String>,
+    /// How long ago that failed last.
+    pub last_failed_age_s: Option<u64>,
+    /// Attempts that failed.
+    pub failed_count: u64,
+    /// The segment that is written to.
+    pub current_wal: Option<String>,
+    /// For how long it counts.
+    pub counted_for_s: Option<u64>,
+}
+
+/// Reads the leader's answer to [`ARCHIVER_SQL`].
+///
+/// # Errors
+/// When it is something else.
+pub fn archiver(printed: &[u8]) -> Result<Archiver, String> {
+    serde_json::from_slice(printed).map_err(|e| format!("no count ({e}): {}", quote(printed)))
 }
 
 /// Reads Patroni's answer to `GET /patroni`.

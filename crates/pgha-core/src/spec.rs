@@ -43,6 +43,8 @@ pub struct Spec {
     pub placement: PlacementRule,
     /// How pgBackRest reaches the other side.
     pub backup_transport: BackupTransport,
+    /// How backups and the archive are kept.
+    pub backup: BackupSpec,
     /// What holds for the distances between sites as a whole.
     pub wan: WanSpec,
     /// What is asked of the links between two sites; see [`crate::wan::asked`].
@@ -85,6 +87,10 @@ macro_rules! choice {
         }
     };
 }
+
+mod backup;
+
+pub use backup::{BackupSpec, Compression, Encryption, Repo2, UriStyle};
 
 /// A word that is none of the choices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,6 +166,7 @@ impl Default for Spec {
             timers: TimerPreset::default(),
             placement: PlacementRule::default(),
             backup_transport: BackupTransport::default(),
+            backup: BackupSpec::default(),
             wan: WanSpec::default(),
             links: Vec::new(),
         }
@@ -259,6 +266,8 @@ pub struct SpecV1 {
     placement: PlacementRule,
     #[serde(default)]
     backup_transport: BackupTransport,
+    #[serde(default)]
+    backup: BackupSpec,
     #[serde(default, skip_serializing_if = "WanV1::says_nothing")]
     wan: WanV1,
     #[serde(default, rename = "link", skip_serializing_if = "Vec::is_empty")]
@@ -294,6 +303,7 @@ impl TryFrom<SpecV1> for Spec {
             timers: file.timers,
             placement: file.placement,
             backup_transport: file.backup_transport,
+            backup: file.backup,
             wan: file.wan.try_into()?,
             links: links::sorted(file.links)?,
         })
@@ -315,6 +325,7 @@ impl From<&Spec> for SpecV1 {
             timers: spec.timers,
             placement: spec.placement,
             backup_transport: spec.backup_transport,
+            backup: spec.backup.clone(),
             wan: WanV1::from(&spec.wan),
             links: spec.links.iter().map(LinkV1::from).collect(),
         }

@@ -5,6 +5,7 @@
 //! before is never shown as if it still were. What could not be learned is absent, and a
 //! [`Problem`] says so. Nothing here asks anybody anything.
 
+mod archive;
 mod problems;
 
 use std::collections::BTreeMap;
@@ -12,10 +13,11 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
+use crate::observe::{Archiver, Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
 use crate::topology::{Member, Role, SiteKind, Topology};
 use crate::tuning::Synchronous;
 
+pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
 pub use problems::{LAG_MAX_BYTES, Problem, Severity};
 
 /// How the container of a member is, in the engine's words.
@@ -82,6 +84,10 @@ pub struct Observed {
     /// By name of the site: what its probe printed, or why there is no report. A site of which no
     /// container runs is not in here.
     pub sites: BTreeMap<String, Result<SiteObservation, String>>,
+    /// What the leader says of its archive, or why it says nothing; `None` where it was not asked.
+    pub archiver: Option<Result<Archiver, String>>,
+    /// When all this was observed, in seconds since 1970; `None` where nobody asks for ages.
+    pub now_s: Option<u64>,
 }
 
 /// A cluster as it is now.
@@ -105,6 +111,10 @@ pub struct ClusterView {
     pub quorum: Tally,
     /// Standbys whose acknowledgement each commit waits for, and how many the durability asks.
     pub acknowledging: Tally,
+    /// How the archive is; `null` where the leader did not say.
+    pub archive: Option<ArchiveView>,
+    /// How old the backups are; `null` where the backup host did not say.
+    pub backups: Option<BackupsView>,
     /// What is wrong or could not be learned, the worst first.
     pub problems: Vec<Problem>,
 }
@@ -271,6 +281,8 @@ impl ClusterView {
             acknowledging: acknowledging(topology, &members),
             members,
             etcd,
+            archive: known.archive(),
+            backups: known.backups(),
             problems: Vec::new(),
         };
         view.problems = problems::of(&known, &view);
@@ -492,6 +504,16 @@ impl<'a> Known<'a> {
     /// Whether the stanza exists, where the backup host could say.
     fn stanza_exists(&self) -> Option<bool> {
         self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?.stanza
+    }
+
+    fn archive(&self) -> Option<ArchiveView> {
+        self.leader()?;
+        Some(archive::archive(self.observed.archiver.as_ref()?.as_ref().ok()?))
+    }
+
+    fn backups(&self) -> Option<BackupsView> {
+        let report = self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?;
+        Some(archive::backups(report.backups.as_ref()?, self.observed.now_s))
     }
 
     fn router_view(&self) -> MemberView {

@@ -4,8 +4,11 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use pgha_core::render::{self, CONFIG_DIR, REPOSITORY_DIR, SSH_FILES, STANZA};
-use pgha_core::spec::BackupTransport;
+use pgha_core::render::{
+    self, CONFIG_DIR, REPOSITORY_DIR, REPOSITORY_KEY, REPOSITORY2_MOUNT, RepositorySecrets,
+    S3_FILES, SSH_FILES, STANZA,
+};
+use pgha_core::spec::{BackupTransport, Repo2};
 use pgha_core::topology::{Member, Role};
 
 use crate::files::{self, POSTGRES};
@@ -77,13 +80,34 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     network::give_up_network_rights()?;
     files::private_dir(REPOSITORY_DIR, POSTGRES)?;
     files::private_dir(CONFIG_DIR, POSTGRES)?;
+    let spec = &me.topology.spec;
+    if matches!(spec.backup.repo2, Some(Repo2::Posix { .. })) {
+        files::private_dir(&format!("{REPOSITORY2_MOUNT}/repository"), POSTGRES)?;
+    }
+    let wanted = render::repository_secrets(spec);
+    let read = |name: &str| match files::secret(name)? {
+        text if text.is_empty() => {
+            Err(format!("the secret {name} is empty: write it into its file"))
+        }
+        text => Ok(text),
+    };
+    let secrets = RepositorySecrets {
+        key: wanted.contains(&REPOSITORY_KEY).then(|| read(REPOSITORY_KEY)).transpose()?,
+        s3: if wanted.contains(&S3_FILES[0]) {
+            Some([read(S3_FILES[0])?, read(S3_FILES[1])?])
+        } else {
+            None
+        },
+    };
     let config = format!("{CONFIG_DIR}/pgbackrest.conf");
-    files::write(&config, &render::pgbackrest_host(&me.topology), POSTGRES)?;
+    files::write(&config, &render::pgbackrest_host(&me.topology, &secrets), POSTGRES)?;
     let main = prepare_transport(me, member, End::Host)?;
     let stanza =
         Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "create-stanza"]);
-    Supervisor { main: Some(main), outlive_main: false, others: vec![(stanza, WhenItEnds::Forget)] }
-        .run()
+    let schedule =
+        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "run-schedule"]);
+    let others = vec![(stanza, WhenItEnds::Forget), (schedule, WhenItEnds::Restart)];
+    Supervisor { main: Some(main), outlive_main: false, others }.run()
 }
 
 /// Creates the stanza as soon as there is a leader, however long that takes, and checks it.

@@ -76,3 +76,13 @@ pub(crate) fn remove_stale(path: &Path) -> Result<()> {
         Err(e) => Err(format!("cannot remove {}: {e}", path.display())),
     }
 }
+
+/// Removes a file, if it is there.
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {e}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -5,6 +5,7 @@
 //! user without any. The other verbs are helpers that run inside a member. It never talks to Docker.
 
 mod backup;
+mod backup_run;
 mod etcd;
 mod files;
 mod http;
@@ -13,6 +14,8 @@ mod network;
 mod patroni;
 mod postgres;
 mod probe;
+mod restore;
+mod schedule;
 mod supervise;
 mod wan;
 
@@ -31,14 +34,26 @@ fn main() -> ExitCode {
         "run" => run(),
         "probe" => Identity::from_environment().and_then(|me| probe::run(&me)),
         "create-stanza" => backup::create_stanza(),
+        "backup" => backup_run::run(&arguments()),
+        "schedule" => schedule::keep(&arguments()),
+        "run-schedule" => schedule::run(),
         "replica-from-backup" => postgres::replica_from_backup(),
         "settle" => postgres::settle(),
         "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
         "wan-control" => wan::relay(),
         "round-trips" => Identity::from_environment().and_then(|me| wan::round_trips(&me)),
-        _ => Err("usage: pgha-node run | probe | create-stanza | replica-from-backup | settle | \
-                  wan-engine | wan-control | round-trips"
-            .to_owned()),
+        "repository" => restore::report::print_repository().map(|()| ExitCode::SUCCESS),
+        "restoreme" => restore::restoreme::ask(),
+        "restoreme-now" => restore::restoreme::now(),
+        "restore" => restore::run(&arguments()),
+        "look" => restore::look::run(&arguments()),
+        "look-restore" => restore::look::restore(&arguments()),
+        _ => {
+            Err("usage: pgha-node run | probe | create-stanza | backup | schedule | run-schedule \
+                  | replica-from-backup | settle | repository | restoreme | restore STEP \
+                  | wan-engine | wan-control | round-trips"
+                .to_owned())
+        }
     };
     match done {
         Ok(code) => code,
@@ -47,6 +62,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What stands behind the verb.
+fn arguments() -> Vec<String> {
+    std::env::args().skip(2).collect()
 }
 
 /// Does the work of PID 1 for whichever member this is.
@@ -64,4 +84,11 @@ fn run() -> Result<ExitCode> {
 #[allow(clippy::print_stderr, reason = "standard error is the log of a container")]
 fn log(line: &str) {
     eprintln!("pgha-node: {line}");
+}
+
+/// Writes one line to standard output, for whoever has started this helper.
+fn say(line: &str) {
+    use std::io::Write as _;
+    // One who no longer reads has no use for the rest.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -34,6 +34,13 @@ fn parse_followers(answer: &str) -> BTreeMap<String, bool> {
         .collect()
 }
 
+/// The timeline on which this member leads; `None` where it does not.
+pub(crate) fn timeline_led_by(member: &Member) -> Option<u32> {
+    let answer = http::get(member.address, PATRONI_PORT, "primary")?;
+    let said: Value = serde_json::from_str(&answer).ok()?;
+    said["timeline"].as_u64().and_then(|timeline| u32::try_from(timeline).ok())
+}
+
 /// Whether the others can read in etcd that this replica streams from the leader on its timeline. The
 /// leader takes only such a replica for one that can acknowledge.
 pub(crate) fn is_known_to_stream(member: &Member) -> bool {

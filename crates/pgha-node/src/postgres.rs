@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use pgha_core::render::{self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SSH_PORT, STANZA, data_dir};
+use pgha_core::render::{
+    self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SPOOL_DIR, SSH_PORT, data_dir,
+};
+use pgha_core::restore::Holdings;
 use pgha_core::spec::BackupTransport;
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PGBACKREST_PORT, Role, Topology};
 use pgha_core::tuning::Synchronous;
@@ -15,6 +18,7 @@ use pgha_core::tuning::Synchronous;
 use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
+use crate::restore::{hold, report, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, http, network, patroni};
 
@@ -42,7 +46,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     network::give_up_network_rights()?;
 
     let data = data_dir(me.topology.spec.postgres);
-    for dir in [PGDATA_MOUNT, &data, CONFIG_DIR, SOCKET_DIR] {
+    for dir in [PGDATA_MOUNT, &data, SPOOL_DIR, CONFIG_DIR, SOCKET_DIR] {
         files::private_dir(dir, POSTGRES)?;
     }
     // The number in such a file may now be another process's, which Postgres would take for itself
@@ -65,7 +69,15 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         POSTGRES,
     )?;
     let server = backup::prepare_transport(me, member, End::Node)?;
+    if let Some(restore) = hold::held_by() {
+        return hold::supervisor(&restore, server)?.run();
+    }
     wait_for_etcd(me);
+    restoreme::install()?;
+    if let Some(asked_to_stop) = restoreme::run_where_asked()? {
+        return Ok(asked_to_stop);
+    }
+    hold::not_held()?;
     let settle = Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "settle"]);
     Supervisor {
         main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["patroni", &config])),
@@ -153,21 +165,11 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
     TcpStream::connect_timeout(&(host.address, port).into(), REPOSITORY_DEADLINE)
         .map_err(|e| format!("{} cannot be reached: {e}", host.name))?;
 
-    let pgbackrest = |more: &[&str]| {
-        let mut command = Command::new("/usr/bin/pgbackrest");
-        command.args([
-            &format!("--config={CONFIG_DIR}/pgbackrest.conf"),
-            &format!("--stanza={STANZA}"),
-        ]);
-        command.args(more);
-        command
-    };
-    let info = pgbackrest(&["--output=json", "--log-level-console=off", "info"])
-        .output()
-        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
-    if !has_backup(&info.stdout) {
-        return Err("there is no backup yet".to_owned());
-    }
+    let timeline = me.topology.of_role(Role::Postgres).find_map(patroni::timeline_led_by);
+    let repository = report::repository()?;
+    let repository =
+        Holdings::parse(repository.to_string().as_bytes()).map_err(|e| e.to_string())?;
+    let backup = usable_backup(&repository, timeline)?;
     // What a failed attempt left would be taken for files to keep.
     let data = data_dir(me.topology.spec.postgres);
     for entry in fs::read_dir(&data).map_err(|e| format!("cannot read {data}: {e}"))?.flatten() {
@@ -176,30 +178,53 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
             if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         removed.map_err(|e| format!("cannot remove {}: {e}", path.display()))?;
     }
-    let done =
-        pgbackrest(&["restore"]).status().map_err(|e| format!("cannot run pgbackrest: {e}"))?;
+    let done = hold::pgbackrest()
+        .args([&format!("--set={backup}"), "restore"])
+        .status()
+        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
     Ok(if done.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether `pgbackrest info --output=json` lists a backup.
-fn has_backup(info: &[u8]) -> bool {
-    let stanzas: serde_json::Value = serde_json::from_slice(info).unwrap_or_default();
-    stanzas
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|stanza| stanza["backup"].as_array().is_some_and(|list| !list.is_empty()))
+/// The newest backup from which a replica can follow the leader's timeline. After a restore to an earlier
+/// point there are newer ones, of a part of history that the leader does not have.
+fn usable_backup(repository: &Holdings, timeline: Option<u32>) -> Result<String> {
+    if repository.backups.is_empty() {
+        return Err("there is no backup yet".to_owned());
+    }
+    let timeline = timeline.or_else(|| repository.newest_timeline()).unwrap_or(1);
+    let lineage = repository.lineage(timeline).map_err(|e| e.to_string())?;
+    let backup = repository.newest_on(&lineage);
+    let backup = backup.ok_or(format!("no backup is on the history of timeline {timeline}"))?;
+    Ok(backup.label.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn repository(history: &str) -> Holdings {
+        let report = format!(
+            r#"{{"info": [{{"name": "pgha_db", "status": {{"code": 0, "message": "ok"}},
+            "db": [{{"id": 1, "repo-key": 1, "system-id": 1, "version": "17"}}],
+            "backup": [{{"database": {{"id": 1, "repo-key": 1}}, "type": "full",
+            "label": "20260101-000000F", "lsn": {{"start": "0/4000028", "stop": "0/4000100"}},
+            "timestamp": {{"start": 1, "stop": 1}},
+            "info": {{"size": 1, "delta": 1, "repository": {{"delta": 1}}}},
+            "archive": {{"start": "000000010000000000000004", "stop": "000000010000000000000004"}}}}]}}],
+            "histories": {{"2": "{history}"}}}}"#
+        );
+        Holdings::parse(report.as_bytes()).expect("a report")
+    }
+
     #[test]
-    fn an_empty_or_broken_listing_has_no_backup() {
-        assert!(has_backup(br#"[{"backup":[{"label":"20260101-000000F"}]}]"#));
-        for without in [&br#"[{"backup":[]}]"#[..], b"[]", b"", b"oops", b"{}"] {
-            assert!(!has_backup(without));
+    fn a_replica_is_made_only_from_a_backup_that_the_leader_has_in_its_history() {
+        let (after, before) = (repository("1\\t0/4000100\\t"), repository("1\\t0/4000000\\t"));
+        assert_eq!(usable_backup(&after, Some(2)).as_deref(), Ok("20260101-000000F"));
+        assert_eq!(usable_backup(&before, Some(1)).as_deref(), Ok("20260101-000000F"));
+        for (repository, timeline) in [(&before, Some(2)), (&before, None), (&after, Some(3))] {
+            assert!(usable_backup(repository, timeline).is_err());
         }
+        let none = usable_backup(&Holdings::default(), Some(1)).expect_err("nothing");
+        assert_eq!(none, "there is no backup yet");
     }
 }

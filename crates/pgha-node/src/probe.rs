@@ -97,6 +97,7 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         postgres: Vec::new(),
         etcd: Vec::new(),
         stanza: (me.role == Role::Backup).then(stanza_exists),
+        backups: (me.role == Role::Backup).then(complete_backups),
     };
     for member in site {
         let name = member.name.clone();
@@ -219,6 +220,19 @@ fn request(
 
 fn stanza_exists() -> bool {
     observe::STANZA_FILES.iter().all(|file| Path::new(file).exists())
+}
+
+/// Names of the folders that hold a whole backup.
+fn complete_backups() -> Vec<String> {
+    let entries = std::fs::read_dir(observe::BACKUPS_DIR).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| {
+            // `latest` is a link to one of them.
+            entry.file_type().is_ok_and(|kind| kind.is_dir())
+                && entry.path().join(observe::BACKUP_MANIFEST).exists()
+        })
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
 }
 
 #[cfg(test)]

@@ -95,6 +95,18 @@ impl Supervisor {
     /// The exit code is the main process's where it was asked to stop. Where it ended by itself the
     /// code is its own if that is not zero, and 1 otherwise.
     pub(crate) fn run(self) -> Result<ExitCode> {
+        self.run_to_end().map(|(code, _)| code)
+    }
+
+    /// As [`Supervisor::run`], for what comes before the member's own processes: the code to end with
+    /// where the member was asked to stop meanwhile.
+    pub(crate) fn run_first(self) -> Result<Option<ExitCode>> {
+        let (code, asked_to_stop) = self.run_to_end()?;
+        Ok(asked_to_stop.then_some(code))
+    }
+
+    /// The exit code, and whether a signal asked for the end.
+    fn run_to_end(self) -> Result<(ExitCode, bool)> {
         let mut signals =
             Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM])
                 .map_err(|e| format!("cannot handle signals: {e}"))?;
@@ -110,11 +122,11 @@ impl Supervisor {
                 }
             };
             if let Some(code) = ended {
-                return Ok(code);
+                return Ok((code, running.asked_to_stop));
             }
             running.start_what_is_due()?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok((ExitCode::SUCCESS, true))
     }
 }
 

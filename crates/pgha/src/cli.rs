@@ -6,7 +6,8 @@ pub(crate) mod wan;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pgha_core::spec::{BackupTransport, Durability, PlacementRule, TimerPreset};
+use pgha_core::repository::BackupType;
+use pgha_core::spec::{BackupTransport, Durability, PlacementRule, Repo2, TimerPreset};
 use pgha_core::wan::preset::WanPreset;
 
 /// A true multi-data-center PostgreSQL cluster on one machine.
@@ -54,6 +55,14 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Open psql on the cluster
     Psql(Psql),
+    /// Make a backup; check, verify, expire or schedule backups
+    Backup(Backup),
+    /// List the backups of a cluster
+    Backups(Backups),
+    /// Name this moment on the leader, so that a restore can aim at it
+    RestorePoint(RestorePoint),
+    /// Put the whole cluster back to an earlier state, or to the latest, from its backups
+    Restore(Restore),
     /// Show a member's log
     Logs(Logs),
     /// Run a command in a member
@@ -106,6 +115,9 @@ pub(crate) struct SpecArgs {
     /// Transport of pgBackRest: tls or ssh [default: tls]
     #[arg(long, value_name = "KIND")]
     pub(crate) backup_transport: Option<BackupTransport>,
+    /// A second repository: posix, or posix:PATH for a folder of this machine; S3 in the file [default: none]
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) repo2: Option<Repo2>,
     /// Distance between any two sites: lan, metro, continental or global [default: none]
     #[arg(long, value_name = "PRESET")]
     pub(crate) wan_preset: Option<WanPreset>,
@@ -307,6 +319,244 @@ pub(crate) struct Psql {
     /// Arguments for psql
     #[arg(last = true, value_name = "PSQL ARGUMENTS")]
     pub(crate) arguments: Vec<String>,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  pgha backup demo\n  \
+        pgha backup demo --type full --annotate why='before the upgrade'\n  \
+        pgha backup verify demo\n  \
+        pgha backup schedule demo \"0 1 * * 0 full; 0 1 * * 1-6 incr\"\n\n\
+        A cluster that is named like one of the commands is given with its number: `pgha backup check-1`."
+)]
+pub(crate) struct Backup {
+    #[command(subcommand)]
+    pub(crate) action: Option<BackupAction>,
+    #[command(flatten)]
+    pub(crate) make: BackupMake,
+}
+
+/// Arguments of `backup` without a command.
+#[derive(Debug, Args)]
+pub(crate) struct BackupMake {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// full, diff (what changed since the last full one) or incr (since the last) [default: incr]
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<BackupType>,
+    /// Write a note on the backup; may be given several times
+    #[arg(long = "annotate", value_name = "KEY=VALUE", value_parser = annotation)]
+    pub(crate) annotations: Vec<String>,
+    /// The repository to make it in, 1 or 2
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=2))]
+    pub(crate) repo: u32,
+    /// Print the new backup as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn annotation(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() && !text.contains(char::is_control) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("a key and a value on one line: why=upgrade".to_owned()),
+    }
+}
+
+/// What can be done about backups besides making one.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupAction {
+    /// Test the way from the leader to the repository with a segment of WAL
+    #[command(after_help = "Example:\n  pgha backup check demo")]
+    Check(BackupOf),
+    /// Read every file of the repository, and check it against its checksum
+    #[command(after_help = "Example:\n  pgha backup verify demo && echo sound")]
+    Verify(BackupOf),
+    /// Remove backups and WAL that are past their time by the cluster's settings
+    #[command(after_help = "Example:\n  pgha backup expire demo --dry-run")]
+    Expire(BackupExpire),
+    /// Have the backup host make backups by itself, or show when it does
+    Schedule(BackupSchedule),
+}
+
+/// The cluster that is meant.
+#[derive(Debug, Args)]
+pub(crate) struct BackupOf {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+}
+
+/// Arguments of `backup expire`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupExpire {
+    #[command(flatten)]
+    pub(crate) of: BackupOf,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `backup schedule`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "pgha backup schedule [OPTIONS] [NAME] [SCHEDULE]",
+    after_help = "Examples:\n  pgha backup schedule demo \"0 1 * * 0 full; 0 1 * * 1-6 incr\"\n  \
+        pgha backup schedule demo            show it, and what is next\n  \
+        pgha backup schedule demo --clear\n\n\
+        An entry is minute, hour, day, month, day of the week as in cron, and a type. Times are UTC."
+)]
+pub(crate) struct BackupSchedule {
+    /// The cluster, and the entries of the schedule, separated by semicolons
+    #[arg(value_name = "NAME | SCHEDULE", num_args = 0..=2)]
+    pub(crate) words: Vec<String>,
+    /// Show the schedule, which is also what happens without one
+    #[arg(long, conflicts_with = "clear")]
+    pub(crate) show: bool,
+    /// Make no more backups by schedule
+    #[arg(long)]
+    pub(crate) clear: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `backups`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha backups demo\n  \
+    pgha backups demo --json | jq -r '.backups[-1].label'")]
+pub(crate) struct Backups {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `restore-point`.
+#[derive(Debug, Args)]
+#[command(
+    allow_missing_positional = true,
+    after_help = "Examples:\n  pgha restore-point before_upgrade\n  \
+        pgha restore-point demo before_upgrade"
+)]
+pub(crate) struct RestorePoint {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// What to call this moment, at most 63 bytes
+    #[arg(value_name = "POINT", required = true)]
+    pub(crate) point: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pgha restore demo --latest --dry-run                     what would be done\n  \
+    pgha restore demo --time '2026-11-23 10:00:00+00'        before the table was dropped\n  \
+    pgha restore demo --name before-the-upgrade --yes        a restore point\n  \
+    pgha restore demo                                        goes on after an interruption\n  \
+    pgha restore demo --abort                                puts the old data back\n  \
+    pgha restore demo --latest --into copy                   a fresh cluster beside it")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Restore {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: RestoreTarget,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
+    /// Do not keep the old data meanwhile: quicker and smaller, and there is no way back
+    #[arg(long, conflicts_with = "keep_old")]
+    pub(crate) discard_old: bool,
+    /// Leave the old data on the nodes' volumes after the end
+    #[arg(long)]
+    pub(crate) keep_old: bool,
+    /// Restore into a fresh cluster of this name beside it, and leave this one as it is
+    #[arg(long, value_name = "NEWNAME", conflicts_with_all = ["abort", "discard_old", "keep_old"])]
+    pub(crate) into: Option<String>,
+    /// Restore into one container of this name for looking at, and leave the cluster as it is
+    #[arg(long, value_name = "N", conflicts_with_all = ["abort", "discard_old", "keep_old", "into"], value_parser = look_name)]
+    pub(crate) node: Option<String>,
+    /// The compose file of the fresh cluster [default: ./NEWNAME/docker-compose.yaml]
+    #[arg(short = 'o', long, value_name = "FILE", requires = "into")]
+    pub(crate) output: Option<PathBuf>,
+    /// The instance number of the fresh cluster [default: the lowest that is free]
+    #[arg(long, value_name = "N", requires = "into", value_parser = clap::value_parser!(u32).range(1..=9999))]
+    pub(crate) instance: Option<u32>,
+    /// Give up a restore that was interrupted: put the old data back
+    #[arg(long, conflicts_with_all = ["dry_run", "latest", "time", "lsn", "xid", "name", "set", "timeline"])]
+    pub(crate) abort: bool,
+    /// Print JSON: the plan with --dry-run, else what was done
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) wait: RestoreWait,
+}
+
+/// A part of a container's name.
+fn look_name(text: &str) -> Result<String, String> {
+    let fits = (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("a number, or a word of a to z and 0 to 9".to_owned())
+    }
+}
+
+/// Where a restore ends.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Target")]
+pub(crate) struct RestoreTarget {
+    /// To the end of the WAL
+    #[arg(long)]
+    pub(crate) latest: bool,
+    /// To a time, with its zone: '2026-11-23 10:00:00+00'
+    #[arg(long, value_name = "TIME")]
+    pub(crate) time: Option<String>,
+    /// To a position in WAL, such as 0/3000148
+    #[arg(long, value_name = "LSN")]
+    pub(crate) lsn: Option<String>,
+    /// To the commit of a transaction
+    #[arg(long, value_name = "XID")]
+    pub(crate) xid: Option<String>,
+    /// To a restore point
+    #[arg(long, value_name = "POINT")]
+    pub(crate) name: Option<String>,
+    /// From this backup; alone: to the moment that it ended [default: the newest before the target]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) set: Option<String>,
+    /// Along this timeline [default: the cluster's own]
+    #[arg(long, value_name = "N")]
+    pub(crate) timeline: Option<u32>,
+    /// With what happened at exactly the target [default]
+    #[arg(long, conflicts_with = "exclusive")]
+    pub(crate) inclusive: bool,
+    /// Without what happened at exactly the target
+    #[arg(long)]
+    pub(crate) exclusive: bool,
+}
+
+/// How long a restore waits for what takes no longer on a well cluster.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreWait {
+    /// Seconds to wait for the new leader, and for the replicas; copying and replaying take their time
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) timeout: u64,
 }
 
 /// Arguments of `logs`.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bollard::query_parameters::UploadToContainerOptions;
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -170,6 +171,65 @@ impl Engine {
         Ok(())
     }
 
+    /// Runs a command in a running container as the user postgres, however long that takes, and hands
+    /// over each line of its standard output as it comes.
+    ///
+    /// # Errors
+    /// When the container is not running or stops meanwhile, and when the command fails: with what it
+    /// wrote to standard error.
+    pub(crate) async fn exec_step(
+        &self,
+        container: &str,
+        argv: &[&str],
+        mut each: impl FnMut(&str),
+    ) -> Result<()> {
+        let shown = argv.iter().take(4).copied().collect::<Vec<_>>().join(" ");
+        let what = || format!("`{shown}` failed in {container}");
+        let exec = self.api.create_exec(container, exec_options(argv, PROBE_USER)).await;
+        let exec = exec.or_fail(what())?.id;
+        let started = self.api.start_exec(&exec, Some(StartExecOptions::default())).await;
+        let StartExecResults::Attached { mut output, .. } = started.or_fail(what())? else {
+            return Ok(());
+        };
+        let (mut pending, mut stderr) = (Vec::new(), Vec::new());
+        while let Some(piece) = output.next().await {
+            match piece.or_fail(what())? {
+                LogOutput::StdOut { message } => pending.extend_from_slice(&message),
+                LogOutput::StdErr { message } => stderr.extend_from_slice(&message),
+                LogOutput::Console { .. } | LogOutput::StdIn { .. } => {}
+            }
+            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+                each(String::from_utf8_lossy(&pending[..end]).trim_end());
+                pending.drain(..=end);
+            }
+        }
+        let code = self.api.inspect_exec(&exec).await.or_fail(what())?.exit_code;
+        if code == Some(0) {
+            return Ok(());
+        }
+        let stderr = String::from_utf8_lossy(&stderr);
+        let why = stderr.trim().trim_start_matches("pgha-node: failed: ");
+        let why = if why.is_empty() { "the container stopped meanwhile" } else { why };
+        Err(Error::failed(what()).because(why))
+    }
+
+    /// Puts a small file of the user postgres into a folder of a container, running or not.
+    ///
+    /// # Errors
+    /// When the container or the folder is not there.
+    pub(crate) async fn put_file(
+        &self,
+        container: &str,
+        folder: &str,
+        name: &str,
+        text: &str,
+    ) -> Result<()> {
+        let options = UploadToContainerOptions { path: folder.to_owned(), ..Default::default() };
+        let tar = bollard::body_full(tar_of(name, text.as_bytes()).into());
+        let what = format!("cannot write {folder}/{name} in {container}");
+        self.api.upload_to_container(container, Some(options), tar).await.or_fail(what)
+    }
+
     async fn run(
         &self,
         container: &str,
@@ -194,6 +254,31 @@ impl Engine {
         }
         Ok(printed)
     }
+}
+
+/// A tar archive of one file of the user postgres, readable for all, which is what the engine takes.
+fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
+    const BLOCK: usize = 512;
+    let mut header = [0; BLOCK];
+    let mut put =
+        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    put(100, "0000644");
+    put(108, &format!("{:07o}", 999));
+    put(116, &format!("{:07o}", 999));
+    put(124, &format!("{:011o}", content.len()));
+    put(136, &format!("{:011o}", 0));
+    put(156, "0");
+    put(257, "ustar");
+    put(263, "00");
+    // The sum is taken with its own field as spaces.
+    put(148, "        ");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut tar = header.to_vec();
+    tar.extend_from_slice(content);
+    tar.resize(tar.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
+    tar
 }
 
 fn exec_options<'a>(argv: &[&'a str], user: &'a str) -> CreateExecOptions<&'a str> {

@@ -16,6 +16,8 @@ mod images;
 mod member;
 mod observe;
 mod progress;
+mod repository;
+mod restore;
 mod screen;
 mod secrets;
 mod waiting;
@@ -43,6 +45,10 @@ async fn main() -> ExitCode {
         Command::Wan(args) => command::wan::run(&args).await,
         Command::Connect(args) => command::connect::run(&args).await,
         Command::Psql(args) => command::psql::run(&args).await,
+        Command::Restore(args) => command::restore::run(&args).await,
+        Command::Backup(args) => command::backup::run(&args).await,
+        Command::Backups(args) => command::backups::run(&args).await,
+        Command::RestorePoint(args) => command::restore_point::run(&args).await,
         Command::Logs(args) => command::logs::run(&args).await,
         Command::Exec(args) => command::exec::run(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,

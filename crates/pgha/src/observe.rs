@@ -5,10 +5,10 @@
 //! passed over for the next one.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use pgha_core::observe::{Deadlines, SiteObservation};
+use pgha_core::observe::{self, Deadlines, SiteObservation};
 use pgha_core::status::{ClusterView, ContainerState, Observed};
 use pgha_core::topology::{Member, Role, Site, Topology};
 use tokio::sync::watch;
@@ -30,6 +30,8 @@ const WATCH_RETRY: Duration = Duration::from_millis(300);
 /// What an exec may take beyond the probe's own deadline. One takes 50 to 100 ms on an idle host;
 /// a host that is bringing a cluster up is not idle.
 const EXEC_ALLOWANCE: Duration = Duration::from_secs(2);
+/// How long the leader may take to say how its archive is.
+const ARCHIVER_DEADLINE: Duration = Duration::from_secs(2);
 /// How many members of a site are tried.
 const ATTEMPTS_MAX: usize = 3;
 
@@ -41,25 +43,50 @@ type Report = Result<SiteObservation, String>;
 /// # Errors
 /// When the cluster has no topology; what cannot be learned is in the view and no error.
 pub(crate) async fn view(engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
+    let (topology, observed) = observe(engine, cluster).await?;
+    Ok(ClusterView::new(topology, &observed))
+}
+
+/// As [`view`], and asks the leader about its archive, which takes one more exec, and at the same
+/// time as the probes the router about its links, which takes one more and no time.
+///
+/// # Errors
+/// As [`view`].
+pub(crate) async fn whole_view(engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
+    let (seen, links) = tokio::join!(observe(engine, cluster), wan::problem(engine, cluster));
+    let (topology, mut observed) = seen?;
+    let mut view = ClusterView::new(topology, &observed);
+    if let Some(leader) = &view.leader {
+        let psql = ["psql", "-XAtq", "-d", "postgres", "-c", observe::ARCHIVER_SQL];
+        let printed = engine.exec_stdout(leader, &psql, ARCHIVER_DEADLINE).await;
+        observed.archiver = Some(match printed {
+            Ok(printed) => observe::archiver(&printed),
+            Err(error) => Err(error.cause().to_owned()),
+        });
+        view = ClusterView::new(topology, &observed);
+    }
+    view.add(links);
+    Ok(view)
+}
+
+async fn observe<'a>(engine: &Engine, cluster: &'a Cluster) -> Result<(&'a Topology, Observed)> {
     let topology = cluster.topology()?;
     let sites = join_all(topology.sites.iter().map(async |site| {
         let report = observe_site(engine, cluster, topology, site).await?;
         Some((site.name.clone(), report))
     }));
-    // The router is asked at the same time, so that this costs a program more and no time.
-    let (sites, links) = tokio::join!(sites, wan::problem(engine, cluster));
-    let mut view = conclude(cluster, topology, sites.into_iter().flatten().collect());
-    view.add(links);
-    Ok(view)
+    Ok((topology, observed(cluster, sites.await.into_iter().flatten().collect())))
 }
 
-fn conclude(
-    cluster: &Cluster,
-    topology: &Topology,
-    sites: BTreeMap<String, Report>,
-) -> ClusterView {
-    let (containers, networks) = (cluster.containers.clone(), cluster.networks.clone());
-    ClusterView::new(topology, &Observed { containers, networks, sites })
+fn observed(cluster: &Cluster, sites: BTreeMap<String, Report>) -> Observed {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    Observed {
+        containers: cluster.containers.clone(),
+        networks: cluster.networks.clone(),
+        sites,
+        archiver: None,
+        now_s: now.ok().map(|since| since.as_secs()),
+    }
 }
 
 /// Reports that keep coming from one probe in each site.
@@ -106,7 +133,7 @@ impl Watch {
                 self.feeds.insert(site.name.clone(), Feed::start(engine, &member.name, last));
             }
         }
-        Ok(conclude(cluster, topology, sites))
+        Ok(ClusterView::new(topology, &observed(cluster, sites)))
     }
 }
 

@@ -6,6 +6,8 @@
 //! ├── replicator, rewinder       passwords of the users of replication and of pg_rewind
 //! ├── patroni                    password of Patroni's REST API
 //! ├── pgpass                     the superuser's, in the form that psql reads (PGPASSFILE)
+//! ├── repository-key             the key of pgBackRest's repositories
+//! ├── repo2-s3-key*              credentials of a second repository in S3; empty until the user fills them in
 //! ├── backup-*.crt, backup-*.key transport tls: authority, nodes, repository host
 //! └── ssh_*                      transport ssh: key of the user postgres, key of the servers
 //! ```
@@ -18,7 +20,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use pgha_core::render::{
-    BACKUP_COMMON_NAME, NODE_COMMON_NAME, NODE_PASSWORDS, SSH_FILES, TLS_FILES,
+    BACKUP_COMMON_NAME, NODE_COMMON_NAME, NODE_PASSWORDS, REPOSITORY_KEY, S3_FILES, SSH_FILES,
+    TLS_FILES, repository_secrets,
 };
 use pgha_core::spec::BackupTransport;
 use pgha_core::topology::{Role, Topology};
@@ -30,6 +33,8 @@ use crate::error::{OrFail, Result};
 
 /// Characters of a password: 32 letters and digits are 190 bits.
 const PASSWORD_LEN: usize = 32;
+/// Characters of the repository's key: 48 letters and digits are more than the 256 bits of AES.
+const KEY_LEN: usize = 48;
 /// Name of the file that psql reads the password from.
 const PGPASS: &str = "pgpass";
 
@@ -65,6 +70,16 @@ pub(crate) fn create(topology: &Topology, dir: &Path) -> Result<()> {
         let password = fs::read_to_string(dir.join("postgres")).or_fail(what())?;
         write(dir, PGPASS, &format!("*:*:*:postgres:{}", password.trim_end()))?;
     }
+    for name in repository_secrets(&topology.spec) {
+        if dir.join(name).exists() {
+            continue;
+        }
+        let text = match name {
+            REPOSITORY_KEY => Alphanumeric.sample_string(&mut rand::rng(), KEY_LEN),
+            _ => String::new(),
+        };
+        write(dir, name, &text)?;
+    }
     match topology.spec.backup_transport {
         // All or none: a certificate is of no use beside another authority, and members that run
         // keep the ones they were started with.
@@ -73,6 +88,13 @@ pub(crate) fn create(topology: &Topology, dir: &Path) -> Result<()> {
         BackupTransport::Ssh if SSH_FILES.iter().all(|name| dir.join(name).exists()) => Ok(()),
         BackupTransport::Ssh => create_ssh_keys(topology, dir),
     }
+}
+
+/// Files that the user has yet to fill in, in the folder of secrets.
+pub(crate) fn to_fill_in(topology: &Topology, dir: &Path) -> Vec<PathBuf> {
+    let wanted = repository_secrets(&topology.spec).into_iter().filter(|n| S3_FILES.contains(n));
+    let empty = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.trim().is_empty());
+    wanted.map(|name| dir.join(name)).filter(empty).collect()
 }
 
 /// An authority of this cluster alone, whose key is thrown away, and a certificate for each end.
@@ -161,7 +183,7 @@ mod tests {
             );
             let files = modes(&dir);
             assert!(files.iter().all(|(_, mode)| *mode == 0o600), "{files:?}");
-            let expected = 5 + match backup_transport {
+            let expected = 6 + match backup_transport {
                 BackupTransport::Tls => TLS_FILES.len(),
                 BackupTransport::Ssh => SSH_FILES.len(),
             };
@@ -179,5 +201,21 @@ mod tests {
         create(&topology, dir.path()).expect("secrets are made again");
         assert_eq!(read(), before);
         assert_eq!(before.trim_end().len(), PASSWORD_LEN);
+    }
+
+    #[test]
+    fn credentials_of_s3_wait_for_the_user_and_no_key_is_made_without_encryption() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let spec = Spec::from_toml(
+            "[backup]\nencryption = \"none\"\n[backup.repo2]\ntype = \"s3\"\nbucket = \"b\"\n\
+             endpoint = \"e\"\nregion = \"r\"\n",
+        );
+        let topology = Topology::new(spec.expect("a spec"), 1);
+        create(&topology, dir.path()).expect("secrets are made");
+        assert!(!dir.path().join(REPOSITORY_KEY).exists());
+        assert_eq!(to_fill_in(&topology, dir.path()).len(), 2);
+        fs::write(dir.path().join(S3_FILES[0]), "key").expect("a file");
+        create(&topology, dir.path()).expect("secrets are kept");
+        assert_eq!(to_fill_in(&topology, dir.path()), [dir.path().join(S3_FILES[1])]);
     }
 }

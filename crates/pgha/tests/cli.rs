@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 21] = [
     "plan",
     "generate",
     "build",
@@ -16,6 +16,10 @@ const VERBS: [&str; 17] = [
     "wan",
     "connect",
     "psql",
+    "backup",
+    "backups",
+    "restore-point",
+    "restore",
     "logs",
     "exec",
     "doctor",
@@ -24,7 +28,7 @@ const VERBS: [&str; 17] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 18] = [
+const DOCKER_VERBS: [&[&str]; 23] = [
     &["build"],
     &["stop"],
     &["start"],
@@ -40,6 +44,11 @@ const DOCKER_VERBS: [&[&str]; 18] = [
     &["wan", "watch"],
     &["connect"],
     &["psql"],
+    &["backup"],
+    &["backup", "verify", "demo"],
+    &["backup", "schedule", "0 1 * * 0 full"],
+    &["backups"],
+    &["restore-point", "demo", "before"],
     &["logs", "demo1-DC1"],
     &["exec", "demo1-DC1", "--", "true"],
     &["up"],
@@ -299,4 +308,22 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
+}
+
+#[test]
+fn bad_input_about_backups_is_refused_before_the_engine_is_asked() {
+    for (arguments, part) in [
+        (["backup", "--type", "whole"].as_slice(), "none of: full, diff, incr"),
+        (&["backup", "--annotate", "note"], "a key and a value"),
+        (&["backup", "--repo", "3"], "1..=2"),
+        (&["backup", "schedule", "60 1 * * * full"], "minute is `60`"),
+        (&["backup", "schedule", "0 1 * * 0 full", "--clear"], "leave one of them out"),
+        (&["restore-point", ""], "1 to 63 bytes"),
+        (&["up", "--repo2", "tape"], "posix:PATH"),
+    ] {
+        let output = pgha(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
 }

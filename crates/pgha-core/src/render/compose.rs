@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::render::{
-    ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR, SSH_FILES, STANZA, TLS_FILES,
-    data_dir, render,
+    ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_MOUNT, SSH_FILES, STANZA,
+    TLS_FILES, data_dir, render, repository_secrets,
 };
-use crate::spec::BackupTransport;
+use crate::spec::{BackupTransport, Repo2};
 use crate::topology::{HostChoices, Role, SiteKind, Topology};
 
 /// How the second line of every compose file of pgha starts; what tells it from anybody else's.
@@ -54,8 +54,10 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
         BackupTransport::Tls => (&TLS_FILES[..3], &[TLS_FILES[0], TLS_FILES[3], TLS_FILES[4]]),
         BackupTransport::Ssh => (&SSH_FILES, &SSH_FILES),
     };
+    let backup_secrets: Vec<&str> =
+        backup_keys.iter().copied().chain(repository_secrets(spec)).collect();
     let node_secrets: Vec<&str> = NODE_PASSWORDS.iter().chain(node_keys).copied().collect();
-    let mut all_secrets: Vec<&str> = node_secrets.iter().chain(backup_keys).copied().collect();
+    let mut all_secrets: Vec<&str> = node_secrets.iter().chain(&backup_secrets).copied().collect();
     all_secrets.sort_unstable();
     all_secrets.dedup();
 
@@ -86,6 +88,13 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
         .collect();
     assert_eq!(sites.len(), topology.sites.len(), "every site has a subnet");
 
+    let repo2 = match &spec.backup.repo2 {
+        Some(Repo2::Posix { path }) => json!({
+            "volume": format!("{}-repo2", topology.backup_host().name),
+            "mount": REPOSITORY2_MOUNT, "site": topology.external_site().name, "path": path,
+        }),
+        Some(Repo2::S3 { .. }) | None => json!(null),
+    };
     let images = Images::of(spec.postgres);
     render(
         include_str!("../../templates/docker-compose.yaml.j2"),
@@ -105,10 +114,11 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
                 "etcd": images.etcd, "postgres": images.postgres,
                 "backup": images.backup, "wan": images.wan,
             },
+            "repo2": repo2,
             "data_dir": data_dir(spec.postgres),
             "stanza": STANZA,
             "secrets_dir": secrets_dir,
-            "secrets": { "postgres": node_secrets, "backup": backup_keys },
+            "secrets": { "postgres": node_secrets, "backup": backup_secrets },
             "all_secrets": all_secrets,
         }),
     )

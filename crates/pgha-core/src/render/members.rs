@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::render::{
     BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
-    SCOPE, SSH_PORT, STANZA, data_dir, render,
+    REPOSITORY2_MOUNT, SCOPE, SPOOL_DIR, SSH_PORT, STANZA, data_dir, render,
 };
+use crate::spec::Repo2;
 use crate::status::LAG_MAX_BYTES;
 use crate::topology::{
     CLUSTER_NET, ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, PATRONI_PORT, PGBACKREST_PORT,
@@ -34,13 +35,31 @@ impl fmt::Debug for NodeSecrets {
     }
 }
 
+/// What the backup host's configuration needs to reach into its repositories.
+#[derive(Clone, Default)]
+pub struct RepositorySecrets {
+    /// The key that they are encrypted with; `None` where they are not.
+    pub key: Option<String>,
+    /// Access key and its secret, where the second repository is in S3.
+    pub s3: Option<[String; 2]>,
+}
+
+impl fmt::Debug for RepositorySecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RepositorySecrets { .. }")
+    }
+}
+
 /// What every template may use, and over it what one template needs besides.
 fn context(topology: &Topology, member: &Member, more: Value) -> Value {
     let mut all = json!({
         "member": { "name": member.name, "address": member.address },
         "site": topology.site(member.site).name,
         "stanza": STANZA,
-        "repository_dir": REPOSITORY_DIR,
+        "repositories": repositories(topology, None),
+        "backup": topology.spec.backup,
+        "level": topology.spec.backup.compression_level,
+        "spool_dir": SPOOL_DIR,
         "data_dir": data_dir(topology.spec.postgres),
         "major": topology.spec.postgres,
         "transport": topology.spec.backup_transport,
@@ -113,10 +132,37 @@ pub fn pgbackrest_node(topology: &Topology, member: &Member) -> String {
     )
 }
 
-/// `pgbackrest.conf` of the backup host.
-pub fn pgbackrest_host(topology: &Topology) -> String {
+/// Every repository with its number and place; for the host that of S3 too, with its credentials.
+fn repositories(topology: &Topology, s3_secrets: Option<&[String; 2]>) -> Value {
+    let first = json!({ "key": 1, "path": REPOSITORY_DIR, "s3": null });
+    let second = match &topology.spec.backup.repo2 {
+        None => return json!([first]),
+        // A folder below the mount: the mount itself may be a folder of the user's.
+        Some(Repo2::Posix { .. }) => {
+            json!({ "key": 2, "path": format!("{REPOSITORY2_MOUNT}/repository"), "s3": null })
+        }
+        Some(Repo2::S3 { bucket, endpoint, region, uri_style, port, verify_tls }) => {
+            let s3 = s3_secrets.map(|[key, key_secret]| {
+                json!({
+                    "bucket": bucket, "endpoint": endpoint, "region": region, "uri_style": uri_style,
+                    "port": port, "verify_tls": verify_tls, "key": key, "key_secret": key_secret,
+                })
+            });
+            json!({ "key": 2, "path": format!("/pgha/{}", topology.id), "s3": s3 })
+        }
+    };
+    json!([first, second])
+}
+
+/// `pgbackrest.conf` of the backup host. Holds the repository's key and credentials.
+pub fn pgbackrest_host(topology: &Topology, secrets: &RepositorySecrets) -> String {
     let nodes: Vec<_> = topology.of_role(Role::Postgres).map(|m| &m.name).collect();
-    let more = json!({ "nodes": nodes, "node_cn": NODE_COMMON_NAME });
+    let more = json!({
+        "nodes": nodes,
+        "node_cn": NODE_COMMON_NAME,
+        "cipher_pass": secrets.key,
+        "repositories": repositories(topology, secrets.s3.as_ref()),
+    });
     render(
         include_str!("../../templates/pgbackrest-host.conf.j2"),
         &context(topology, topology.backup_host(), more),
@@ -155,7 +201,7 @@ pub fn ssh_client_config() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{BackupTransport, Durability, Spec};
+    use crate::spec::{BackupSpec, BackupTransport, Compression, Durability, Spec, UriStyle};
     use serde_json::Value as Json;
 
     fn topology(spec: Spec) -> Topology {
@@ -241,12 +287,63 @@ mod tests {
             let etcd_member = topology.of_role(Role::Etcd).next().expect("an etcd member");
             let all = [
                 pgbackrest_node(&topology, &topology.members[0]),
-                pgbackrest_host(&topology),
+                pgbackrest_host(&topology, &RepositorySecrets::default()),
                 etcd(&topology, etcd_member),
                 sshd_config(&topology, &topology.members[0]),
                 ssh_client_config(),
             ];
             insta::assert_snapshot!(format!("files_{backup_transport}"), all.join("\n----\n"));
         }
+    }
+
+    #[test]
+    fn the_host_alone_has_key_and_credentials() {
+        let backup = BackupSpec {
+            retention_diff: Some(4),
+            retention_archive: Some(1),
+            compression: Compression::Lz4,
+            compression_level: Some(0),
+            archive_async: false,
+            repo2: Some(Repo2::S3 {
+                bucket: "shop".into(),
+                endpoint: "s3.example.com".into(),
+                region: "eu-west-1".into(),
+                uri_style: UriStyle::Path,
+                port: Some(9000),
+                verify_tls: false,
+            }),
+            ..BackupSpec::default()
+        };
+        let topology = topology(Spec { backup, ..Spec::default() });
+        let secrets = RepositorySecrets {
+            key: Some("the-key".into()),
+            s3: Some(["access".into(), "the-secret".into()]),
+        };
+        let host = pgbackrest_host(&topology, &secrets);
+        let node = pgbackrest_node(&topology, &topology.members[0]);
+        for hidden in ["the-key", "access", "the-secret"] {
+            assert!(host.contains(hidden) && !node.contains(hidden), "{hidden}");
+        }
+        insta::assert_snapshot!("repo2_s3", format!("{host}----\n{node}"));
+        assert_eq!(format!("{secrets:?}"), "RepositorySecrets { .. }");
+    }
+
+    #[test]
+    fn a_second_volume_is_encrypted_and_expired_like_the_first() {
+        let backup =
+            BackupSpec { repo2: Some(Repo2::Posix { path: None }), ..BackupSpec::default() };
+        let topology = topology(Spec { backup, ..Spec::default() });
+        let secrets = RepositorySecrets { key: Some("k".into()), s3: None };
+        let host = pgbackrest_host(&topology, &secrets);
+        for line in [
+            "repo2-path=/pgha/pgbackrest2/repository",
+            "repo2-cipher-pass=k",
+            "repo2-cipher-type=aes-256-cbc",
+            "repo2-retention-full=2",
+        ] {
+            assert!(host.lines().any(|l| l == line), "{line}\n{host}");
+        }
+        let node = pgbackrest_node(&topology, &topology.members[0]);
+        assert!(node.contains("repo2-host=pgha-pgbackrest-DC2-1"), "{node}");
     }
 }

@@ -8,8 +8,11 @@ mod members;
 
 pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose};
 pub use members::{
-    NodeSecrets, etcd, patroni, pgbackrest_host, pgbackrest_node, ssh_client_config, sshd_config,
+    NodeSecrets, RepositorySecrets, etcd, patroni, pgbackrest_host, pgbackrest_node,
+    ssh_client_config, sshd_config,
 };
+
+use crate::spec::{Encryption, Repo2, Spec};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
@@ -24,6 +27,12 @@ pub const STANZA: &str = "pgha_db";
 pub const CONFIG_DIR: &str = "/pgha/config";
 /// pgBackRest's repository on the backup host.
 pub const REPOSITORY_DIR: &str = "/pgha/pgbackrest";
+/// Where the backup host keeps its schedule: on its volume, beside the repository.
+pub const SCHEDULE_FILE: &str = "/pgha/pgbackrest/pgha-schedule";
+/// Mount point of the second repository on the backup host, where it is a volume.
+pub const REPOSITORY2_MOUNT: &str = "/pgha/pgbackrest2";
+/// Where nodes keep WAL on its way, on their own volume.
+pub const SPOOL_DIR: &str = "/pgdata/pgbackrest-spool";
 /// Mount point of a Postgres node's volume.
 pub const PGDATA_MOUNT: &str = "/pgdata";
 /// Mount point of an etcd member's volume.
@@ -44,6 +53,19 @@ pub const TLS_FILES: [&str; 5] =
     ["backup-ca.crt", "backup-node.crt", "backup-node.key", "backup-host.crt", "backup-host.key"];
 /// Keys for the `ssh` transport: one pair for logging in, one for the servers.
 pub const SSH_FILES: [&str; 4] = ["ssh_key", "ssh_key.pub", "ssh_host_key", "ssh_host_key.pub"];
+
+/// The key of an encrypted repository, by file name. Only the backup host has it.
+pub const REPOSITORY_KEY: &str = "repository-key";
+/// Credentials of a second repository in S3, by file name: access key and its secret. They are the
+/// user's to fill in.
+pub const S3_FILES: [&str; 2] = ["repo2-s3-key", "repo2-s3-key-secret"];
+
+/// The secrets that the backup host needs for its repositories, by file name.
+pub fn repository_secrets(spec: &Spec) -> Vec<&'static str> {
+    let key = (spec.backup.encryption != Encryption::None).then_some(REPOSITORY_KEY);
+    let s3 = matches!(spec.backup.repo2, Some(Repo2::S3 { .. }));
+    key.into_iter().chain(S3_FILES.into_iter().filter(|_| s3)).collect()
+}
 
 /// The data directory of a Postgres major version.
 pub fn data_dir(major: u32) -> String {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::observe::STANZA;
+use crate::status::archive;
 use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole, Tally};
 use crate::topology::{Member, Role, Site};
 use crate::tuning::PatroniTimers;
@@ -52,7 +53,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(
+    pub(super) fn new(
         severity: Severity,
         code: &str,
         about: Option<&str>,
@@ -87,6 +88,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems.extend(durability(view));
     problems.extend(paused(known));
     problems.extend(stanza(known));
+    problems.extend(archive::problems(known, view.archive.as_ref(), view.leader.as_deref()));
     problems.sort_by_key(|p| p.severity);
     problems
 }

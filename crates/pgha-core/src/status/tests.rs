@@ -67,6 +67,7 @@ impl Lab {
                 postgres,
                 etcd,
                 stanza: (site.kind == SiteKind::External).then_some(true),
+                backups: None,
             };
             lab.observed.sites.insert(site.name.clone(), Ok(report));
         }
@@ -452,4 +453,29 @@ proptest! {
             prop_assert!(!problem.hint.is_empty() && !problem.message.ends_with('.'));
         }
     }
+}
+
+#[test]
+fn an_archive_that_fails_is_a_problem_of_a_known_leader_only() {
+    let mut lab = Lab::healthy();
+    lab.observed.archiver = Some(Ok(Archiver {
+        last_archived_wal: Some("000000010000000000000009".to_owned()),
+        last_archived_age_s: Some(300),
+        last_failed_age_s: Some(2),
+        failed_count: 4,
+        current_wal: Some("000000010000000000000030".to_owned()),
+        ..Archiver::default()
+    }));
+    let view = lab.view();
+    assert_eq!(codes(&view), ["archive_failing"]);
+    assert!(view.problems[0].message.contains("000000010000000000000009, 5 min ago"));
+    if let Some(Ok(archiver)) = &mut lab.observed.archiver {
+        archiver.last_failed_age_s = None;
+    }
+    assert_eq!(codes(&lab.view()), ["archive_lags"]);
+    lab.key_holder(None);
+    assert_eq!(lab.view().archive, None, "who is not the leader says nothing about the archive");
+    let mut silent = Lab::healthy();
+    silent.observed.archiver = Some(Err("no answer".to_owned()));
+    assert_eq!((silent.view().archive, codes(&silent.view())), (None, vec![]));
 }

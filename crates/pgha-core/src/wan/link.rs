@@ -213,27 +213,33 @@ impl<P> Link<P> {
         self.advance(now);
 
         let held = Held { payload, bytes, packets, express };
-        let room_after = room.saturating_sub(held.cost());
         if !twice && self.rate().is_none() && self.is_free(&held) {
             self.counters.delivered += count;
             self.counters.delivered_bytes += u64::from(bytes);
             return Offer::Now(held.payload);
         }
-        if let Some(full) = self.refuses(&held, room) {
+        let waiting = self.queued.bytes;
+        if let Some(full) = self.refuses(&held, waiting, room) {
             let copies = 1 + u64::from(twice);
             self.counters.duplicated += count * (copies - 1);
             *full.counter(&mut self.counters) += count * copies;
             return Offer::Dropped(held.payload);
         }
-        let second = twice.then(|| copy(&held.payload)).flatten();
+        let mut second = None;
+        if twice {
+            // The copy comes behind the original.
+            let (waiting, room) = (waiting + u64::from(bytes), room - held.cost());
+            if let Some(full) = self.refuses(&held, waiting, room) {
+                self.counters.duplicated += count;
+                *full.counter(&mut self.counters) += count;
+            } else if let Some(payload) = copy(&held.payload) {
+                self.counters.duplicated += count;
+                second = Some(payload);
+            }
+        }
         self.enter(now, held);
         if let Some(payload) = second {
-            let held = Held { payload, bytes, packets, express };
-            self.counters.duplicated += count;
-            match self.refuses(&held, room_after) {
-                Some(full) => *full.counter(&mut self.counters) += count,
-                None => self.enter(now, held),
-            }
+            self.enter(now, Held { payload, bytes, packets, express });
         }
         Offer::Kept
     }
@@ -326,9 +332,8 @@ impl<P> Link<P> {
         undelayed && self.express.is_empty() && (held.express || self.flight.is_empty())
     }
 
-    /// Why a packet cannot be held.
-    fn refuses(&self, held: &Held<P>, room: u64) -> Option<Full> {
-        let waiting = self.queued.bytes;
+    /// Why a packet cannot be held behind `waiting` bytes of the queue.
+    fn refuses(&self, held: &Held<P>, waiting: u64, room: u64) -> Option<Full> {
         if self.rate().is_some()
             && waiting > 0
             && waiting + u64::from(held.bytes) > self.queue_limit

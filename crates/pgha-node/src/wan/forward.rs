@@ -124,6 +124,8 @@ impl<'a> Forwarder<'a> {
         let seen = &self.pool.bytes(&self.landing)[..len];
         let Some((header, packet)) = seen.split_at_checked(HEADER_LEN) else { return };
         let Some((link, view)) = self.router.classify(packet) else { return };
+        // Whatever comes behind a packet is not its.
+        let len = HEADER_LEN + view.total_len;
         let (longest, bytes, packets) = match offload(header) {
             Offload::Whole { .. } => (view.total_len, view.total_len, 1),
             Offload::Tcp { segment } => match Segments::of(packet, segment) {

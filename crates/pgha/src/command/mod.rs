@@ -1,5 +1,8 @@
 //! One module for each verb of the command line.
 
+pub(crate) mod backup;
+pub(crate) mod backup_schedule;
+pub(crate) mod backups;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod connect;
@@ -10,6 +13,8 @@ pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod psql;
+pub(crate) mod restore;
+pub(crate) mod restore_point;
 pub(crate) mod spec_args;
 pub(crate) mod status;
 pub(crate) mod stop;

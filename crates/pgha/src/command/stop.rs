@@ -99,7 +99,11 @@ async fn find(name: Option<&str>, among: Among) -> Result<(Engine, Cluster)> {
     Ok((engine, cluster))
 }
 
-fn compose_of(cluster: &Cluster) -> Result<&Compose> {
+/// Where Compose has a cluster from.
+///
+/// # Errors
+/// When the file is gone.
+pub(crate) fn compose_of(cluster: &Cluster) -> Result<&Compose> {
     cluster.compose.as_ref().filter(|c| c.file.exists()).ok_or_else(|| gone(cluster))
 }
 

@@ -34,12 +34,26 @@ const DISTANCES_DEADLINE: Duration = Duration::from_secs(20);
 /// Time between two looks.
 const DISTANCES_POLL: Duration = Duration::from_millis(300);
 
+/// Credentials that only the user has must be there before a container wants them.
+fn refuse_empty_secrets(generated: &Generated) -> Result<()> {
+    let dir = secrets::dir_of(&generated.file);
+    let empty = secrets::to_fill_in(&generated.topology, &dir);
+    if empty.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = empty.iter().map(|path| format!("{} is empty", path.display())).collect();
+    Err(Error::missing("the credentials of the second repository are not there")
+        .because(names.join("\n"))
+        .hint("write access key and secret key into these files, then `pgha up` again"))
+}
+
 /// Carries out `pgha up`.
 pub(crate) async fn run(args: &Up) -> Result<()> {
     let engine = Engine::connect().await?;
     let compose = ComposeTool::find()?;
     let existing = cluster::find(&engine).await?;
     let generated = files(args, &existing)?;
+    refuse_empty_secrets(&generated)?;
     let id = generated.topology.id.clone();
     let before = existing.iter().find(|c| c.id == id);
     if before.is_none_or(|c| c.containers.is_empty()) {

@@ -8,10 +8,12 @@ use anstyle::{AnsiColor, Style};
 
 use crate::error::{OrFail, Result};
 
+pub(crate) mod backups;
 pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod list;
 pub(crate) mod plan;
+pub(crate) mod restore;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod wan;

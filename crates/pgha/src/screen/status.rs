@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use pgha_core::status::{
     ClusterView, ContainerState, EtcdView, LAG_MAX_BYTES, MemberView, NodeRole, Problem, Severity,
-    SiteView,
+    SiteView, age_words,
 };
 use pgha_core::topology::{Role, SiteKind};
 
@@ -109,7 +109,8 @@ fn summary(view: &ClusterView) -> String {
     let (have, need) = (view.quorum.have, view.quorum.need);
     let of = view.etcd.len();
     line("etcd quorum", &format!("{have} of {of} together, {need} needed"));
-    line("Backup", stanza);
+    line("Backup", &backups(view, stanza));
+    line("Archive", &archive(view));
     line("WAN router", router);
     for site in &view.sites {
         let there = running_in(view, site);
@@ -117,6 +118,31 @@ fn summary(view: &ClusterView) -> String {
         line(&format!("Running in {}", site.name), &value);
     }
     out
+}
+
+fn backups(view: &ClusterView, stanza: &str) -> String {
+    let Some(backups) = &view.backups else { return stanza.to_owned() };
+    let ago = |seconds: Option<u64>| seconds.map_or_else(|| "?".to_owned(), age_words);
+    let (last, full) = (ago(backups.last_age_s), ago(backups.last_full_age_s));
+    match &backups.last_full {
+        None => format!("{stanza}, no backup yet"),
+        Some(_) => format!("{stanza}, {} backups, last {last} (full {full}) ago", backups.count),
+    }
+}
+
+fn archive(view: &ClusterView) -> String {
+    let Some(archive) = &view.archive else { return "not known".to_owned() };
+    let mut said = match (&archive.last_wal, archive.last_age_s) {
+        (Some(wal), Some(age)) => format!("{wal} {} ago", age_words(age)),
+        _ => "nothing archived yet".to_owned(),
+    };
+    if let Some(behind) = archive.behind_segments.filter(|behind| *behind > 0) {
+        let _ = write!(said, ", {behind} waiting");
+    }
+    if archive.failing {
+        let _ = write!(said, ", failing ({} times so far)", archive.failed_count);
+    }
+    said
 }
 
 fn running_in<'a>(view: &'a ClusterView, site: &SiteView) -> Vec<&'a str> {

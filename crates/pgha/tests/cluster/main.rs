@@ -13,6 +13,7 @@
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 
 mod background_mode;
+mod backups;
 mod bad_input;
 mod connection_strings;
 mod daily_use;
@@ -26,6 +27,11 @@ mod node_build;
 mod postgres_versions;
 mod process;
 mod reference_commands;
+mod restore_interrupted;
+mod restore_into;
+mod restore_reference;
+mod restore_targets;
+mod restored;
 mod security;
 mod ssh_transport;
 mod status_truth;

@@ -108,6 +108,19 @@ fn a_duplicate_comes_right_behind_its_original() {
 }
 
 #[test]
+fn a_duplicate_for_which_there_is_no_room_is_counted_and_never_made() {
+    let asked = LinkSettings { duplicate: Share::ALL, ..rated(8_000_000, QueueLimit::Bytes(3000)) };
+    let mut link = link(asked);
+    // The second packet finds 2000 bytes waiting: it fits, and its copy does not.
+    for n in 0..2 {
+        let copy = |&p: &u32| (n == 0).then_some(p).or_else(|| panic!("{p} was copied"));
+        assert_eq!(link.offer(MS, (1000, 1), n, copy, ROOM), Offer::Kept);
+    }
+    assert_eq!((link.counters().duplicated, link.counters().queue_full), (2, 1));
+    assert!(balanced(&link));
+}
+
+#[test]
 fn cut_takes_what_comes_and_not_what_is_on_its_way() {
     let mut link = link(latency(10 * MS));
     put(&mut link, MS, 100, 1);

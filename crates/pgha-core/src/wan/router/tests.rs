@@ -46,6 +46,41 @@ fn packets_of_all_links_come_out_by_their_moments() {
 }
 
 #[test]
+fn packets_of_a_late_caller_still_come_out_by_their_moments() {
+    // The first of these may come after 13 ms, and does so only later.
+    let rated = LinkSettings { rate: "8mbit".parse().ok(), jitter: 2 * MS, ..latency(20 * MS) };
+    let mut router = router(&[(1, 2, rated), (2, 1, latency(14 * MS))]);
+    let [slow, other] = [(1, 2), (2, 1)].map(|(f, t)| router.between(f, t).expect("a link"));
+    for n in 0..2 {
+        router.offer(Duration::ZERO, slow, 1000, 1, n, |_| None);
+    }
+    router.offer(Duration::ZERO, other, 1000, 1, 10, |_| None);
+    assert_eq!(router.next_due(), Some(13 * MS));
+    let order: Vec<u32> = std::iter::from_fn(|| router.pop_due(100 * MS)).collect();
+    assert_eq!(order, [10, 0, 1]);
+}
+
+#[test]
+fn a_packet_waits_behind_those_that_are_due_now() {
+    let mut router = router(&[(1, 2, latency(30 * MS))]);
+    let id = router.between(1, 2).expect("a link");
+    router.offer(MS, id, 100, 1, 1, |_| None);
+    router.clear(2 * MS, &[]);
+    assert_eq!(router.offer(2 * MS, id, 100, 1, 2, |_| None), Offer::Kept);
+    let order: Vec<u32> = std::iter::from_fn(|| router.pop_due(2 * MS)).collect();
+    assert_eq!(order, [1, 2]);
+    assert_eq!(router.offer(2 * MS, id, 100, 1, 3, |_| None), Offer::Now(3));
+
+    let overtaking =
+        LinkChange { reorder: Some(Share::ALL), rate: "1mbit".parse().ok(), ..later(9 * MS) };
+    router.change(3 * MS, &[id], &overtaking, None).expect("possible");
+    assert_eq!(router.offer(3 * MS, id, 100, 1, 4, |_| None), Offer::Kept);
+    router.clear(3 * MS, &[]);
+    assert_eq!(router.offer(3 * MS, id, 100, 1, 5, |_| None), Offer::Kept);
+    assert_eq!(std::iter::from_fn(|| router.pop_due(3 * MS)).count(), 2);
+}
+
+#[test]
 fn a_temporary_change_ends() {
     let mut router = router(&[(1, 2, latency(30 * MS))]);
     let id = router.find(&direction("DC1", "DC2")).expect("a link");

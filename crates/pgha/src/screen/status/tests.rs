@@ -1,7 +1,7 @@
 //! The screen on constructed clusters.
 
 use pgha_core::observe::{
-    Dcs, EtcdObservation, EtcdStatus, NodeObservation, Patroni, SiteObservation,
+    Archiver, Dcs, EtcdObservation, EtcdStatus, NodeObservation, Patroni, SiteObservation,
 };
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, NetworkFact, Observed};
@@ -41,9 +41,19 @@ fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
                 .collect(),
             etcd: of(Role::Etcd).map(|m| voter(&m.name, site.number, &leader)).collect(),
             stanza: (site.kind == SiteKind::External).then_some(true),
+            backups: (site.kind == SiteKind::External).then(|| {
+                ["20261124-154919F", "20261124-154919F_20261124-154924I"].map(str::to_owned).into()
+            }),
         };
         observed.sites.insert(site.name.clone(), Ok(report));
     }
+    observed.now_s = Some(1_795_539_000);
+    observed.archiver = Some(Ok(Archiver {
+        last_archived_wal: Some("000000010000000000000004".to_owned()),
+        last_archived_age_s: Some(42),
+        current_wal: Some("000000010000000000000005".to_owned()),
+        ..Archiver::default()
+    }));
     (topology, observed)
 }
 

@@ -77,7 +77,7 @@ fn delays(settings: &LinkSettings, gap: Duration, packets: u32) -> (f64, f64) {
     let mut delays = Vec::new();
     let mut took = |link: &mut Link<u32>, until| {
         for (at, n) in drain(link, until) {
-            delays.push((at.as_secs_f64() - (gap * n).as_secs_f64()) * 1e6);
+            delays.push(at.saturating_sub(gap * n).as_secs_f64() * 1e6);
         }
     };
     for n in 0..packets {

@@ -1,0 +1,166 @@
+//! A backup while it is made: what the backup host reports of it, line by line, and what to do about a
+//! failure.
+//!
+//! `pgha-node backup` runs pgBackRest and prints one [`Event`] in JSON on each line; `pgha backup` reads
+//! them. Nothing here runs anything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::repository::Running;
+
+/// Something that happened to a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Event {
+    /// It has come this far.
+    Progress(Running),
+    /// pgBackRest said something.
+    Said(Said),
+    /// It is over.
+    Ended {
+        /// pgBackRest's exit code; 0 where the backup is complete, negative where a signal ended it.
+        code: i32,
+        /// Name of the new backup.
+        label: Option<String>,
+    },
+}
+
+/// A message of pgBackRest, with the lines that continue it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// How much it matters.
+    pub level: Level,
+    /// The words, without time and process.
+    pub text: String,
+}
+
+/// How much a message matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Why it fails.
+    Error,
+    /// Worth knowing.
+    Warn,
+    /// What it is at.
+    Info,
+}
+
+impl Said {
+    /// Reads a line that pgBackRest writes without time: `P00   INFO: backup command begin …`. `None` of
+    /// one that continues the line before it, and of levels that are for its authors.
+    pub fn parse(line: &str) -> Option<Self> {
+        let (process, rest) = line.split_once(' ')?;
+        let number = process.strip_prefix('P')?;
+        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let (level, text) = rest.trim_start().split_once(": ")?;
+        let level = match level {
+            "ERROR" | "ASSERT" => Level::Error,
+            "WARN" => Level::Warn,
+            "INFO" => Level::Info,
+            _ => return None,
+        };
+        Some(Self { level, text: text.trim().to_owned() })
+    }
+
+    /// The backup that it says is complete.
+    pub fn new_label(&self) -> Option<&str> {
+        self.text.strip_prefix("new backup label = ")
+    }
+
+    /// What is being done from here on, in few words; `None` where it changes nothing.
+    pub fn phase(&self) -> Option<&'static str> {
+        const PHASES: [(&str, &str); 7] = [
+            ("execute non-exclusive backup start", "waiting for a checkpoint"),
+            ("wait for replay on the standby", "waiting for the standby"),
+            ("replay on the standby reached", "copying"),
+            ("check archive for prior segment", "copying"),
+            ("execute non-exclusive backup stop", "waiting for the last WAL"),
+            ("new backup label", "finishing"),
+            ("expire command begin", "removing what is past its time"),
+        ];
+        PHASES.iter().find(|(start, _)| self.text.starts_with(start)).map(|(_, phase)| *phase)
+    }
+}
+
+/// What to do about a command of pgBackRest that failed saying this; `id` is the cluster.
+pub fn advice(said: &str, id: &str) -> String {
+    let has = |part: &str| said.contains(part);
+    if has("No space left on device") {
+        format!(
+            "the disk of the backup host is full: give it room, or keep fewer backups and \
+             `pgha backup expire {id}`"
+        )
+    } else if has("[050]") {
+        format!("something else works on the repository; `pgha backups {id}` shows a backup")
+    } else if has("[056]") {
+        format!("a backup needs a leader; `pgha status {id}` says why there is none")
+    } else if has("[082]") {
+        format!("WAL does not reach the repository; `pgha status {id}` says more")
+    } else if has("[055]") || has("[103]") {
+        format!(
+            "`pgha status {id}` says whether the stanza is there, `pgha backup check {id}` more"
+        )
+    } else {
+        format!("`pgha backup check {id}` tests the way from the leader to the repository")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_of_pgbackrest_are_told_apart() {
+        let label = Said::parse("P00   INFO: new backup label = 20261124-161716F").expect("said");
+        assert_eq!(label.new_label(), Some("20261124-161716F"));
+        assert_eq!(label.phase(), Some("finishing"));
+        let warn =
+            Said::parse("P00   WARN: no prior backup exists, incr backup has been changed to full");
+        assert_eq!(warn.expect("said").level, Level::Warn);
+        let error = "P00  ERROR: [050]: unable to acquire lock on file '/tmp/x': Resource";
+        assert_eq!(Said::parse(error).expect("said").level, Level::Error);
+        for other in [
+            "",
+            "            HINT: is another pgBackRest process running?",
+            "P01 DETAIL: backup file x",
+            "P  INFO: x",
+            "PX INFO: x",
+            "P00",
+        ] {
+            assert_eq!(Said::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_and_reads_back() {
+        let all = [
+            Event::Progress(Running { total_bytes: Some(5), done_bytes: None }),
+            Event::Said(Said { level: Level::Error, text: "a\nb".to_owned() }),
+            Event::Ended { code: -15, label: None },
+        ];
+        for event in all {
+            let line = serde_json::to_string(&event).expect("JSON");
+            assert!(!line.contains('\n'), "{line}");
+            assert_eq!(serde_json::from_str::<Event>(&line).expect("an event"), event);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_named_as_such_whatever_the_code() {
+        let said = "[039]: unable to write '/pgha/pgbackrest/x': [28] No space left on device";
+        assert!(advice(said, "demo-1").contains("full"));
+        assert!(advice("[050]: unable to acquire lock", "demo-1").contains("pgha backups demo-1"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_read_or_passed_over(line: String) {
+            let _ = Said::parse(&line);
+            let _ = Said::parse(&format!("P00   INFO: {line}"));
+        }
+    }
+}

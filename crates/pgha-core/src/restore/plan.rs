@@ -1,0 +1,456 @@
+//! From what there is and what is asked to what would be done, or why it cannot be.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::repository::BackupType;
+use crate::restore::{ArchivedSegment, Backup, Holdings, Lineage, Step, Stop, Target, parse_time};
+use crate::topology::{Role, Topology};
+use crate::wal::{Lsn, Segment};
+
+/// Missing segments that are named.
+const NAMED_MAX: usize = 5;
+
+/// What is known when the plan is made.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The cluster.
+    pub topology: &'a Topology,
+    /// What its repository holds.
+    pub holdings: &'a Holdings,
+    /// Its leader, where one answers: what it has written will be archived before it is stopped.
+    pub leader: Option<LeaderFact>,
+    /// Nodes whose containers run: one of them leads where nobody does now.
+    pub running: Vec<String>,
+    /// The old data are not kept.
+    pub discard_old: bool,
+}
+
+/// A leader that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaderFact {
+    /// Its name.
+    pub name: String,
+    /// Its timeline.
+    pub timeline: u32,
+    /// How far it has written.
+    pub written: Lsn,
+    /// Its clock, in seconds since 1970.
+    pub now_s: i64,
+}
+
+/// A part of the WAL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalRange {
+    /// The first segment.
+    pub first: Segment,
+    /// The last that is archived and may be needed; `None` where none is.
+    pub last: Option<Segment>,
+    /// How many there are.
+    pub segments: u64,
+}
+
+/// What the result will not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Loss {
+    /// Nothing: the leader archives all it has before it is stopped.
+    Nothing,
+    /// All that was written after the target.
+    AfterTarget,
+    /// What came after the last archived segment and is on the nodes only.
+    NotArchived {
+        /// The last archived segment.
+        last: Option<Segment>,
+        /// When it arrived, in seconds since 1970.
+        arrived_s: Option<i64>,
+    },
+}
+
+/// What a restore will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestorePlan {
+    /// Where it ends.
+    pub target: Target,
+    /// Label of the backup.
+    pub backup: String,
+    /// How much the backup holds by itself.
+    pub backup_kind: BackupType,
+    /// When the backup ended, in seconds since 1970.
+    pub backup_stopped_s: i64,
+    /// Size of the database in it, in bytes.
+    pub backup_bytes: u64,
+    /// Whether the backup was chosen without knowing that the target lies after it: pgBackRest cannot
+    /// tell where a transaction or a restore point is.
+    pub backup_assumed: bool,
+    /// The timeline that is followed.
+    pub timeline: u32,
+    /// The newest timeline that there is: what is newer at the end is the restore's own.
+    pub newest_timeline: u32,
+    /// The WAL after the backup.
+    pub wal: WalRange,
+    /// What the result will not have.
+    pub loss: Loss,
+    /// Backups that the new timeline cannot use: they are of the part of history that is left.
+    pub left_behind: Vec<String>,
+    /// The node that is restored and leads.
+    pub leader: String,
+    /// The nodes that are made anew from the repository, all at once.
+    pub replicas: Vec<String>,
+    /// Whether there is a leader now, which archives its last WAL first.
+    pub leader_archives: bool,
+    /// What is done, in this order.
+    pub steps: Vec<Step>,
+}
+
+/// Why a restore cannot be, with the nearest choice that would do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no backup.
+    #[error("there is no backup yet")]
+    NoBackup,
+    /// No backup of that label.
+    #[error("there is no backup `{label}`")]
+    UnknownBackup {
+        /// As given.
+        label: String,
+        /// Those that there are, the newest last.
+        known: Vec<String>,
+    },
+    /// The backup is of another line of history.
+    #[error("backup {label} is no part of the history of timeline {timeline}")]
+    OtherHistory {
+        /// The backup.
+        label: String,
+        /// Its own timeline.
+        own: u32,
+        /// The timeline asked for.
+        timeline: u32,
+        /// The newest that would do.
+        usable: Option<String>,
+    },
+    /// The timeline is not known.
+    #[error("timeline {timeline} cannot be followed: {reason}")]
+    Timeline {
+        /// As given.
+        timeline: u32,
+        /// What is wrong.
+        reason: String,
+        /// The newest that there is.
+        newest: u32,
+    },
+    /// Before the first backup had ended.
+    #[error("{target} is before the end of {which}")]
+    TooEarly {
+        /// The target.
+        target: String,
+        /// `the first backup` or `backup LABEL`.
+        which: String,
+        /// The earliest target that would do, as an option.
+        earliest: String,
+    },
+    /// After the last WAL.
+    #[error("{target} is after the last WAL")]
+    TooLate {
+        /// The target.
+        target: String,
+        /// Where the WAL ends.
+        end: String,
+    },
+    /// WAL between the backup and the target is not there.
+    #[error("WAL that backup {backup} needs is not in the repository: {named}")]
+    MissingWal {
+        /// The backup.
+        backup: String,
+        /// The names of its segments, of many the first.
+        named: String,
+        /// The last position that can be reached.
+        reachable: Option<Lsn>,
+    },
+}
+
+impl Refusal {
+    /// What would do instead.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoBackup => "`pgha backup` makes one".to_owned(),
+            Self::UnknownBackup { known, .. } => format!("there is {}", known.join(", ")),
+            Self::OtherHistory { own, usable, .. } => match usable {
+                Some(label) => format!("--timeline {own} follows it; --set {label} would do"),
+                None => format!("--timeline {own} follows it"),
+            },
+            Self::Timeline { newest, .. } => format!("the newest is {newest}"),
+            Self::TooEarly { earliest, .. } => {
+                format!("the earliest that can be had is {earliest}")
+            }
+            Self::TooLate { end, .. } => format!("{end}; --latest goes there"),
+            Self::MissingWal { reachable: Some(lsn), .. } => {
+                format!("--lsn {lsn} is the last that can be reached")
+            }
+            Self::MissingWal { .. } => "--set with another backup may do".to_owned(),
+        }
+    }
+}
+
+/// Decides what a restore to `target` would do.
+///
+/// # Errors
+/// When the target cannot be reached; nothing has been touched then.
+pub fn plan(facts: &Facts<'_>, target: &Target) -> Result<RestorePlan, Refusal> {
+    let holdings = facts.holdings;
+    if holdings.backups.is_empty() {
+        return Err(Refusal::NoBackup);
+    }
+    let newest = holdings.newest_timeline().unwrap_or(1);
+    let own = facts.leader.as_ref().map_or(newest, |leader| leader.timeline);
+    let lineage = lineage(holdings, target, own, newest)?;
+    // A leader writes on its own timeline only, and what is archived of it goes on growing.
+    let live = facts.leader.as_ref().filter(|leader| leader.timeline == lineage.timeline());
+    let last = holdings.last(&lineage);
+    not_too_late(target, live, last)?;
+    let backup = choose(holdings, target, &lineage)?;
+    let wal = wal(holdings, target, &lineage, backup, last)?;
+
+    let loss = match (&target.stop, live) {
+        (Stop::Latest, Some(_)) => Loss::Nothing,
+        (Stop::Latest, None) => Loss::NotArchived {
+            last: last.map(|last| last.segment),
+            arrived_s: last.map(|last| last.arrived_s),
+        },
+        _ => Loss::AfterTarget,
+    };
+    let left_behind = holdings.backups.iter().filter(|other| match &target.stop {
+        Stop::Latest => !holdings.is_on(other, &lineage),
+        _ => other.label != backup.label && !ends_before(other, target, &lineage, holdings, backup),
+    });
+    let nodes: Vec<&str> =
+        facts.topology.of_role(Role::Postgres).map(|m| m.name.as_str()).collect();
+    let leader = facts.leader.as_ref().map(|leader| leader.name.as_str());
+    let runs = |name: &&&str| facts.running.iter().any(|running| running == **name);
+    let leader = leader.or_else(|| nodes.iter().find(runs).copied()).unwrap_or(nodes[0]).to_owned();
+    Ok(RestorePlan {
+        target: target.clone(),
+        backup: backup.label.clone(),
+        backup_kind: backup.kind,
+        backup_stopped_s: backup.stopped_s,
+        backup_bytes: backup.size_bytes,
+        backup_assumed: target.set.is_none() && matches!(target.stop, Stop::Xid(_) | Stop::Name(_)),
+        timeline: lineage.timeline(),
+        newest_timeline: newest.max(own),
+        wal,
+        loss,
+        left_behind: left_behind.map(|other| other.label.clone()).collect(),
+        replicas: nodes.into_iter().filter(|n| *n != leader).map(str::to_owned).collect(),
+        leader,
+        leader_archives: facts.leader.is_some(),
+        steps: Step::ALL.into(),
+    })
+}
+
+impl RestorePlan {
+    /// What pgBackRest is told beside its configuration, its stanza and whether files are there.
+    pub fn pgbackrest(&self) -> Vec<String> {
+        // pgBackRest takes the option not for every kind of target, and Postgres's own default is the
+        // newest timeline, which the backup may be no part of.
+        let timeline = match self.target.stop {
+            Stop::Backup => format!("--recovery-option=recovery_target_timeline={}", self.timeline),
+            _ => format!("--target-timeline={}", self.timeline),
+        };
+        let mut arguments = vec![format!("--set={}", self.backup), timeline];
+        arguments.extend(self.target.pgbackrest());
+        arguments.push("restore".to_owned());
+        arguments
+    }
+}
+
+fn lineage(
+    holdings: &Holdings,
+    target: &Target,
+    own: u32,
+    newest: u32,
+) -> Result<Lineage, Refusal> {
+    let refuse = |timeline, reason: String| Refusal::Timeline { timeline, reason, newest };
+    // A backup that is asked for by name says by itself which history is meant.
+    let of_set = target.set.as_ref().and_then(|label| holdings.backup(label));
+    let timeline = target.timeline.unwrap_or(match (&target.stop, of_set) {
+        (Stop::Backup, Some(backup)) => backup.last.timeline,
+        _ => own,
+    });
+    if timeline > newest.max(own) {
+        return Err(refuse(timeline, "there is none of that number".to_owned()));
+    }
+    holdings.lineage(timeline).map_err(|e| refuse(timeline, e.reason))
+}
+
+/// The second of a time target, rounded down.
+fn second_of(time: &str) -> i64 {
+    parse_time(time).map(jiff::Timestamp::as_second).unwrap_or_default()
+}
+
+fn not_too_late(
+    target: &Target,
+    live: Option<&LeaderFact>,
+    last: Option<ArchivedSegment>,
+) -> Result<(), Refusal> {
+    let late = |end: String| Err(Refusal::TooLate { target: target.to_string(), end });
+    match (&target.stop, live) {
+        (Stop::Time(time), Some(leader)) if second_of(time) > leader.now_s => {
+            late(format!("it is {} now", utc(leader.now_s)))
+        }
+        (Stop::Lsn(lsn), Some(leader)) if *lsn > leader.written => {
+            late(format!("the leader has written up to {}", leader.written))
+        }
+        (Stop::Time(time), None) if last.is_none_or(|last| second_of(time) > last.arrived_s) => {
+            late(end_of(last))
+        }
+        (Stop::Lsn(lsn), None) if last.is_none_or(|last| *lsn > last.segment.last_byte()) => {
+            late(end_of(last))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn end_of(last: Option<ArchivedSegment>) -> String {
+    match last {
+        Some(last) => {
+            format!("the last segment is {}, archived at {}", last.segment, utc(last.arrived_s))
+        }
+        None => "no WAL is archived".to_owned(),
+    }
+}
+
+/// A time in seconds since 1970 as it can be given back: `2026-11-23 10:00:00+00`.
+fn utc(second: i64) -> String {
+    let time = jiff::Timestamp::from_second(second).unwrap_or_default();
+    format!("{}+00", time.strftime("%Y-%m-%d %H:%M:%S"))
+}
+
+/// Whether a backup had ended where the target is. Of a transaction or a restore point nobody knows.
+fn precedes(backup: &Backup, target: &Target) -> bool {
+    match &target.stop {
+        // The second in which it ended may have had writes before and after its end.
+        Stop::Time(time) => backup.stopped_s < second_of(time),
+        Stop::Lsn(lsn) => backup.stop <= *lsn,
+        Stop::Latest | Stop::Backup | Stop::Xid(_) | Stop::Name(_) => true,
+    }
+}
+
+/// Whether another backup is part of the history that will be after the restore.
+fn ends_before(
+    other: &Backup,
+    target: &Target,
+    lineage: &Lineage,
+    holdings: &Holdings,
+    chosen: &Backup,
+) -> bool {
+    let known = matches!(target.stop, Stop::Time(_) | Stop::Lsn(_));
+    holdings.is_on(other, lineage)
+        && (other.stop <= chosen.stop
+            || known && precedes(other, target)
+            || !known && target.stop != Stop::Backup)
+}
+
+fn choose<'a>(
+    holdings: &'a Holdings,
+    target: &Target,
+    lineage: &Lineage,
+) -> Result<&'a Backup, Refusal> {
+    let on_it = |backup: &&Backup| holdings.is_on(backup, lineage);
+    let earliest = |backup: &Backup| match target.stop {
+        Stop::Lsn(_) => format!("--lsn {}", backup.stop),
+        _ => format!("--time '{}'", utc(backup.stopped_s + 1)),
+    };
+    let early = |which: String, backup: &Backup| Refusal::TooEarly {
+        target: target.to_string(),
+        which,
+        earliest: earliest(backup),
+    };
+    if let Some(label) = &target.set {
+        let backup = holdings.backup(label).ok_or_else(|| Refusal::UnknownBackup {
+            label: label.clone(),
+            known: holdings.backups.iter().map(|b| b.label.clone()).collect(),
+        })?;
+        if !on_it(&backup) {
+            return Err(Refusal::OtherHistory {
+                label: label.clone(),
+                own: backup.last.timeline,
+                timeline: lineage.timeline(),
+                usable: holdings.newest_on(lineage).map(|b| b.label.clone()),
+            });
+        }
+        return if precedes(backup, target) {
+            Ok(backup)
+        } else {
+            Err(early(format!("backup {label}"), backup))
+        };
+    }
+    let mut usable = holdings.backups.iter().filter(on_it);
+    if let Some(backup) = usable.clone().rev().find(|backup| precedes(backup, target)) {
+        return Ok(backup);
+    }
+    if let Some(first) = usable.next() {
+        return Err(early("the first backup".to_owned(), first));
+    }
+    let any = holdings.backups.last().expect("there is one, as was looked at before");
+    Err(Refusal::OtherHistory {
+        label: any.label.clone(),
+        own: any.last.timeline,
+        timeline: lineage.timeline(),
+        usable: None,
+    })
+}
+
+/// The WAL from the backup to the target, all of which must be there.
+fn wal(
+    holdings: &Holdings,
+    target: &Target,
+    lineage: &Lineage,
+    backup: &Backup,
+    last: Option<ArchivedSegment>,
+) -> Result<WalRange, Refusal> {
+    let first = backup.first.number;
+    let consistent = backup.last.number;
+    let archived = last.map_or(consistent, |last| last.segment.number);
+    let end = match &target.stop {
+        Stop::Backup => consistent,
+        Stop::Lsn(lsn) => Segment::holding(1, *lsn).number.min(archived).max(consistent),
+        _ => archived.max(consistent),
+    };
+    let is_there = |number: u64| {
+        let wanted = lineage.segment(number);
+        // Up to the end of the backup its own timeline's file will do.
+        let own = Segment { timeline: backup.last.timeline, number };
+        holdings.has(wanted) || number <= consistent && holdings.has(own)
+    };
+    let missing: Vec<u64> = (first..=end).filter(|number| !is_there(*number)).collect();
+    if let Some(&gap) = missing.first() {
+        let before = lineage.segment(gap.saturating_sub(1));
+        let reached = match &target.stop {
+            Stop::Time(time) if gap > consistent => {
+                holdings.arrived_s(before).is_some_and(|at| at > second_of(time))
+            }
+            _ => false,
+        };
+        if !reached {
+            let first = missing.iter().take(NAMED_MAX).map(|n| lineage.segment(*n).to_string());
+            let mut named = first.collect::<Vec<_>>().join(", ");
+            if missing.len() > NAMED_MAX {
+                let _ = write!(named, " and {} more", missing.len() - NAMED_MAX);
+            }
+            return Err(Refusal::MissingWal {
+                backup: backup.label.clone(),
+                named,
+                reachable: (gap > consistent).then(|| before.last_byte()),
+            });
+        }
+    }
+    Ok(WalRange {
+        first: backup.first,
+        last: holdings.has(lineage.segment(end)).then(|| lineage.segment(end)),
+        segments: end - first + 1,
+    })
+}
+
+#[cfg(test)]
+mod tests;

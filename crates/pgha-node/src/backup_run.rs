@@ -1,0 +1,118 @@
+//! `pgha-node backup`: runs one backup of pgBackRest on the backup host and reports it line by line, as
+//! [`pgha_core::backup_run`] has it. Ends pgBackRest when its own standard input ends, as it does with
+//! the one who asked; pgBackRest takes up what it had copied when it is asked again.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{ChildStdout, Command, ExitCode, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use pgha_core::backup_run::{Event, Level, Said};
+use pgha_core::render::{CONFIG_DIR, STANZA};
+use pgha_core::repository::{Repository, Running};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Result;
+
+/// How often to ask pgBackRest how far it is.
+const PROGRESS_POLL: Duration = Duration::from_millis(700);
+
+/// Runs a backup; `arguments` are pgBackRest's own, such as `--type=full`.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let mut child = pgbackrest()
+        .args(["--log-level-console=info", "--no-log-timestamp"])
+        .args(arguments)
+        .arg("backup")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
+    let pid = Pid::from_child(&child);
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = kill_process(pid, Signal::TERM);
+    });
+    let said = read(child.stdout.take().ok_or("pgbackrest has no output")?);
+    let label = follow(&said)?;
+    let status = child.wait().map_err(|e| format!("cannot wait for pgbackrest: {e}"))?;
+    let code = status.code().unwrap_or_else(|| {
+        use std::os::unix::process::ExitStatusExt as _;
+        -status.signal().unwrap_or(1)
+    });
+    report(&Event::Ended { code, label })?;
+    Ok(if code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// pgBackRest with the member's configuration.
+pub(crate) fn pgbackrest() -> Command {
+    let mut command = Command::new("/usr/bin/pgbackrest");
+    command.args([format!("--config={CONFIG_DIR}/pgbackrest.conf"), format!("--stanza={STANZA}")]);
+    command
+}
+
+/// Reports until pgBackRest says no more; the name of the new backup.
+fn follow(said: &Receiver<Said>) -> Result<Option<String>> {
+    let (mut label, mut last) = (None, Running::default());
+    loop {
+        match said.recv_timeout(PROGRESS_POLL) {
+            Ok(said) => {
+                label = said.new_label().map(str::to_owned).or(label);
+                report(&Event::Said(said))?;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(running) = progress().filter(|running| *running != last) {
+                    report(&Event::Progress(running))?;
+                    last = running;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(label),
+        }
+    }
+}
+
+/// Gathers messages with the lines that continue them; a message is whole once the next one begins or
+/// no more comes for now.
+fn read(output: ChildStdout) -> Receiver<Said> {
+    let (send, said) = mpsc::channel();
+    thread::spawn(move || {
+        let mut pending: Option<Said> = None;
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            match (Said::parse(&line), &mut pending) {
+                // Only a failure is continued by lines that are worth waiting for.
+                (Some(new), _) => {
+                    if let Some(whole) = pending.take() {
+                        let _ = send.send(whole);
+                    }
+                    if new.level == Level::Info {
+                        let _ = send.send(new);
+                    } else {
+                        pending = Some(new);
+                    }
+                }
+                (None, Some(begun)) if line.starts_with(' ') => {
+                    begun.text.push('\n');
+                    begun.text.push_str(line.trim());
+                }
+                (None, _) => {}
+            }
+        }
+        if let Some(whole) = pending {
+            let _ = send.send(whole);
+        }
+    });
+    said
+}
+
+fn progress() -> Option<Running> {
+    let info = pgbackrest().args(["--output=json", "--log-level-console=off", "info"]).output();
+    Repository::from_info(&info.ok()?.stdout).ok()?.running
+}
+
+fn report(event: &Event) -> Result<()> {
+    let mut line = serde_json::to_vec(event).map_err(|e| format!("cannot write JSON: {e}"))?;
+    line.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(&line).and_then(|()| out.flush()).map_err(|e| format!("cannot report: {e}"))
+}

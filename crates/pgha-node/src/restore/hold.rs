@@ -1,0 +1,115 @@
+//! A node that is held: PID 1 starts neither Patroni nor Postgres, whatever restarts the container.
+//!
+//! The mark lies on the node's own volume, so it needs nobody else to be reachable and outlives the
+//! container. It is put there before anything is stopped, and removed when the data are whole.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
+use pgha_core::restore::HOLD_FILE;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::backup::POSTGRES_HOME;
+use crate::files::{self, POSTGRES};
+use crate::identity::Identity;
+use crate::supervise::{Process, Supervisor, WhenItEnds};
+use crate::{Result, say};
+
+/// Says that this PID 1 holds the node; written once it does.
+const HELD_FILE: &str = "/pgha/config/held";
+/// Held by the step that runs.
+const STEP_LOCK: &str = "/pgha/config/restore.lock";
+/// Passwords that the restored database shall have, readable for the steps.
+pub(crate) const PASSWORDS: [&str; 3] = ["postgres", "replicator", "rewinder"];
+
+fn mark() -> PathBuf {
+    Path::new(PGDATA_MOUNT).join(HOLD_FILE)
+}
+
+/// The id of the restore that holds this node.
+pub(crate) fn held_by() -> Option<String> {
+    let text = fs::read_to_string(mark()).ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// Where a step finds a password.
+pub(crate) fn password_file(user: &str) -> String {
+    format!("{CONFIG_DIR}/restore-{user}.password")
+}
+
+/// What PID 1 runs on a node that is held: only the server that pgBackRest reaches it by.
+pub(crate) fn supervisor(id: &str, server: Process) -> Result<Supervisor> {
+    crate::log(&format!(
+        "held by restore {id}: neither Patroni nor Postgres is started until `pgha restore` has \
+         gone on to its end, or `pgha restore --abort` to its beginning"
+    ));
+    for user in PASSWORDS {
+        files::install_secret(user, &password_file(user), POSTGRES)?;
+    }
+    files::write(HELD_FILE, id, POSTGRES)?;
+    Ok(Supervisor { others: vec![(server, WhenItEnds::Restart)], ..Supervisor::default() })
+}
+
+/// What PID 1 does on a node that is not held.
+pub(crate) fn not_held() -> Result<()> {
+    for user in PASSWORDS {
+        files::remove_if_there(Path::new(&password_file(user)))?;
+    }
+    files::remove_if_there(Path::new(HELD_FILE))
+}
+
+/// Fails unless this node is held: a step must never meet a running Patroni.
+pub(crate) fn demand() -> Result<()> {
+    if held_by().is_some() && Path::new(HELD_FILE).exists() {
+        Ok(())
+    } else {
+        Err("this node is not held for a restore".to_owned())
+    }
+}
+
+/// Waits until no other step runs here: one that was left behind by a `pgha` that was killed ends soon.
+pub(crate) fn lock_step() -> Result<File> {
+    let lock = File::create(STEP_LOCK).map_err(|e| format!("cannot open {STEP_LOCK}: {e}"))?;
+    flock(&lock, FlockOperation::LockExclusive)
+        .map_err(|e| format!("cannot lock {STEP_LOCK}: {e}"))?;
+    Ok(lock)
+}
+
+/// Prints how this node is: whether PID 1 holds it, and what is on its volume.
+pub(crate) fn print_held(me: &Identity) {
+    let data = super::files::Folders::of(me);
+    let held = demand().is_ok();
+    say(&serde_json::json!({
+        "held": held,
+        "by": held_by(),
+        "data_bytes": data.used_bytes(),
+        "free_bytes": super::files::free_bytes(),
+    })
+    .to_string());
+}
+
+/// Lets PID 1 start Patroni from the next start of the container on.
+pub(crate) fn release() -> Result<()> {
+    files::remove_if_there(&mark())?;
+    sync(Path::new(PGDATA_MOUNT))
+}
+
+/// Has what was done to names in a folder outlive a power cut.
+pub(crate) fn sync(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(|e| format!("cannot write {} to the disk: {e}", folder.display()))
+}
+
+/// pgBackRest with this member's configuration, as the user postgres: it refuses keys that are not its
+/// user's own.
+pub(crate) fn pgbackrest() -> Command {
+    let mut command = Command::new("/usr/local/bin/pgbackrest");
+    command
+        .arg(format!("--config={CONFIG_DIR}/pgbackrest.conf"))
+        .arg(format!("--stanza={}", pgha_core::render::STANZA))
+        .env("HOME", POSTGRES_HOME);
+    command
+}

@@ -1,0 +1,66 @@
+//! What etcd must forget before a restored node starts: who led, how far it was, who acknowledged.
+//!
+//! With the old keys Patroni would find the restored data behind the last leader, or not among the
+//! acknowledging standbys, and elect nobody. The configuration stays as it was, out of pause.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use pgha_core::render::{NAMESPACE, SCOPE};
+use pgha_core::topology::{ETCD_CLIENT_PORT, Member, Role};
+use serde_json::{Value, json};
+
+use crate::identity::Identity;
+use crate::{Result, http};
+
+/// Keys of Patroni below its scope that are about a cluster's present and past.
+const FORGOTTEN: [&str; 8] =
+    ["initialize", "leader", "status", "sync", "history", "failover", "failsafe", "optime/leader"];
+
+/// Removes them, and ends a pause.
+pub(crate) fn clear(me: &Identity) -> Result<()> {
+    let mut reasons = Vec::new();
+    for member in me.topology.of_role(Role::Etcd) {
+        match clear_through(member) {
+            Ok(()) => return Ok(()),
+            Err(reason) => reasons.push(format!("{}: {reason}", member.name)),
+        }
+    }
+    Err(format!("no etcd member has taken the change\n{}", reasons.join("\n")))
+}
+
+fn clear_through(member: &Member) -> Result<()> {
+    for key in FORGOTTEN {
+        ask(member, "kv/deleterange", &json!({ "key": name(key) }))?;
+    }
+    let found = ask(member, "kv/range", &json!({ "key": name("config") }))?;
+    let Some(text) = found["kvs"][0]["value"].as_str() else { return Ok(()) };
+    let text = BASE64_STANDARD.decode(text).map_err(|e| format!("an unreadable value: {e}"))?;
+    let Ok(Value::Object(mut config)) = serde_json::from_slice(&text) else { return Ok(()) };
+    if config.remove("pause").is_some() {
+        let value = BASE64_STANDARD.encode(Value::Object(config).to_string());
+        ask(member, "kv/put", &json!({ "key": name("config"), "value": value }))?;
+    }
+    Ok(())
+}
+
+fn name(key: &str) -> String {
+    BASE64_STANDARD.encode(format!("/{NAMESPACE}/{SCOPE}/{key}"))
+}
+
+fn ask(member: &Member, verb: &str, body: &Value) -> Result<Value> {
+    let url = http::url(member.address, ETCD_CLIENT_PORT, &format!("v3/{verb}"));
+    let mut answer = http::client(CONNECT, DEADLINE)
+        .post(url)
+        .send(body.to_string())
+        .map_err(|e| format!("{verb}: {e}"))?;
+    let text = answer.body_mut().read_to_string().map_err(|e| format!("{verb}: {e}"))?;
+    if answer.status() != 200 {
+        return Err(format!("{verb}: {} {text}", answer.status()));
+    }
+    serde_json::from_str(&text).map_err(|e| format!("{verb}: {e}"))
+}
+
+/// How long a connection may take.
+const CONNECT: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long an answer may take: etcd may be electing.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);

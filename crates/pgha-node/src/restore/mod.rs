@@ -1,0 +1,58 @@
+//! What a restore does inside members. `pgha restore` on the host says which step, and when.
+//!
+//! Each step can be done again from its beginning. All of them run as the user postgres, on a node that
+//! is held ([`hold`]), so nothing else touches the data meanwhile; [`files`] moves folders, [`recover`]
+//! runs pgBackRest and a Postgres of its own, [`keys`] clears etcd, [`report`] lists the repository and
+//! keeps the journal there, and [`restoreme`] is the restore that a trigger file asks for and
+//! [`look`] a container that is only looked at. Nothing here
+//! decides what to restore: that is [`pgha_core::restore`]'s.
+
+mod files;
+pub(crate) mod hold;
+mod keys;
+pub(crate) mod look;
+mod recover;
+pub(crate) mod report;
+pub(crate) mod restoreme;
+
+use std::process::ExitCode;
+
+use crate::Result;
+use crate::identity::Identity;
+
+/// What this verb takes.
+const USAGE: &str = "usage: pgha-node restore held | aside ID | discard | fetch ARGUMENTS | \
+    recover | clear | release | back ID | tidy ID | journal [TEXT] | lock | forget-after TIMELINE";
+
+/// Carries out one step: `pgha-node restore STEP [ARGUMENTS]`.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let me = Identity::from_environment()?;
+    match arguments.as_slice() {
+        ["journal"] => report::print_journal(),
+        ["journal", text] => report::write_journal(text),
+        ["lock"] => report::lock(),
+        ["forget-after", timeline] => report::forget_after(timeline),
+        ["tidy", id] => files::tidy(&me, id),
+        ["held"] => {
+            hold::print_held(&me);
+            Ok(())
+        }
+        ["release"] => hold::release(),
+        ["clear"] => keys::clear(&me),
+        [step, rest @ ..] => {
+            hold::demand()?;
+            let _lock = hold::lock_step()?;
+            match (*step, rest) {
+                ("aside", [id]) => files::aside(&me, id),
+                ("discard", []) => files::discard(&me),
+                ("fetch", arguments) => recover::fetch(&me, arguments),
+                ("recover", []) => recover::recover(&me),
+                ("back", [id]) => files::back(&me, id),
+                _ => Err(USAGE.to_owned()),
+            }
+        }
+        [] => Err(USAGE.to_owned()),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}

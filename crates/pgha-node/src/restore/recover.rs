@@ -1,0 +1,276 @@
+//! The files of a backup, and a Postgres without Patroni that replays WAL up to the target.
+//!
+//! That Postgres listens nowhere and archives nothing: whatever the new timeline is, the repository
+//! learns of it only once Patroni runs on it, so that until then everything can be taken back.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
+use serde_json::json;
+
+use crate::files::{self as own_files, POSTGRES};
+use crate::identity::Identity;
+use crate::restore::files::{self, Folders};
+use crate::restore::hold::{PASSWORDS, password_file, pgbackrest, sync};
+use crate::{Result, say};
+
+/// Folder of Postgres's socket.
+const SOCKET_DIR: &str = "/run/postgresql";
+/// What the recovering Postgres logs to; the log of an earlier attempt is appended to.
+const LOG: &str = "restore.log";
+/// Lets in the user postgres of this container, and nobody else.
+const HBA: &str = "local all postgres peer\n";
+/// How often to look how far recovery is.
+const POLL: Duration = Duration::from_millis(100);
+/// Seconds that a recovery may take: a month of WAL takes days.
+const FOR_EVER_S: &str = "31536000";
+/// Lines of Postgres's log that are shown when it fails.
+const SHOWN_LINES: usize = 15;
+/// Settings that pgBackRest leaves behind: a standby would stop at the old target again.
+const RECOVERY_SETTINGS: [&str; 9] = [
+    "restore_command",
+    "recovery_target",
+    "recovery_target_name",
+    "recovery_target_time",
+    "recovery_target_xid",
+    "recovery_target_lsn",
+    "recovery_target_inclusive",
+    "recovery_target_timeline",
+    "recovery_target_action",
+];
+
+/// Copies a backup's files into the data folder. Prints what pgBackRest says as it says it.
+///
+/// What an interrupted attempt has copied is used again.
+pub(crate) fn fetch(me: &Identity, arguments: &[&str]) -> Result<()> {
+    let data = Folders::of(me).data;
+    own_files::private_dir(&data.display().to_string(), POSTGRES)?;
+    let mut command = pgbackrest();
+    let known = ["backup.manifest", "PG_VERSION"].iter().any(|name| data.join(name).exists());
+    if known {
+        // The lock of a Postgres that was killed would keep pgBackRest from going on.
+        own_files::remove_stale(&data.join("postmaster.pid"))?;
+        command.arg("--delta");
+    } else if !files::is_empty(&data) {
+        files::remove(&data)?;
+        own_files::private_dir(&data.display().to_string(), POSTGRES)?;
+    }
+    let _ = fs::remove_file(Path::new(PGDATA_MOUNT).join(LOG));
+    command.args(["--log-level-console=detail", "--no-log-timestamp"]).args(arguments);
+    run(command, "pgbackrest restore")
+}
+
+/// Replays WAL up to the target and begins a new timeline there; prints what came of it as JSON.
+pub(crate) fn recover(me: &Identity) -> Result<()> {
+    let recovery = Recovery::new(me)?;
+    // Where an earlier attempt has come to its end this is a start like any other, and the same is
+    // asked again.
+    recovery.start()?;
+    let facts = recovery.settle()?;
+    recovery.stop()?;
+    sync(&recovery.data)?;
+    let stopped =
+        recovery.log_lines().into_iter().rev().find(|line| line.contains("recovery stopping"));
+    let stopped =
+        stopped.as_deref().and_then(|line| line.split_once("LOG:  ")).map(|l| l.1.to_owned());
+    say(&json!({ "timeline": facts.0, "lsn": facts.1, "stopped": stopped }).to_string());
+    Ok(())
+}
+
+/// Ends a Postgres that a failed recovery has left.
+pub(crate) fn end(me: &Identity) {
+    let Ok(recovery) = Recovery::new(me) else { return };
+    if recovery.runs() {
+        // What it did is thrown away.
+        let _ = recovery.pg_ctl().args(["-m", "immediate", "-w", "-s", "stop"]).status();
+    }
+}
+
+/// A Postgres without Patroni.
+struct Recovery {
+    bin: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+}
+
+impl Recovery {
+    fn new(me: &Identity) -> Result<Self> {
+        let bin = PathBuf::from(format!("/usr/lib/postgresql/{}/bin", me.topology.spec.postgres));
+        own_files::write(&format!("{CONFIG_DIR}/restore.hba"), HBA, POSTGRES)?;
+        let log = Path::new(PGDATA_MOUNT).join(LOG);
+        Ok(Self { bin, data: Folders::of(me).data, log })
+    }
+
+    fn pg_ctl(&self) -> Command {
+        let mut command = Command::new(self.bin.join("pg_ctl"));
+        command.arg("-D").arg(&self.data);
+        command
+    }
+
+    /// Whether it runs; a lock file alone says nothing.
+    fn runs(&self) -> bool {
+        let status =
+            self.pg_ctl().arg("status").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    /// Has it run until it takes writes, and prints what it says until then.
+    fn start(&self) -> Result<()> {
+        let mut told = 0;
+        if !self.runs() {
+            told = self.launch()?;
+        }
+        // pg_ctl is content with a Postgres that is consistent and still replays.
+        while self.state().as_deref() != Some("ready") {
+            if !self.runs() {
+                return Err(self.failed("the recovery has not reached its target"));
+            }
+            told = self.tell(told);
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Starts it and waits until it is consistent; gives how much of its log has been printed.
+    fn launch(&self) -> Result<u64> {
+        let mut told = 0;
+        own_files::remove_stale(&self.data.join("postmaster.pid"))?;
+        own_files::remove_stale(&Path::new(SOCKET_DIR).join(".s.PGSQL.5432.lock"))?;
+        // Parameters that are too small for a hot standby would halt the recovery half-way.
+        let options = format!(
+            "-c listen_addresses= -c port=5432 -c unix_socket_directories={SOCKET_DIR} \
+             -c hba_file={CONFIG_DIR}/restore.hba -c ssl=off -c hot_standby=off \
+             -c archive_command= -c archive_library= -c logging_collector=off \
+             -c log_destination=stderr -c log_line_prefix= -c synchronous_standby_names= \
+             -c primary_conninfo= -c primary_slot_name="
+        );
+        let mut command = self.pg_ctl();
+        command
+            .arg("-l")
+            .arg(&self.log)
+            .args(["-w", "-t", FOR_EVER_S, "-s", "-o", &options, "start"]);
+        command.stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|e| format!("cannot run pg_ctl: {e}"))?;
+        loop {
+            let ended = child.try_wait().map_err(|e| format!("cannot wait for pg_ctl: {e}"))?;
+            told = self.tell(told);
+            match ended {
+                Some(status) if status.success() => return Ok(told),
+                Some(_) => return Err(self.failed("the recovery has not reached its target")),
+                None => std::thread::sleep(POLL),
+            }
+        }
+    }
+
+    /// The last line of `postmaster.pid`: `starting`, `ready` or `stopping`.
+    fn state(&self) -> Option<String> {
+        let text = fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
+        text.lines().nth(7).map(|line| line.trim().to_owned())
+    }
+
+    fn tell(&self, told: u64) -> u64 {
+        let Ok(mut log) = File::open(&self.log) else { return told };
+        let mut text = Vec::new();
+        if log.seek(SeekFrom::Start(told)).is_err() || log.read_to_end(&mut text).is_err() {
+            return told;
+        }
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        for line in String::from_utf8_lossy(&text[..whole]).lines() {
+            say(line);
+        }
+        told + whole as u64
+    }
+
+    fn log_lines(&self) -> Vec<String> {
+        let text = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+    }
+
+    fn failed(&self, what: &str) -> String {
+        let lines = self.log_lines();
+        format!("{what}\n{}", lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n"))
+    }
+
+    /// Makes it an ordinary primary with this cluster's passwords; gives timeline and position.
+    fn settle(&self) -> Result<(u64, String)> {
+        let mut script = String::new();
+        for name in RECOVERY_SETTINGS {
+            let _ = writeln!(script, "alter system reset {name};");
+        }
+        // A container that is only looked at keeps those of the backup.
+        for user in PASSWORDS.into_iter().filter(|user| Path::new(&password_file(user)).exists()) {
+            let password = own_files::read_secret_copy(&password_file(user))?;
+            let password = password.replace('\'', "''");
+            let _ = writeln!(
+                script,
+                "select format('alter role {user} password %L', e'{}') \
+                 where exists (select from pg_roles where rolname = '{user}') \\gexec",
+                password.replace('\\', "\\\\")
+            );
+        }
+        self.psql(&script)?;
+        self.psql("checkpoint")?;
+        let facts = self.psql(
+            "select timeline_id, pg_current_wal_insert_lsn() from pg_control_checkpoint() \
+             where not pg_is_in_recovery()",
+        )?;
+        facts
+            .trim()
+            .split_once('|')
+            .and_then(|(timeline, lsn)| Some((timeline.parse().ok()?, lsn.to_owned())))
+            .ok_or_else(|| format!("Postgres says `{}` of itself", facts.trim()))
+    }
+
+    fn psql(&self, script: &str) -> Result<String> {
+        let mut command = Command::new(self.bin.join("psql"));
+        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIR, "-U", "postgres"]);
+        // Not in the arguments: they can be seen by others, and a script may hold passwords.
+        command.args(["-d", "postgres", "-f", "-"]).stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|e| format!("cannot run psql: {e}"))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            use std::io::Write as _;
+            stdin.write_all(script.as_bytes()).map_err(|e| format!("cannot tell psql: {e}"))?;
+        }
+        let done = child.wait_with_output().map_err(|e| format!("cannot run psql: {e}"))?;
+        if done.status.success() {
+            return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+        }
+        Err(format!("psql failed: {}", String::from_utf8_lossy(&done.stderr).trim()))
+    }
+
+    fn stop(&self) -> Result<()> {
+        let status = self.pg_ctl().args(["-m", "fast", "-w", "-t", "600", "-s", "stop"]).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(_) => Err(self.failed("Postgres does not stop")),
+            Err(e) => Err(format!("cannot run pg_ctl: {e}")),
+        }
+    }
+}
+
+/// Runs pgBackRest and passes on what it says line by line; its complaints are the reason if it fails.
+fn run(mut command: Command, what: &str) -> Result<()> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| format!("cannot run {what}: {e}"))?;
+    let mut complaints: Vec<String> = Vec::new();
+    let stdout = child.stdout.take().map(BufReader::new);
+    for line in stdout.into_iter().flat_map(BufRead::lines).map_while(std::io::Result::ok) {
+        say(&line);
+        let indented = line.starts_with("    ") && !complaints.is_empty();
+        if indented || ["ERROR", "HINT", "WARN"].iter().any(|word| line.contains(word)) {
+            complaints.push(line);
+        }
+    }
+    let status = child.wait().map_err(|e| format!("cannot run {what}: {e}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    let last = &complaints[complaints.len().saturating_sub(SHOWN_LINES)..];
+    Err(format!("{what} failed ({status})\n{}", last.join("\n")))
+}

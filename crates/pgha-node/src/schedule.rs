@@ -1,0 +1,94 @@
+//! The schedule of the backup host: kept in a file on its volume, and carried out by a process of its
+//! own beside the repository's server. What was due while the host was down is not made up for.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pgha_core::render::SCHEDULE_FILE;
+use pgha_core::schedule::{Entry, Schedule};
+
+use crate::Result;
+use crate::backup_run::pgbackrest;
+use crate::files::{self, POSTGRES};
+
+/// How often to look at the clock and at the file.
+const TICK: Duration = Duration::from_secs(2);
+
+/// Carries out the schedule for ever.
+pub(crate) fn run() -> Result<ExitCode> {
+    let mut reported = String::new();
+    let mut seen = Timestamp::now();
+    loop {
+        std::thread::sleep(TICK);
+        let mut now = Timestamp::now();
+        match read() {
+            Ok(Some(schedule)) => {
+                if let Some((_, entry)) = schedule.next(seen).filter(|(due, _)| *due <= now) {
+                    carry_out(entry);
+                    // What became due meanwhile is passed over.
+                    now = Timestamp::now();
+                }
+            }
+            Err(reason) if reason != reported => {
+                crate::log(&reason);
+                reported = reason;
+            }
+            Ok(None) | Err(_) => {}
+        }
+        seen = now;
+    }
+}
+
+fn carry_out(entry: &Entry) {
+    crate::log(&format!("`{entry}` is due"));
+    let done = pgbackrest()
+        .args([
+            &format!("--type={}", entry.kind),
+            &format!("--annotation=schedule={entry}"),
+            "--log-level-console=warn",
+            "backup",
+        ])
+        .stdin(Stdio::null())
+        .status();
+    crate::log(&match done {
+        Ok(status) if status.success() => format!("`{entry}` is done"),
+        Ok(status) => format!("`{entry}` failed: pgbackrest ended with {status}"),
+        Err(e) => format!("`{entry}` failed: cannot run pgbackrest: {e}"),
+    });
+}
+
+/// Writes a schedule, prints the one there is, or removes it.
+pub(crate) fn keep(arguments: &[String]) -> Result<ExitCode> {
+    match arguments {
+        [] => {
+            let text = read()?.map(|schedule| schedule.to_string()).unwrap_or_default();
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{text}").map_err(|e| format!("cannot print the schedule: {e}"))?;
+        }
+        [clear] if clear == "--clear" => match fs::remove_file(SCHEDULE_FILE) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(format!("cannot remove {SCHEDULE_FILE}: {e}"));
+            }
+            _ => {}
+        },
+        [text] => {
+            let schedule: Schedule = text.parse().map_err(|e| format!("no schedule: {e}"))?;
+            files::write(SCHEDULE_FILE, &format!("{schedule}\n"), POSTGRES)?;
+        }
+        _ => return Err("usage: pgha-node schedule [TEXT | --clear]".to_owned()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read() -> Result<Option<Schedule>> {
+    if !Path::new(SCHEDULE_FILE).exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(SCHEDULE_FILE)
+        .map_err(|e| format!("cannot read {SCHEDULE_FILE}: {e}"))?;
+    text.parse().map(Some).map_err(|e| format!("{SCHEDULE_FILE} holds no schedule: {e}"))
+}

@@ -1,0 +1,276 @@
+//! `pgha restore`: a plan first, then, when it is agreed to, its steps; and what came of them.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::time::Duration;
+
+use pgha_core::restore::{Journal, Phase, RestorePlan, Step, Target, TargetError, TargetOptions};
+use pgha_core::topology::Topology;
+
+use crate::cli::{Restore, RestoreTarget};
+use crate::cluster::{self, Among, Cluster};
+use crate::docker::Engine;
+use crate::error::{Error, OrFail, Result};
+use crate::restore::Session;
+use crate::restore::into::Fresh;
+use crate::screen::{self, restore::OldData};
+
+/// Carries out `pgha restore`.
+pub(crate) async fn run(args: &Restore) -> Result<()> {
+    let options = options(&args.target);
+    let target = match Target::parse(&options) {
+        Ok(target) => Some(target),
+        Err(TargetError::Missing) if options.is_empty() => None,
+        Err(error) => return Err(bad_target(&error)),
+    };
+    let engine = Engine::connect().await?;
+    let cluster =
+        cluster::resolve(cluster::find(&engine).await?, args.cluster.as_deref(), Among::Created)?;
+    let session = Session::new(&engine, &cluster)?;
+    demand_backup_host(&session, &cluster)?;
+    let timeout = Duration::from_secs(args.wait.timeout);
+    if let Some(name) = &args.into {
+        let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+        return beside(args, &session, name, &target, timeout).await;
+    }
+    if let Some(name) = &args.node {
+        let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+        return look(args, &session, name, &target, timeout).await;
+    }
+    if args.dry_run {
+        let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+        let plan = session.plan(&cluster, &target, args.discard_old).await?;
+        return show(args, &cluster, &plan);
+    }
+
+    let _lock = session.lock().await?;
+    let journal = session.journal().await?;
+    if args.abort {
+        let mut journal = journal.ok_or_else(|| {
+            Error::bad_input(format!("no restore of cluster {} is under way", cluster.id))
+                .hint("there is nothing to put back")
+        })?;
+        return session.give_up(&mut journal, timeout).await;
+    }
+    let mut journal = match journal {
+        // Without old data there is no way back, only another target.
+        Some(failed)
+            if !failed.can_go_back()
+                && target.as_ref().is_some_and(|t| *t != failed.plan.target) =>
+        {
+            let mut journal = begin(args, &session, &cluster, target).await?;
+            journal.discard_old = true;
+            journal.id = failed.id;
+            journal.plan.newest_timeline = failed.plan.newest_timeline;
+            journal.done =
+                failed.done.into_iter().filter(|done| done.step <= Step::Aside).collect();
+            journal
+        }
+        Some(journal) => go_on_with(args, &cluster, journal, target.as_ref())?,
+        None => begin(args, &session, &cluster, target).await?,
+    };
+    finish(args, &session, &mut journal, timeout).await
+}
+
+/// Restores into a fresh cluster.
+async fn beside(
+    args: &Restore,
+    source: &Session,
+    name: &str,
+    target: &Target,
+    timeout: Duration,
+) -> Result<()> {
+    // The number is of no matter for the plan but in names.
+    let instance = args.instance.unwrap_or(source.topology.id.instance);
+    let topology = Topology::new(source.fresh_spec(name)?, instance);
+    let planned = source.plan_into(&topology, target).await?;
+    let title = format!("{} into {name}", source.topology.id);
+    if args.dry_run && args.json {
+        return screen::print_json(&planned);
+    }
+    let text = screen::restore::plan(&title, &planned, OldData::OfAnother);
+    if args.dry_run {
+        return screen::print(&text);
+    }
+    screen::tell(&text)?;
+    agree(args, &format!("make cluster {name} from it? {} stays as it is.", source.topology.id))?;
+    let fresh = Fresh { name: name.to_owned(), file: args.output.clone(), instance: args.instance };
+    let id = new_id();
+    let (session, made) = source.make_beside(&fresh, &id).await?;
+    let _lock = session.lock().await?;
+    let mut journal = Journal {
+        plan: session.plan_into(&session.topology, target).await?,
+        done: vec![made],
+        ..new_journal(args, planned, id)
+    };
+    finish(args, &session, &mut journal, timeout).await
+}
+
+/// Restores into one container.
+async fn look(
+    args: &Restore,
+    session: &Session,
+    name: &str,
+    target: &Target,
+    timeout: Duration,
+) -> Result<()> {
+    let plan = session.plan_into(&session.topology, target).await?;
+    if args.dry_run && args.json {
+        return screen::print_json(&plan);
+    }
+    let title = format!("{} into one container", session.topology.id);
+    let text = screen::restore::plan_of_one(&title, &plan);
+    if args.dry_run {
+        return screen::print(&text);
+    }
+    screen::tell(&text)?;
+    agree(args, &format!("make it? {} stays as it is.", session.topology.id))?;
+    let look = session.look(name, &plan, timeout).await?;
+    if args.json {
+        return screen::print_json(&look);
+    }
+    screen::print(&format!("docker exec -it -u postgres {} psql\n", look.container))
+}
+
+/// Carries out what is left of a restore, and reports.
+async fn finish(
+    args: &Restore,
+    session: &Session,
+    journal: &mut Journal,
+    timeout: Duration,
+) -> Result<()> {
+    session.go_on(journal, timeout).await?;
+    let report = screen::restore::Report::of(&session.topology.id.to_string(), journal);
+    if args.json {
+        return screen::print_json(&report);
+    }
+    screen::print(&screen::restore::report(&report))
+}
+
+fn options(target: &RestoreTarget) -> TargetOptions {
+    TargetOptions {
+        latest: target.latest,
+        time: target.time.clone(),
+        lsn: target.lsn.clone(),
+        xid: target.xid.clone(),
+        name: target.name.clone(),
+        set: target.set.clone(),
+        timeline: target.timeline,
+        exclusive: target.exclusive,
+    }
+}
+
+fn bad_target(error: &TargetError) -> Error {
+    Error::bad_input(error.to_string()).hint(error.hint())
+}
+
+fn demand_backup_host(session: &Session, cluster: &Cluster) -> Result<()> {
+    use pgha_core::status::ContainerState;
+    let host = &session.topology.backup_host().name;
+    match cluster.container(host) {
+        Some(container) if container.state == ContainerState::Running => Ok(()),
+        Some(_) => Err(Error::missing(format!("the backup host {host} does not run"))
+            .because("it has the backups")
+            .hint(format!(
+                "`pgha start {}` starts the cluster, `docker start {host}` it alone",
+                cluster.id
+            ))),
+        None => Err(Error::missing(format!("the backup host {host} is not there"))
+            .because("it has the backups")
+            .hint("`pgha up` in the folder of the compose file makes it again")),
+    }
+}
+
+/// Shows the plan on stdout.
+fn show(args: &Restore, cluster: &Cluster, plan: &RestorePlan) -> Result<()> {
+    if args.json {
+        return screen::print_json(plan);
+    }
+    screen::print(&screen::restore::plan(&cluster.id.to_string(), plan, fate(args)))
+}
+
+/// What becomes of the old data.
+fn fate(args: &Restore) -> OldData {
+    match (args.discard_old, args.keep_old) {
+        (true, _) => OldData::Discarded,
+        (_, true) => OldData::Kept,
+        _ => OldData::UntilVerified,
+    }
+}
+
+/// Takes up a restore that was interrupted.
+fn go_on_with(
+    args: &Restore,
+    cluster: &Cluster,
+    journal: Journal,
+    target: Option<&Target>,
+) -> Result<Journal> {
+    let id = &cluster.id;
+    let step = journal.next().map_or("the end", Step::as_str);
+    if journal.phase == Phase::Back {
+        return Err(Error::failed(format!("a restore of cluster {id} is being given up"))
+            .because(format!("to {}, begun as {}", journal.plan.target, journal.id))
+            .hint(format!("`pgha restore {id} --abort` goes on with that")));
+    }
+    if target.is_some_and(|target| *target != journal.plan.target) {
+        return Err(Error::failed(format!("another restore of cluster {id} is under way"))
+            .because(format!("to {}, begun as {}, at step {step}", journal.plan.target, journal.id))
+            .hint(format!(
+                "`pgha restore {id}` goes on with it, `pgha restore {id} --abort` puts the old data back"
+            )));
+    }
+    let text = screen::restore::plan(&id.to_string(), &journal.plan, fate(args));
+    screen::tell(&text)?;
+    screen::tell(&format!("going on with restore {} at step {step}\n", journal.id))?;
+    Ok(journal)
+}
+
+/// Plans, shows, asks, and begins.
+async fn begin(
+    args: &Restore,
+    session: &Session,
+    cluster: &Cluster,
+    target: Option<Target>,
+) -> Result<Journal> {
+    let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+    let plan = session.plan(cluster, &target, args.discard_old).await?;
+    screen::tell(&screen::restore::plan(&cluster.id.to_string(), &plan, fate(args)))?;
+    agree(args, &format!("restore cluster {}? It is down meanwhile.", cluster.id))?;
+    Ok(new_journal(args, plan, new_id()))
+}
+
+/// The name of a restore that begins now.
+fn new_id() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string()
+}
+
+fn new_journal(args: &Restore, plan: RestorePlan, id: String) -> Journal {
+    Journal {
+        version: 1,
+        id,
+        plan,
+        discard_old: args.discard_old,
+        keep_old: args.keep_old,
+        phase: Phase::Forward,
+        done: Vec::new(),
+        new_timeline: None,
+    }
+}
+
+/// Fails unless the user agrees, beforehand or now.
+fn agree(args: &Restore, question: &str) -> Result<()> {
+    if args.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::bad_input("nobody is there to agree to this, and nothing was touched")
+            .hint("--yes agrees beforehand, --dry-run stops here"));
+    }
+    screen::tell(&format!("{question} [y/N] "))?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).or_fail("cannot read the answer")?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Error::failed("nothing was touched"))
+    }
+}

@@ -1,0 +1,114 @@
+//! What a plan needs to know: the repository, the leader, and room on the volumes. Changes nothing.
+
+use futures_util::future::join_all;
+use pgha_core::restore::{Facts, Holdings, LeaderFact, RestorePlan, Target, plan};
+use pgha_core::status::ContainerState;
+use pgha_core::topology::Role;
+
+use crate::cluster::Cluster;
+use crate::error::{Error, OrFail, Result};
+use crate::observe;
+use crate::restore::Session;
+
+/// Where the leader is.
+const POSITION: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int, \
+    pg_current_wal_lsn(), extract(epoch from clock_timestamp())::bigint";
+
+impl Session {
+    /// Decides what a restore would do.
+    ///
+    /// # Errors
+    /// When the target cannot be reached, what is needed does not run, or a volume is too small.
+    pub(crate) async fn plan(
+        &self,
+        cluster: &Cluster,
+        target: &Target,
+        discard_old: bool,
+    ) -> Result<RestorePlan> {
+        let host = &self.backup_host().name;
+        let report = self.ask(host, &["repository"]).await?;
+        let holdings = Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
+        let running = self.running(cluster);
+        let facts = Facts {
+            topology: &self.topology,
+            holdings: &holdings,
+            leader: self.leader(cluster).await?,
+            running,
+            discard_old,
+        };
+        let plan = plan(&facts, target)
+            .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
+        self.demand_room(cluster, &plan, discard_old).await?;
+        Ok(plan)
+    }
+
+    fn running(&self, cluster: &Cluster) -> Vec<String> {
+        let nodes = self.topology.of_role(Role::Postgres).map(|node| node.name.clone());
+        let runs = |name: &String| {
+            cluster.container(name).is_some_and(|c| c.state == ContainerState::Running)
+        };
+        nodes.filter(runs).collect()
+    }
+
+    async fn leader(&self, cluster: &Cluster) -> Result<Option<LeaderFact>> {
+        let Some(name) = observe::view(&self.engine, cluster).await?.leader else {
+            return Ok(None);
+        };
+        let said = self.sql(&name, POSITION).await?;
+        let fields: Vec<&str> = said.trim().split('|').collect();
+        let [timeline, written, now_s] = fields[..] else {
+            return Err(Error::failed(format!("{name} does not say where it is")).because(said));
+        };
+        let odd = || format!("{name} does not say where it is");
+        Ok(Some(LeaderFact {
+            timeline: timeline.parse().or_fail(odd())?,
+            written: written.parse().or_fail(odd())?,
+            now_s: now_s.parse().or_fail(odd())?,
+            name,
+        }))
+    }
+
+    /// Runs SQL in a node.
+    pub(crate) async fn sql(&self, node: &str, sql: &str) -> Result<String> {
+        let mut said = String::new();
+        let argv = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-c", sql];
+        let each = |line: &str| {
+            said.push_str(line);
+            said.push('\n');
+        };
+        self.engine.exec_step(node, &argv, each).await?;
+        Ok(said)
+    }
+
+    /// The new data stand beside the old until the end: there must be room for both.
+    async fn demand_room(
+        &self,
+        cluster: &Cluster,
+        plan: &RestorePlan,
+        discard_old: bool,
+    ) -> Result<()> {
+        let nodes = self.running(cluster);
+        let answers =
+            join_all(nodes.iter().map(|node| self.ask_json(node, &["restore", "held"]))).await;
+        for (node, answer) in nodes.iter().zip(answers) {
+            let answer = answer?;
+            let bytes = |key: &str| answer[key].as_u64().unwrap_or_default();
+            let own = if discard_old { bytes("data_bytes") } else { 0 };
+            if bytes("free_bytes") + own < plan.backup_bytes {
+                let (free, needed) = (bytes("free_bytes") >> 20, plan.backup_bytes >> 20);
+                let error =
+                    Error::failed(format!("the volume of {node} is too full for a restore"))
+                        .because(format!(
+                            "{free} MiB are free, and backup {} has {needed}",
+                            plan.backup
+                        ));
+                return Err(if discard_old {
+                    error.hint("make room on it")
+                } else {
+                    error.hint("make room on it; --discard-old does without a copy of the old data")
+                });
+            }
+        }
+        Ok(())
+    }
+}

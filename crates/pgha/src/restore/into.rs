@@ -1,0 +1,155 @@
+//! A cluster's backups restored beside it: into a fresh cluster, or into one container for a look.
+//!
+//! The source is only read: the fresh cluster gets a copy of its repository, with the key to it, and
+//! archives into that copy; the container reads the source's volume and archives nowhere.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use pgha_core::lint;
+use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR};
+use pgha_core::restore::{Facts, HOLD_FILE, Holdings, RestorePlan, Step, StepDone, Target, plan};
+use pgha_core::spec::Spec;
+use pgha_core::topology::{Role, Topology};
+
+use crate::cli::OutputArgs;
+use crate::cluster::{self, Cluster};
+use crate::compose_tool::ComposeTool;
+use crate::error::{Error, OrFail, Result};
+use crate::generated::{self, Generated};
+use crate::progress::Progress;
+use crate::restore::Session;
+use crate::secrets;
+
+/// The key of the repository, among the secrets.
+const REPOSITORY_KEY: &str = "repository-key";
+/// Copies a repository: backups first, so that the WAL which makes the last of them consistent is
+/// there as well. Of an earlier attempt nothing is left.
+const COPY: &str = "set -eu; cd /to; rm -rf backup archive; for part in backup archive; do \
+    if [ -d /from/$part ]; then cp -a /from/$part .; fi; done; chown 999:999 /to; chmod 700 /to";
+
+/// The fresh cluster that is asked for.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its compose file.
+    pub(crate) file: Option<PathBuf>,
+    /// Its instance number.
+    pub(crate) instance: Option<u32>,
+}
+
+impl Session {
+    /// Decides what a restore into another cluster would do, from what the source has archived.
+    ///
+    /// # Errors
+    /// When the target cannot be reached.
+    pub(crate) async fn plan_into(
+        &self,
+        topology: &Topology,
+        target: &Target,
+    ) -> Result<RestorePlan> {
+        let report = self.ask(&self.backup_host().name, &["repository"]).await?;
+        let holdings = Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
+        let facts = Facts {
+            topology,
+            holdings: &holdings,
+            leader: None,
+            running: Vec::new(),
+            discard_old: false,
+        };
+        plan(&facts, target)
+            .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))
+    }
+
+    /// The spec of a fresh cluster: the source's, without what must not be shared.
+    ///
+    /// # Errors
+    /// When the name will not do.
+    pub(crate) fn fresh_spec(&self, name: &str) -> Result<Spec> {
+        let mut spec = Spec { name: name.to_owned(), ..self.topology.spec.clone() };
+        // Two clusters of one origin must not archive into one place.
+        spec.backup.repo2 = None;
+        let findings = lint::check(&spec);
+        if lint::has_errors(&findings) {
+            let said: Vec<_> = findings.iter().map(|finding| finding.message.clone()).collect();
+            return Err(Error::bad_input(format!("`{name}` will not do")).because(said.join("\n")));
+        }
+        Ok(spec)
+    }
+
+    /// Writes the files of the fresh cluster, makes its containers, and gives it a copy of the
+    /// repository and the key to it.
+    ///
+    /// # Errors
+    /// When a cluster of that name or number is there, or the copy fails.
+    pub(crate) async fn make_beside(&self, fresh: &Fresh, id: &str) -> Result<(Session, StepDone)> {
+        let started = std::time::Instant::now();
+        let progress = Progress::start(&format!("cluster {}", fresh.name));
+        let existing = cluster::find(&self.engine).await?;
+        let file = fresh.file.clone();
+        let file = file.unwrap_or_else(|| PathBuf::from(&fresh.name).join("docker-compose.yaml"));
+        let output = OutputArgs { output: file, instance: fresh.instance, force: false };
+        let generated = generated::generate(self.fresh_spec(&fresh.name)?, &output, &existing)?;
+        let new = generated.topology.id.clone();
+        if existing.iter().any(|cluster| cluster.id == new) {
+            return Err(Error::bad_input(format!("there is a cluster {new} already")).hint(
+                format!("`pgha restore {new}` restores it, `pgha down {new} --volumes` removes it"),
+            ));
+        }
+        self.copy_key(&generated)?;
+        progress.at("making its containers", "");
+        let compose = ComposeTool::find()?;
+        compose.run(&generated.file, &["up", "--no-start"]).await?;
+        // Whatever starts them now, no empty database is made.
+        for node in generated.topology.of_role(Role::Postgres) {
+            self.engine.put_file(&node.name, PGDATA_MOUNT, HOLD_FILE, id).await?;
+        }
+        progress.at("copying the repository", "");
+        let to = generated.topology.backup_host().volume();
+        copy_volume(self.backup_host().volume(), to, &Images::of(generated.topology.spec.postgres))
+            .await?;
+        progress.at("starting its backup host", "");
+        let host = generated.topology.backup_host().name.clone();
+        compose.run(&generated.file, &["up", "-d", "--no-deps", &host]).await?;
+        let found = cluster::find(&self.engine).await?;
+        let cluster: &Cluster = found
+            .iter()
+            .find(|cluster| cluster.id == new)
+            .ok_or_else(|| Error::failed(format!("cluster {new} has no containers")))?;
+        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let note = format!("{new} has a copy of the repository of {}", self.topology.id);
+        progress.say(&format!("{note} ({:.1} s)", started.elapsed().as_secs_f64()));
+        Ok((Session::new(&self.engine, cluster)?, StepDone { step: Step::Archive, took_ms, note }))
+    }
+
+    fn copy_key(&self, generated: &Generated) -> Result<()> {
+        let from = secrets::dir_of(&self.file).join(REPOSITORY_KEY);
+        let to = secrets::dir_of(&generated.file).join(REPOSITORY_KEY);
+        if !from.exists() {
+            return Ok(());
+        }
+        // In place, so that owner and mode stay.
+        let key = std::fs::read(&from).or_fail(format!("cannot read {}", from.display()))?;
+        std::fs::write(&to, key).or_fail(format!("cannot write {}", to.display()))
+    }
+}
+
+async fn copy_volume(from: &str, to: &str, images: &Images) -> Result<()> {
+    let done = tokio::process::Command::new("docker")
+        .args(["run", "--rm", "--network", "none", "--entrypoint", "sh"])
+        .args(["--volume", &format!("{from}:/from:ro"), "--volume", &format!("{to}:/to")])
+        .args([&images.backup, "-c", COPY])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .or_fail("cannot run `docker run`")?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "the repository of {from} cannot be copied to {to}:{REPOSITORY_DIR}"
+    ))
+    .because(String::from_utf8_lossy(&done.stderr)))
+}

@@ -1,0 +1,137 @@
+//! One stand-alone container with an earlier state of a cluster, for looking at.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::RemoveContainerOptions;
+use pgha_core::render::{Images, REPOSITORY_DIR};
+use pgha_core::restore::RestorePlan;
+use pgha_core::topology::{FIRST_HOST_PORT, POSTGRES_PORT};
+
+use crate::error::{Error, OrFail, Result};
+use crate::host;
+use crate::progress::Progress;
+use crate::restore::Session;
+use crate::secrets;
+
+/// Label of such a container, with the cluster it is of.
+const LABEL: &str = "pgha.look";
+/// Time between two looks.
+const POLL: Duration = Duration::from_millis(300);
+
+/// A container that runs.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Look {
+    /// Its name.
+    pub(crate) container: String,
+    /// The port of the host's loopback that leads to its Postgres.
+    pub(crate) port: u16,
+}
+
+impl Session {
+    /// Restores into a container of its own and waits until its Postgres takes connections.
+    ///
+    /// # Errors
+    /// When there is such a container already, or the restore fails; then nothing is left of it.
+    pub(crate) async fn look(
+        &self,
+        name: &str,
+        plan: &RestorePlan,
+        timeout: Duration,
+    ) -> Result<Look> {
+        let container =
+            format!("pgha-{}-look-{name}-{}", self.topology.id.name, self.topology.id.instance);
+        if self.engine.api().inspect_container(&container, None).await.is_ok() {
+            return Err(Error::bad_input(format!("there is a container {container} already"))
+                .hint(format!("`docker rm -fv {container}` removes it, or give another --node")));
+        }
+        let port = free_port()?;
+        let progress = Progress::start(&container);
+        progress.at("copying the backup and replaying WAL", "");
+        self.run_container(&container, port, plan).await?;
+        let started = Instant::now();
+        loop {
+            let running = self.engine.api().inspect_container(&container, None).await;
+            let running = running.or_fail(format!("{container} is gone"))?.state;
+            if !running.and_then(|state| state.running).unwrap_or_default() {
+                return Err(self.failed(&container, "has ended").await);
+            }
+            let ready = "pg_isready -q -h 127.0.0.1";
+            let asked = self.engine.exec(&container, &["sh", "-c", ready], POLL * 20).await;
+            if asked.is_ok_and(|ran| ran.code == 0) {
+                break;
+            }
+            if started.elapsed() > timeout {
+                return Err(self.failed(&container, "is not ready in time").await);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        let took = started.elapsed().as_secs_f64();
+        progress.done(&format!(
+            "{container} is ready after {took:.1} s; `docker rm -fv {container}` removes it"
+        ));
+        Ok(Look { container, port })
+    }
+
+    async fn run_container(&self, container: &str, port: u16, plan: &RestorePlan) -> Result<()> {
+        let spec = &self.topology.spec;
+        let mut command = tokio::process::Command::new("docker");
+        command.args(["run", "--detach", "--name", container, "--hostname", &plan.leader]);
+        command.args(["--label", &format!("{LABEL}={}", self.topology.id), "--cap-drop", "ALL"]);
+        for capability in ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"] {
+            command.args(["--cap-add", capability]);
+        }
+        command.args(["--publish", &format!("127.0.0.1:{port}:{POSTGRES_PORT}")]);
+        command.args(["--env", "PGHA_SPEC", "--env", "PGHA_INSTANCE"]);
+        command
+            .env("PGHA_SPEC", spec.to_toml())
+            .env("PGHA_INSTANCE", self.topology.id.instance.to_string());
+        command.args(["--env", "PGBACKREST_CONFIG=/pgha/config/pgbackrest.conf"]);
+        command.args(["--volume", "/pgdata"]);
+        command.args(["--volume", &format!("{}:{REPOSITORY_DIR}:ro", self.backup_host().volume())]);
+        let key = secrets::dir_of(&self.file).join("repository-key");
+        if key.exists() {
+            command
+                .args(["--volume", &format!("{}:/run/secrets/repository-key:ro", key.display())]);
+        }
+        command.args([
+            "--entrypoint",
+            "/usr/local/bin/pgha-node",
+            &Images::of(spec.postgres).postgres,
+            "look",
+        ]);
+        command.args(plan.pgbackrest());
+        let done =
+            command.stdin(Stdio::null()).output().await.or_fail("cannot run `docker run`")?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let why = String::from_utf8_lossy(&done.stderr).into_owned();
+        self.remove(container).await;
+        Err(Error::failed(format!("{container} cannot be made")).because(why))
+    }
+
+    async fn failed(&self, container: &str, what: &str) -> Error {
+        let log = tokio::process::Command::new("docker")
+            .args(["logs", "--tail", "15", container])
+            .output()
+            .await;
+        let log = log.map(|done| [done.stdout, done.stderr].concat()).unwrap_or_default();
+        self.remove(container).await;
+        Error::failed(format!("{container} {what}")).because(String::from_utf8_lossy(&log))
+    }
+
+    async fn remove(&self, container: &str) {
+        let options =
+            RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
+        // It may never have been made.
+        let _ = self.engine.api().remove_container(container, Some(options)).await;
+    }
+}
+
+/// A port of the loopback that nobody listens on now.
+fn free_port() -> Result<u16> {
+    (FIRST_HOST_PORT..u16::MAX)
+        .find(|port| host::port_is_free(*port))
+        .ok_or_else(|| Error::failed("no port of 127.0.0.1 is free"))
+}

@@ -1,0 +1,159 @@
+//! Restoring a cluster: what [`pgha_core::restore`] decides, done with containers.
+//!
+//! [`facts`] learns what a plan needs, [`steps`] carries a plan out and [`back`] undoes it;
+//! [`into`] makes the fresh cluster and [`look`] the single container of a restore that leaves its source alone. How far a
+//! restore has come stands in the journal on the backup host; nothing is kept on this host. Each step
+//! begins from whatever an interrupted attempt has left, so a restore is continued by beginning its
+//! first undone step again.
+
+pub(crate) mod back;
+pub(crate) mod facts;
+pub(crate) mod into;
+pub(crate) mod look;
+pub(crate) mod steps;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pgha_core::restore::Journal;
+use pgha_core::topology::{Member, Topology};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::cluster::{self, Among, Cluster};
+use crate::command::stop::compose_of;
+use crate::compose_tool::ComposeTool;
+use crate::docker::Engine;
+use crate::error::{Error, OrFail, Result};
+
+/// The program inside members.
+const NODE: &str = "/usr/local/bin/pgha-node";
+/// How long a short question to a member may take on a busy host.
+const QUESTION: Duration = Duration::from_secs(60);
+
+/// A cluster that is being restored, and the means to do so.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// The cluster's names and places.
+    pub(crate) topology: Topology,
+    /// Its compose file.
+    pub(crate) file: PathBuf,
+    compose: ComposeTool,
+}
+
+/// The right to restore a cluster: nobody else has it until this is dropped or this process ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    holder: JoinHandle<()>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.holder.abort();
+    }
+}
+
+impl Session {
+    /// Of a cluster that has containers and a compose file.
+    ///
+    /// # Errors
+    /// When one of them is missing.
+    pub(crate) fn new(engine: &Engine, cluster: &Cluster) -> Result<Self> {
+        Ok(Self {
+            engine: engine.clone(),
+            topology: cluster.topology()?.clone(),
+            file: compose_of(cluster)?.file.clone(),
+            compose: ComposeTool::find()?,
+        })
+    }
+
+    /// How the cluster's containers are now.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub(crate) async fn cluster(&self) -> Result<Cluster> {
+        let id = self.topology.id.to_string();
+        cluster::resolve(cluster::find(&self.engine).await?, Some(&id), Among::Created)
+    }
+
+    /// Runs Compose on the cluster's file.
+    async fn compose(&self, arguments: &[&str]) -> Result<()> {
+        self.compose.run(&self.file, arguments).await
+    }
+
+    fn backup_host(&self) -> &Member {
+        self.topology.backup_host()
+    }
+
+    /// Runs `pgha-node` in a member and gives what it prints.
+    async fn ask(&self, member: &str, arguments: &[&str]) -> Result<String> {
+        let mut said = String::new();
+        let argv = [&[NODE], arguments].concat();
+        let ask = self.engine.exec_step(member, &argv, |line| {
+            said.push_str(line);
+            said.push('\n');
+        });
+        tokio::time::timeout(QUESTION, ask).await.unwrap_or_else(|_| {
+            Err(Error::deadline(format!("{member} has not answered within {QUESTION:?}")))
+        })?;
+        Ok(said)
+    }
+
+    /// As [`Session::ask`], for an answer in JSON.
+    async fn ask_json(&self, member: &str, arguments: &[&str]) -> Result<Value> {
+        let said = self.ask(member, arguments).await?;
+        serde_json::from_str(&said).or_fail(format!("{member} answers nonsense"))
+    }
+
+    /// Takes the right to restore.
+    ///
+    /// # Errors
+    /// When another `pgha` has it, or the backup host does not run.
+    pub(crate) async fn lock(&self) -> Result<Lock> {
+        let (send, answer) = oneshot::channel();
+        let (engine, host) = (self.engine.clone(), self.backup_host().name.clone());
+        let holder = tokio::spawn(async move {
+            let mut send = Some(send);
+            let each = |line: &[u8]| {
+                if let Some(send) = send.take() {
+                    let _ = send.send(String::from_utf8_lossy(line).trim().to_owned());
+                }
+            };
+            let _ = engine.exec_lines(&host, &[NODE, "restore", "lock"], each).await;
+        });
+        match answer.await.as_deref() {
+            Ok("held") => Ok(Lock { holder }),
+            Ok("busy") => Err(Error::failed(format!(
+                "cluster {} is being restored already",
+                self.topology.id
+            ))
+            .because("another `pgha restore` is at work on it")
+            .hint("wait for its end, or end it; what it has done is kept")),
+            _ => Err(Error::failed(format!("{} takes no lock", self.backup_host().name))
+                .hint(format!("`pgha logs {}` says why", self.backup_host().name))),
+        }
+    }
+
+    /// The restore that goes on, if one does.
+    ///
+    /// # Errors
+    /// When the backup host cannot say, or another version of pgha wrote it.
+    pub(crate) async fn journal(&self) -> Result<Option<Journal>> {
+        let text = self.ask(&self.backup_host().name, &["restore", "journal"]).await?;
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_str(&text).map(Some).or_fail("the journal of a restore cannot be read")
+    }
+
+    /// Writes down how far it has come; `None` that it has ended.
+    async fn write_journal(&self, journal: Option<&Journal>) -> Result<()> {
+        let text =
+            journal.map(|journal| serde_json::to_string(journal).expect("plain data is JSON"));
+        let arguments = ["restore", "journal", &text.unwrap_or_default()];
+        self.ask(&self.backup_host().name, &arguments).await.map(drop)
+    }
+}

@@ -1,0 +1,314 @@
+//! Carries out the steps of a restore, each from whatever state it finds.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use pgha_core::render::PGDATA_MOUNT;
+use pgha_core::restore::{HOLD_FILE, Journal, Step, StepDone};
+use pgha_core::topology::Role;
+use serde_json::Value;
+
+use crate::command::up;
+use crate::error::{Error, Result};
+use crate::observe::Watch;
+use crate::progress::Progress;
+use crate::restore::{NODE, Session};
+use crate::waiting;
+
+/// How long the last WAL may take into the repository.
+const ARCHIVE_DEADLINE: Duration = Duration::from_secs(60);
+/// How long containers may take until PID 1 holds them.
+const HOLD_DEADLINE: Duration = Duration::from_secs(60);
+/// Time between two looks.
+const POLL: Duration = Duration::from_millis(200);
+/// Writes a commit after any target there may be, and ends the segment.
+const LAST_WAL: [&str; 2] = ["select pg_current_xact_id()", "select pg_switch_wal()"];
+/// What is not archived yet, and what the archiver says last.
+const NOT_ARCHIVED: &str = "select (select count(*) from pg_ls_archive_statusdir() where name like '%.ready'), \
+    coalesce((select last_failed_wal from pg_stat_archiver \
+    where last_failed_time > coalesce(last_archived_time, '-infinity')), '')";
+/// Which timeline a primary is on.
+const TIMELINE: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int \
+    where not pg_is_in_recovery()";
+/// Which timeline a standby receives.
+const RECEIVES: &str = "select received_tli from pg_stat_wal_receiver where status = 'streaming'";
+
+impl Session {
+    /// Carries out what is not done yet, and writes down each step.
+    ///
+    /// # Errors
+    /// When a step fails: the journal says where to go on.
+    pub(crate) async fn go_on(&self, journal: &mut Journal, timeout: Duration) -> Result<()> {
+        self.write_journal(Some(journal)).await?;
+        while let Some(step) = journal.next() {
+            let progress = Progress::start(&format!("restore {}", self.topology.id));
+            progress.at(step.doing(), "");
+            let started = Instant::now();
+            let note = self.step(step, journal, timeout, &progress).await?;
+            let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            progress.say(&format!(
+                "{:<9} {:>6.1} s  {note}",
+                step.as_str(),
+                started.elapsed().as_secs_f64()
+            ));
+            journal.done.push(StepDone { step, took_ms, note });
+            self.write_journal(Some(journal)).await?;
+        }
+        self.write_journal(None).await
+    }
+
+    async fn step(
+        &self,
+        step: Step,
+        journal: &mut Journal,
+        timeout: Duration,
+        progress: &Progress,
+    ) -> Result<String> {
+        let leader = journal.plan.leader.clone();
+        let replicas = journal.plan.replicas.clone();
+        match step {
+            Step::Archive => self.archive(journal).await,
+            Step::Hold => self.hold(journal).await,
+            Step::Aside => self.aside(journal).await,
+            Step::Restore => self.fetch(journal, progress).await,
+            Step::Recover => self.recover(journal, progress).await,
+            Step::Clear => {
+                self.ask(&leader, &["restore", "clear"]).await?;
+                Ok("etcd has forgotten who led".to_owned())
+            }
+            Step::Lead => self.lead(&leader, timeout).await,
+            Step::Replicas => self.replicas(&replicas, timeout).await,
+            Step::Verify => self.verify(journal).await,
+            Step::Finish => self.finish(journal).await,
+        }
+    }
+
+    /// Has the leader archive all that it has written, while nothing is stopped yet.
+    async fn archive(&self, journal: &Journal) -> Result<String> {
+        let leader = &journal.plan.leader;
+        if !journal.plan.leader_archives {
+            return Ok("nobody leads: what is archived is all".to_owned());
+        }
+        for sql in LAST_WAL {
+            self.sql(leader, sql).await?;
+        }
+        let started = Instant::now();
+        loop {
+            let said = self.sql(leader, NOT_ARCHIVED).await?;
+            let (waiting, failed) = said.trim().split_once('|').unwrap_or(("?", ""));
+            if waiting == "0" {
+                return Ok(format!("{leader} has archived its last segment"));
+            }
+            if started.elapsed() > ARCHIVE_DEADLINE {
+                self.write_journal(None).await?;
+                let error =
+                    Error::deadline("the last WAL cannot be archived, and nothing was touched")
+                        .because(format!("{leader} still has {waiting} files to archive"));
+                let error = if failed.is_empty() {
+                    error
+                } else {
+                    error.because(format!("the archiver has failed with {failed}"))
+                };
+                return Err(error.hint(format!("`pgha logs {leader}` says why")));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Marks every node, stops Patroni and Postgres, the leader last, and starts the containers again,
+    /// held.
+    pub(super) async fn hold(&self, journal: &Journal) -> Result<String> {
+        let cluster = self.cluster().await?;
+        let nodes = self.nodes();
+        if nodes.iter().any(|node| cluster.container(node).is_none()) {
+            self.compose(&["up", "--no-start", "--no-recreate"]).await?;
+        }
+        let mark = |node: String| async move {
+            self.engine.put_file(&node, PGDATA_MOUNT, HOLD_FILE, &journal.id).await
+        };
+        try_join_all(nodes.iter().cloned().map(mark)).await?;
+        // With the leader stopped first, a replica would take over and begin a timeline of its own.
+        let replicas: Vec<&str> = journal.plan.replicas.iter().map(String::as_str).collect();
+        if !replicas.is_empty() {
+            self.compose(&[&["stop"], replicas.as_slice()].concat()).await?;
+        }
+        self.compose(&["stop", &journal.plan.leader]).await?;
+        self.compose(&["up", "-d", "--no-recreate"]).await?;
+        self.wait_held(&nodes, &journal.id).await?;
+        Ok(format!("{} nodes run neither Patroni nor Postgres", nodes.len()))
+    }
+
+    pub(super) fn nodes(&self) -> Vec<String> {
+        self.topology.of_role(Role::Postgres).map(|node| node.name.clone()).collect()
+    }
+
+    async fn wait_held(&self, nodes: &[String], id: &str) -> Result<()> {
+        let started = Instant::now();
+        for node in nodes {
+            loop {
+                let answer = self.ask_json(node, &["restore", "held"]).await;
+                let held = |answer: &Value| answer["held"] == true && answer["by"] == id;
+                match answer {
+                    Ok(answer) if held(&answer) => break,
+                    Ok(_) | Err(_) if started.elapsed() < HOLD_DEADLINE => {
+                        tokio::time::sleep(POLL).await;
+                    }
+                    Ok(answer) => {
+                        return Err(Error::deadline(format!("{node} is not held"))
+                            .because(answer)
+                            .hint(format!("`pgha logs {node}` says why")));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn aside(&self, journal: &Journal) -> Result<String> {
+        if journal.discard_old {
+            let discard = ["restore", "discard"];
+            let all = journal.plan.replicas.iter().map(|node| self.ask(node, &discard));
+            try_join_all(all).await?;
+            return Ok("the replicas' data are gone, the leader's are restored in place".to_owned());
+        }
+        let nodes = self.nodes();
+        let arguments = ["restore", "aside", &journal.id];
+        let said = try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
+        Ok(format!("in {} of each node", said.first().map_or("", |path| path.trim())))
+    }
+
+    async fn fetch(&self, journal: &Journal, progress: &Progress) -> Result<String> {
+        let plan = &journal.plan;
+        let arguments = plan.pgbackrest();
+        let mut argv = vec![NODE, "restore", "fetch"];
+        argv.extend(arguments.iter().map(String::as_str));
+        let mut size = String::new();
+        let each = |line: &str| {
+            if let Some((_, said)) = line.split_once("restore size = ") {
+                said.clone_into(&mut size);
+            }
+            if let Some((_, done)) = line.rsplit_once(", ")
+                && let Some((percent, _)) = done.split_once("%)")
+            {
+                progress.at(Step::Restore.doing(), &format!("{percent} %"));
+            }
+        };
+        self.engine.exec_step(&plan.leader, &argv, each).await.map_err(|e| self.resumable(e))?;
+        Ok(format!("{} to {}: {size}", plan.backup, plan.leader))
+    }
+
+    async fn recover(&self, journal: &mut Journal, progress: &Progress) -> Result<String> {
+        let mut last = String::new();
+        let each = |line: &str| {
+            if let Some((_, file)) = line.split_once("restored log file \"") {
+                let file = file.split('"').next().unwrap_or_default();
+                progress.at(Step::Recover.doing(), file);
+            }
+            line.clone_into(&mut last);
+        };
+        let argv = [NODE, "restore", "recover"];
+        let done = self.engine.exec_step(&journal.plan.leader, &argv, each).await;
+        done.map_err(|error| {
+            let id = &self.topology.id;
+            error.hint(if journal.discard_old {
+                format!("the old data were discarded: `pgha restore {id}` with another target tries that")
+            } else {
+                format!(
+                    "`pgha restore {id} --abort` puts the old data back; then another target, or --set \
+                     with an earlier backup, may do"
+                )
+            })
+        })?;
+        let facts: Value = serde_json::from_str(&last).unwrap_or_default();
+        let timeline = facts["timeline"].as_u64().and_then(|n| u32::try_from(n).ok());
+        journal.new_timeline = timeline;
+        let timeline = timeline.map_or("?".to_owned(), |timeline| timeline.to_string());
+        let stopped = facts["stopped"].as_str().unwrap_or("all archived WAL is replayed");
+        let lsn = facts["lsn"].as_str().unwrap_or("?");
+        Ok(format!("{stopped}; timeline {timeline} begins, at {lsn} now"))
+    }
+
+    /// Lets the restored node start Patroni, alone, and waits until it leads.
+    pub(super) async fn lead(&self, leader: &str, timeout: Duration) -> Result<String> {
+        self.ask(leader, &["restore", "release"]).await?;
+        self.compose(&["restart", leader]).await?;
+        let started = Instant::now();
+        let mut watch = Watch::default();
+        loop {
+            let view = watch.view(&self.engine, &self.cluster().await?)?;
+            if view.leader.as_deref() == Some(leader) {
+                return Ok(format!("{leader} leads"));
+            }
+            if started.elapsed() > timeout {
+                return Err(self.resumable(
+                    Error::deadline(format!("{leader} does not lead after {timeout:?}"))
+                        .hint(format!("`pgha logs {leader}` says why")),
+                ));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Lets the others start Patroni, all at once, and waits until each streams.
+    pub(super) async fn replicas(&self, replicas: &[String], timeout: Duration) -> Result<String> {
+        if !replicas.is_empty() {
+            try_join_all(replicas.iter().map(|node| self.ask(node, &["restore", "release"])))
+                .await?;
+            let names: Vec<&str> = replicas.iter().map(String::as_str).collect();
+            self.compose(&[&["restart"], names.as_slice()].concat()).await?;
+        }
+        match waiting::until_ready(&self.engine, &self.topology.id, timeout).await {
+            Ok(_) => Ok(format!("{} replicas stream", replicas.len())),
+            Err(given_up) => {
+                up::show_guilty(&self.engine, &given_up).await;
+                Err(self.resumable(given_up.error))
+            }
+        }
+    }
+
+    /// Asks the database itself whether all of it is as it should be.
+    async fn verify(&self, journal: &Journal) -> Result<String> {
+        let leader = &journal.plan.leader;
+        let timeline = self.sql(leader, TIMELINE).await?.trim().to_owned();
+        let number: u32 = timeline.parse().unwrap_or_default();
+        if journal.new_timeline.is_none_or(|begun| number < begun) {
+            return Err(self.resumable(
+                Error::failed(format!("{leader} is not on the restored timeline"))
+                    .because(format!("it is on timeline {timeline:?}")),
+            ));
+        }
+        for replica in &journal.plan.replicas {
+            let received = self.sql(replica, RECEIVES).await?;
+            if received.trim() != timeline {
+                return Err(self.resumable(
+                    Error::failed(format!("{replica} does not stream timeline {timeline}"))
+                        .because(format!("it receives {:?}", received.trim())),
+                ));
+            }
+        }
+        Ok(format!("{leader} takes writes on timeline {timeline}, and all replicas stream it"))
+    }
+
+    async fn finish(&self, journal: &Journal) -> Result<String> {
+        if journal.discard_old {
+            return Ok("no old data were kept".to_owned());
+        }
+        if journal.keep_old {
+            return Ok("the old data stay beside, as asked".to_owned());
+        }
+        let nodes = self.nodes();
+        let arguments = ["restore", "tidy", &journal.id];
+        try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
+        Ok("the old data are removed".to_owned())
+    }
+
+    /// An error after which the restore can be gone on with.
+    fn resumable(&self, error: Error) -> Error {
+        let id = &self.topology.id;
+        let advice = error.advice().map(|advice| format!("{advice}; ")).unwrap_or_default();
+        error.hint(format!(
+            "{advice}`pgha restore {id}` goes on from here, `pgha restore {id} --abort` puts the old data back"
+        ))
+    }
+}

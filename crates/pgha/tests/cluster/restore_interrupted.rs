@@ -1,0 +1,156 @@
+//! `pgha restore` killed at every step, gone on with, given up, refused, and disturbed.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::docker::{docker, exec, sql, try_exec, try_sql};
+use crate::restored::{assert_rows, backup, make_table, restore, write, write_through};
+use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster};
+use crate::waiting::{claim, until};
+
+/// What each step says when it begins, in order.
+const STEPS: [&str; 10] = [
+    "archiving the last WAL",
+    "stopping Patroni and Postgres everywhere",
+    "setting the old data aside",
+    "copying the backup",
+    "replaying WAL",
+    "clearing what etcd knows",
+    "starting the new leader",
+    "rebuilding the replicas",
+    "asking the database",
+    "tidying up",
+];
+
+#[test]
+#[ignore = "needs a Docker engine; ./test.sh runs it"]
+fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
+    let cluster = TestCluster::up("restore_interrupted", &["-d", "2", "-c", "1"]);
+    make_table(&cluster);
+    write_through(&cluster, 1..=3);
+    backup(&cluster, "full");
+    let mark = write(&cluster, 4);
+    write_through(&cluster, 5..=7);
+    let to_four = ["--time", mark.time.as_str(), "--yes"];
+
+    claim("killed once the backup is copied, it is given up and every row is there", || {
+        kill_at(&cluster, &to_four, "replaying WAL");
+        restore(&cluster, &["--latest", "--yes"]).refused(1, "another restore");
+        restore(&cluster, &["--abort"]).ok();
+        assert_rows(&cluster, 1..=7);
+        restore(&cluster, &["--abort"]).refused(2, "under way");
+    });
+    claim("killed while replicas are rebuilt, it is given up and every row is there", || {
+        kill_at(&cluster, &to_four, "rebuilding the replicas");
+        restore(&cluster, &["--abort"]).ok();
+        assert_rows(&cluster, 1..=7);
+        write(&cluster, 8);
+        assert_rows(&cluster, 1..=8);
+    });
+    claim("a node that restarts in the middle starts no Postgres", || {
+        kill_at(&cluster, &to_four, "replaying WAL");
+        let nodes = cluster.of_kind("postgres");
+        for node in &nodes {
+            docker(&["kill", node]);
+            docker(&["start", node]);
+        }
+        for node in &nodes {
+            until("it is held again", 60, || {
+                let held = try_exec(node, &["pgha-node", "restore", "held"]).result()?;
+                if held.contains("\"held\":true") { Ok(()) } else { Err(held) }
+            });
+            let listed = exec(node, &["ps", "-eo", "args="]);
+            assert!(
+                !listed.contains("patroni") && !listed.contains("postgres:"),
+                "{node}: {listed}"
+            );
+        }
+    });
+    claim("killed at each step and run again, it ends with the right rows", || {
+        for step in STEPS.iter().skip(4) {
+            kill_at(&cluster, &to_four, step);
+        }
+        restore(&cluster, &[]).ok();
+        assert_rows(&cluster, 1..=4);
+        for node in cluster.of_kind("postgres") {
+            let left = exec(&node, &["ls", "/pgdata"]);
+            assert!(!left.contains("before-restore"), "{node}: {left}");
+        }
+    });
+    claim("two at once are refused", || {
+        write(&cluster, 20);
+        let mut first = start(&cluster, &["--latest", "--yes", "--keep-old"]);
+        wait_for_line(&mut first, "copying the backup");
+        restore(&cluster, &["--latest", "--yes"]).refused(1, "restored already");
+        let ended = first.child.wait().expect("it is waited for once");
+        assert!(ended.success(), "{ended}");
+        assert_rows(&cluster, (1..=4).chain([20]));
+        let kept = exec(&cluster.leader(), &["ls", "/pgdata"]);
+        assert!(kept.contains("before-restore"), "{kept}");
+    });
+    claim("a missing segment is named, and nothing is touched", || {
+        let mark = write(&cluster, 21);
+        sql(&cluster.leader(), "select pg_switch_wal()");
+        write(&cluster, 22);
+        let leader = cluster.leader();
+        let segment = sql(&leader, &format!("select pg_walfile_name('{}'::pg_lsn - 1)", mark.lsn));
+        sql(&leader, "select pg_switch_wal()");
+        let find = format!("find /pgha/pgbackrest/archive -name '{segment}-*'");
+        let host = cluster.backup_host();
+        let file = until("it is archived", HEAL_DEADLINE_S, || {
+            let found = try_exec(&host, &["sh", "-c", &find]).result()?;
+            if found.is_empty() { Err("not yet".to_owned()) } else { Ok(found) }
+        });
+        write(&cluster, 23);
+        exec(&host, &["mv", &file, "/pgha/pgbackrest/aside"]);
+        let before = cluster.containers();
+        restore(&cluster, &["--latest", "--yes"]).refused(2, &segment);
+        assert_eq!(cluster.containers(), before);
+        exec(&host, &["mv", "/pgha/pgbackrest/aside", &file]);
+    });
+    claim("a backup host that is down is named, and nothing is touched", || {
+        let host = cluster.backup_host();
+        docker(&["stop", &host]);
+        restore(&cluster, &["--latest", "--yes"]).refused(3, &host);
+        assert!(try_sql(&cluster.leader(), "select 1").is_ok());
+        docker(&["start", &host]);
+        cluster.wait_whole();
+    });
+}
+
+struct Running {
+    child: std::process::Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+}
+
+fn start(cluster: &TestCluster, arguments: &[&str]) -> Running {
+    let id = cluster.id();
+    let mut command: Command = cluster.command(&[&["restore", &id], arguments].concat());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("pgha runs");
+    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    Running { child, lines }
+}
+
+/// Reads on until a line begins with these words.
+fn wait_for_line(running: &mut Running, words: &str) {
+    let mut said = String::new();
+    for line in running.lines.by_ref() {
+        let line = line.expect("text");
+        if line.starts_with(words) {
+            return;
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    panic!("it ended without `{words}`:\n{said}");
+}
+
+/// Starts or goes on with a restore, and kills it as soon as it says that it is at this step.
+fn kill_at(cluster: &TestCluster, arguments: &[&str], step: &str) {
+    let mut running = start(cluster, arguments);
+    wait_for_line(&mut running, step);
+    running.child.kill().expect("it runs");
+    running.child.wait().expect("it is waited for once");
+    eprintln!("    killed at `{step}`");
+}
