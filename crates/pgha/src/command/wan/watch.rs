@@ -73,7 +73,7 @@ pub(super) async fn run(args: &Watch) -> Result<()> {
         let sample = compared(before.as_ref(), &running.state);
         before = Some(running.state.clone());
         // The first look has totals and no rates: nobody is helped by a screen of zeros.
-        if sample.over_ms.is_none() && !live {
+        if sample.over_ms.is_none() {
             continue;
         }
         let text = if args.json {
