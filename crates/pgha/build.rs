@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the images are built from, relative to the root of the workspace.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "Cargo.lock",
     "images",
+    "crates/pgha-core/regions",
     "crates/pgha-core/src",
     "crates/pgha-core/templates",
     "crates/pgha-node/Cargo.toml",

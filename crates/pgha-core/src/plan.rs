@@ -3,13 +3,18 @@
 //! Fields are stable: they may be added to, and keep their names and meanings. A spec with errors
 //! has a plan too, with its findings and without sites, etcd and survival.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::lint::{self, Finding};
-use crate::spec::{Durability, PlacementRule, Spec, TimerPreset};
+use crate::spec::{Durability, PlacementRule, Spec, TimerPreset, WanSpec};
 use crate::survival::{self, Survival};
 use crate::topology::{Role, SiteKind, Topology};
 use crate::tuning::{EtcdTimers, PatroniTimers, Synchronous};
+use crate::wan::asked;
+use crate::wan::preset::WanPreset;
+use crate::wan::settings::LinkSettings;
 
 /// Everything that is decided about a cluster before it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +37,8 @@ pub struct Plan {
     pub sites: Vec<PlannedSite>,
     /// etcd as a whole; null with errors.
     pub etcd: Option<PlannedEtcd>,
+    /// Distances between sites; null where none are asked for, and with errors.
+    pub wan: Option<PlannedWan>,
     /// The survival table; empty with errors.
     pub survival: Vec<Survival>,
     /// What there is to say, errors first.
@@ -79,6 +86,35 @@ pub struct PlannedEtcd {
     pub election_ms: u32,
 }
 
+/// Distances in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedWan {
+    /// What every pair of sites starts from.
+    pub preset: Option<WanPreset>,
+    /// What all randomness comes from.
+    pub seed: u64,
+    /// Whether distances hold while the cluster comes up.
+    pub from_start: bool,
+    /// The region that a site stands for, by site.
+    pub regions: BTreeMap<String, String>,
+    /// The largest round trip with what jitter adds to it, in microseconds; the timers are made for it.
+    pub largest_round_trip_us: u64,
+    /// Every direction, by the numbers of its sites.
+    pub links: Vec<PlannedLink>,
+}
+
+/// One direction between two sites in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedLink {
+    /// Where packets come from.
+    pub from: String,
+    /// Where they go.
+    pub to: String,
+    /// What it will be.
+    #[serde(flatten)]
+    pub settings: LinkSettings,
+}
+
 impl Plan {
     /// The plan of a spec, whatever it asks for.
     pub fn of(spec: &Spec) -> Self {
@@ -97,6 +133,7 @@ impl Plan {
             timers: Timers { preset: spec.timers, ttl_s, loop_wait_s, retry_timeout_s },
             sites: topology.as_ref().map(sites).unwrap_or_default(),
             etcd: topology.as_ref().map(etcd),
+            wan: topology.as_ref().filter(|t| asked::any(&t.spec)).map(wan),
             survival: topology.as_ref().map(survival::table).unwrap_or_default(),
             findings,
         }
@@ -118,6 +155,24 @@ fn sites(topology: &Topology) -> Vec<PlannedSite> {
             postgres: count(site.number, Role::Postgres),
         })
         .collect()
+}
+
+fn wan(topology: &Topology) -> PlannedWan {
+    let WanSpec { preset, from_start, regions, .. } = topology.spec.wan.clone();
+    let links = asked::links(topology).into_iter().map(|link| PlannedLink {
+        from: topology.site(link.from).name.clone(),
+        to: topology.site(link.to).name.clone(),
+        settings: link.settings,
+    });
+    let longest = topology.spec.largest_round_trip().as_micros();
+    PlannedWan {
+        preset,
+        seed: topology.spec.wan.seed(),
+        from_start,
+        regions,
+        largest_round_trip_us: u64::try_from(longest).unwrap_or(u64::MAX),
+        links: links.collect(),
+    }
 }
 
 fn etcd(topology: &Topology) -> PlannedEtcd {

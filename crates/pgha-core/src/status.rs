@@ -248,6 +248,12 @@ impl Tally {
 }
 
 impl ClusterView {
+    /// Adds a problem that something else than the members told.
+    pub fn add(&mut self, problem: Option<Problem>) {
+        self.problems.extend(problem);
+        self.problems.sort_by_key(|problem| problem.severity);
+    }
+
     /// Draws the conclusions from what was observed.
     pub fn new(topology: &Topology, observed: &Observed) -> Self {
         let known = Known::new(topology, observed);

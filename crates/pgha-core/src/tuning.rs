@@ -31,6 +31,23 @@ impl PatroniTimers {
         };
         Self { ttl_s, loop_wait_s, retry_timeout_s }
     }
+
+    /// The largest round trip that a preset is meant for.
+    pub fn round_trip_max(preset: TimerPreset) -> Duration {
+        Duration::from_millis(match preset {
+            TimerPreset::Fast => 10,
+            TimerPreset::Default | TimerPreset::Norm => 50,
+            TimerPreset::Safe => 150,
+            TimerPreset::Wide => 400,
+        })
+    }
+
+    /// The tightest preset that is meant for a round trip; `None` where none is.
+    pub fn preset_for(round_trip: Duration) -> Option<TimerPreset> {
+        [TimerPreset::Norm, TimerPreset::Safe, TimerPreset::Wide]
+            .into_iter()
+            .find(|&preset| round_trip <= Self::round_trip_max(preset))
+    }
 }
 
 /// etcd's timers, in whole milliseconds as etcd takes them, equal on all members.

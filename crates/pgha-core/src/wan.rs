@@ -13,6 +13,7 @@
 pub mod asked;
 pub mod control;
 mod delay;
+pub mod fit;
 pub mod fragment;
 pub mod limits;
 pub mod link;
@@ -26,3 +27,4 @@ pub mod router;
 mod schedule;
 pub mod segment;
 pub mod settings;
+pub mod view;

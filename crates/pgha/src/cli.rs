@@ -3,11 +3,13 @@
 
 mod backup;
 mod restore;
+pub(crate) mod wan;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use pgha_core::spec::{BackupTransport, Durability, PlacementRule, Repo2, TimerPreset};
+use pgha_core::wan::preset::WanPreset;
 
 pub(crate) use backup::{
     Backup, BackupAction, BackupExpire, BackupMake, BackupOf, BackupSchedule, Backups, RestorePoint,
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     List(List),
     /// Show leader, replicas, networks and etcd of one cluster or all
     Status(Status),
+    /// Show and change the links between sites: distance, loss, rate, cuts
+    Wan(wan::Wan),
     /// Print connection strings for the cluster
     Connect(Connect),
     /// Open psql on the cluster
@@ -120,6 +124,12 @@ pub(crate) struct SpecArgs {
     /// A second repository: posix, or posix:PATH for a folder of this machine; S3 in the file [default: none]
     #[arg(long, value_name = "REPOSITORY")]
     pub(crate) repo2: Option<Repo2>,
+    /// Distance between any two sites: lan, metro, continental or global [default: none]
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) wan_preset: Option<WanPreset>,
+    /// Let distances hold while the cluster comes up, and not only once it is ready
+    #[arg(long)]
+    pub(crate) wan_from_start: bool,
 }
 
 /// Arguments of `plan`.

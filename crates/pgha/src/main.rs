@@ -21,6 +21,7 @@ mod restore;
 mod screen;
 mod secrets;
 mod waiting;
+mod wan;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ async fn main() -> ExitCode {
         Command::Start(args) => command::stop::start(&args).await,
         Command::Down(args) => command::stop::down(&args).await,
         Command::Build(args) => command::build::run(&args).await,
+        Command::Wan(args) => command::wan::run(&args).await,
         Command::Connect(args) => command::connect::run(&args).await,
         Command::Psql(args) => command::psql::run(&args).await,
         Command::Restore(args) => command::restore::run(&args).await,

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::cluster::Cluster;
 use crate::docker::Engine;
 use crate::error::Result;
+use crate::wan;
 
 /// What runs in a member.
 const PROBE: [&str; 2] = ["/usr/local/bin/pgha-node", "probe"];
@@ -46,21 +47,26 @@ pub(crate) async fn view(engine: &Engine, cluster: &Cluster) -> Result<ClusterVi
     Ok(ClusterView::new(topology, &observed))
 }
 
-/// As [`view`], and asks the leader about its archive, which takes one more exec.
+/// As [`view`], and asks the leader about its archive, which takes one more exec, and at the same
+/// time as the probes the router about its links, which takes one more and no time.
 ///
 /// # Errors
 /// As [`view`].
-pub(crate) async fn view_with_archive(engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
-    let (topology, mut observed) = observe(engine, cluster).await?;
-    let view = ClusterView::new(topology, &observed);
-    let Some(leader) = &view.leader else { return Ok(view) };
-    let psql = ["psql", "-XAtq", "-d", "postgres", "-c", observe::ARCHIVER_SQL];
-    let printed = engine.exec_stdout(leader, &psql, ARCHIVER_DEADLINE).await;
-    observed.archiver = Some(match printed {
-        Ok(printed) => observe::archiver(&printed),
-        Err(error) => Err(error.cause().to_owned()),
-    });
-    Ok(ClusterView::new(topology, &observed))
+pub(crate) async fn whole_view(engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
+    let (seen, links) = tokio::join!(observe(engine, cluster), wan::problem(engine, cluster));
+    let (topology, mut observed) = seen?;
+    let mut view = ClusterView::new(topology, &observed);
+    if let Some(leader) = &view.leader {
+        let psql = ["psql", "-XAtq", "-d", "postgres", "-c", observe::ARCHIVER_SQL];
+        let printed = engine.exec_stdout(leader, &psql, ARCHIVER_DEADLINE).await;
+        observed.archiver = Some(match printed {
+            Ok(printed) => observe::archiver(&printed),
+            Err(error) => Err(error.cause().to_owned()),
+        });
+        view = ClusterView::new(topology, &observed);
+    }
+    view.add(links);
+    Ok(view)
 }
 
 async fn observe<'a>(engine: &Engine, cluster: &'a Cluster) -> Result<(&'a Topology, Observed)> {

@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "plan",
     "generate",
     "build",
@@ -13,6 +13,7 @@ const VERBS: [&str; 20] = [
     "down",
     "list",
     "status",
+    "wan",
     "connect",
     "psql",
     "backup",
@@ -27,13 +28,20 @@ const VERBS: [&str; 20] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 17] = [
+const DOCKER_VERBS: [&[&str]; 24] = [
     &["build"],
     &["stop"],
     &["start"],
     &["down"],
     &["list"],
     &["status"],
+    &["wan", "show"],
+    &["wan", "set", "DC1", "DC2", "--latency", "40ms"],
+    &["wan", "cut", "demo", "DC1", "DC2"],
+    &["wan", "isolate", "DC1"],
+    &["wan", "heal"],
+    &["wan", "reset", "DC1"],
+    &["wan", "watch"],
     &["connect"],
     &["psql"],
     &["backup"],
@@ -134,6 +142,55 @@ fn what_is_missing_or_senseless_is_bad_input() {
         let output = pgha(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!stderr(&output).is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn bad_settings_of_a_link_are_refused_before_the_engine_is_asked() {
+    for (flag, value, said) in [
+        ("--latency", "40", "unit"),
+        ("--latency", "-1ms", "negative"),
+        ("--jitter", "fast", "no length of time"),
+        ("--loss", "101%", "0% to 100%"),
+        ("--loss", "-1%", "0% to 100%"),
+        ("--loss", "5", "such as 0.5%"),
+        ("--burst", "-3", "not in 0.."),
+        ("--duplicate", "1e3%", "0% to 100%"),
+        ("--rate", "0mbit", "such as 100mbit"),
+        ("--rate", "-1mbit", "such as 100mbit"),
+        ("--queue", "much", "such as 256kb"),
+        ("--mtu", "70000", "65535"),
+        ("--distribution", "gamma", "none, uniform, normal, pareto"),
+        ("--preset", "moon", "lan, metro, continental, global"),
+        ("--for", "0s", "some time"),
+        ("--for", "2000h", "24 h"),
+    ] {
+        let output = pgha(&["wan", "set", "DC1", "DC2", flag, value]);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}: {told}");
+        assert!(told.contains(said), "{flag} {value}: {told}");
+    }
+    for (arguments, said) in [
+        (["set", "DC1", "DC2"].as_slice(), "--latency 40ms"),
+        (&["set", "DC1", "--latency", "1ms"], "SITE"),
+        (&["cut", "DC1"], "SITE"),
+        (&["isolate"], "SITE"),
+        (&["heal", "DC1", "DC2", "DC3"], "between two"),
+        (&["heal", "DC1", "--all"], "leave one of them out"),
+        (&["show", "demo", "DC1"], "unexpected argument"),
+    ] {
+        let output = pgha(&[&["wan"], arguments].concat());
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(said), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn the_help_of_every_verb_of_wan_has_an_example() {
+    for verb in ["show", "set", "cut", "isolate", "heal", "reset", "watch"] {
+        let help = stdout(&pgha(&["wan", verb, "--help"]));
+        assert!(help.contains(&format!("pgha wan {verb}")), "{verb} has no example:\n{help}");
     }
 }
 

@@ -8,19 +8,16 @@ use std::time::Duration;
 use super::{Finding, shortened};
 use crate::spec::{LinkEnds, Spec, format_duration};
 use crate::wan::asked;
+use crate::wan::limits::{self, BURST_MAX, JITTER_MAX, LATENCY_MAX, rate_min};
 use crate::wan::regions;
 use crate::wan::settings::{
     Distribution, LinkChange, LinkSettings, MTU_MAX, MTU_MIN, QueueLimit, RateLimit, Share,
 };
 
-/// Longer delays are taken for a slip of the unit; a signal circles the earth in 0.3 s.
-const LATENCY_MAX: Duration = Duration::from_secs(10);
-/// Longer queues are as well: a second is already what people call bufferbloat.
+/// Longer queues are taken for a slip of the unit: a second is already what people call bufferbloat.
 const QUEUE_TIME_MAX: Duration = Duration::from_secs(60);
 /// And so are these: a minute at 10 Gbit/s.
 const QUEUE_BYTES_MAX: u64 = 75_000_000_000;
-/// Packets of a bad spell beyond which the loss is a cut that comes and goes.
-const BURST_MAX: u32 = 100_000;
 
 /// What there is to say about `[wan]` and every `[[link]]`. Which sites there are is known only
 /// where the numbers are `possible`.
@@ -41,7 +38,12 @@ pub(super) fn check(spec: &Spec, possible: bool) -> Vec<Finding> {
         }
         unknown.extend([a, b].into_iter().filter(|site| !known(site)));
         let becomes = asked::settings(spec, a, b);
-        findings.extend(of_change(&link.change, &becomes, &name(&link.ends)));
+        let said = of_change(&link.change, &becomes, &name(&link.ends));
+        let back = asked::settings(spec, b, a);
+        if said.is_empty() && matches!(link.ends, LinkEnds::Between(_)) && back != becomes {
+            findings.extend(of_change(&link.change, &back, &name(&link.ends)));
+        }
+        findings.extend(said);
     }
     unknown.extend(spec.wan.regions.keys().map(String::as_str).filter(|site| !known(site)));
     for site in unknown {
@@ -131,14 +133,24 @@ fn impossible(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Fi
         findings.push(Finding::error(code, format!("the link {link} has {what}"), hint));
     };
     let durations = [
-        ("link_latency_absurd", "latency", change.latency, "the delay of one direction"),
-        ("link_jitter_absurd", "jitter", change.jitter, "the spread of the delay"),
+        (
+            "link_latency_absurd",
+            "latency",
+            change.latency,
+            LATENCY_MAX,
+            "the delay of one direction",
+        ),
+        ("link_jitter_absurd", "jitter", change.jitter, JITTER_MAX, "the spread of the delay"),
     ];
-    for (code, key, given, meaning) in durations {
-        if let Some(given) = given.filter(|&given| given > LATENCY_MAX) {
+    for (code, key, given, most, meaning) in durations {
+        if let Some(given) = given.filter(|&given| given > most) {
             absurd(
                 code,
-                format!("a {key} of {}, and {} is the most", written(given), written(LATENCY_MAX)),
+                format!(
+                    "a {key} of {}, and {} is the most",
+                    format_duration(given),
+                    format_duration(most)
+                ),
                 format!("{key} is {meaning}, with its unit: \"40ms\""),
             );
         }
@@ -151,17 +163,15 @@ fn impossible(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Fi
         );
     }
     if let (Some(rate), true) = (becomes.rate, change.rate.is_some() || change.mtu.is_some()) {
-        if rate.bits() < u64::from(becomes.mtu) * 8 {
+        let least = rate_min(becomes.mtu);
+        if rate < least {
             absurd(
                 "link_rate_absurd",
                 format!(
                     "a rate of {rate}, less than one packet of {} bytes in a second",
                     becomes.mtu
                 ),
-                format!(
-                    "the least is {}bit; rate is in bits in a second: \"100mbit\"",
-                    u64::from(becomes.mtu) * 8
-                ),
+                format!("the least is {least}; rate is in bits in a second: \"100mbit\""),
             );
         }
     }
@@ -184,6 +194,15 @@ fn impossible(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Fi
             format!("bad spells of {burst} packets, and {BURST_MAX} is the most"),
             "for a link that passes nothing for a while: `pgha wan cut --for 30s`".to_owned(),
         );
+    }
+    if findings.is_empty() {
+        findings.extend(limits::check(becomes).err().map(|why| {
+            Finding::error(
+                "link_impossible",
+                format!("the link {link} cannot be so: {why}"),
+                "docs/wan.md has the limits of every setting",
+            )
+        }));
     }
     findings
 }
@@ -237,8 +256,8 @@ fn idle(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Finding>
             "link_jitter_exceeds_latency",
             format!(
                 "the link {link} has a jitter of {}, more than its latency of {}",
-                written(becomes.jitter),
-                written(becomes.latency)
+                format_duration(becomes.jitter),
+                format_duration(becomes.latency)
             ),
             "no packet arrives before it is sent, so the mean delay becomes longer than asked",
         ));
@@ -258,8 +277,4 @@ fn idle(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Finding>
         ));
     }
     findings
-}
-
-fn written(duration: Duration) -> String {
-    format_duration(duration)
 }

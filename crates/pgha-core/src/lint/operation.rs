@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Finding;
 use crate::spec::{Durability, Spec, TimerPreset, format_duration};
 use crate::topology::Topology;
-use crate::tuning::EtcdTimers;
+use crate::tuning::{EtcdTimers, PatroniTimers};
 use crate::wan::asked;
 
 /// Replicas that one leader feeds without being asked about it.
@@ -42,24 +42,12 @@ pub(super) fn nodes(topology: &Topology) -> Vec<Finding> {
     findings
 }
 
-/// The largest round trip that a preset is meant for (DOMAIN.md, etcd across a WAN).
-fn meant_for(preset: TimerPreset) -> Duration {
-    Duration::from_millis(match preset {
-        TimerPreset::Fast => 10,
-        TimerPreset::Default | TimerPreset::Norm => 50,
-        TimerPreset::Safe => 150,
-        TimerPreset::Wide => 400,
-    })
-}
-
 fn timers(spec: &Spec) -> Option<Finding> {
     let round_trip = spec.largest_round_trip();
-    if round_trip <= meant_for(spec.timers) {
+    if round_trip <= PatroniTimers::round_trip_max(spec.timers) {
         return None;
     }
-    let better = [TimerPreset::Norm, TimerPreset::Safe, TimerPreset::Wide]
-        .into_iter()
-        .find(|&preset| round_trip <= meant_for(preset));
+    let better = PatroniTimers::preset_for(round_trip);
     let hint = match better {
         Some(preset) => format!("--timers {preset} fits"),
         None if spec.timers == TimerPreset::Wide => {
@@ -73,7 +61,7 @@ fn timers(spec: &Spec) -> Option<Finding> {
             "the longest round trip is {}, and --timers {} is meant for at most {}",
             format_duration(round_trip),
             spec.timers,
-            format_duration(meant_for(spec.timers))
+            format_duration(PatroniTimers::round_trip_max(spec.timers))
         ),
         hint,
     ))

@@ -19,3 +19,4 @@ pub(crate) mod spec_args;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod up;
+pub(crate) mod wan;

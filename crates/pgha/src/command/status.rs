@@ -14,7 +14,7 @@ pub(crate) async fn run(args: &Status) -> Result<()> {
     let clusters = cluster::find(&engine).await?;
     if let Some(name) = &args.cluster {
         let cluster = cluster::resolve(clusters, Some(name), Among::All)?;
-        let view = observe::view_with_archive(&engine, &cluster).await?;
+        let view = observe::whole_view(&engine, &cluster).await?;
         return if args.json {
             screen::print_json(&view)
         } else {
@@ -24,7 +24,7 @@ pub(crate) async fn run(args: &Status) -> Result<()> {
     let mut views = Vec::new();
     for (cluster, view) in clusters
         .iter()
-        .zip(join_all(clusters.iter().map(|c| observe::view_with_archive(&engine, c))).await)
+        .zip(join_all(clusters.iter().map(|c| observe::whole_view(&engine, c))).await)
     {
         match view {
             Ok(view) => views.push(view),

@@ -12,15 +12,17 @@ use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::progress::Progress;
-use crate::{generated, screen, waiting};
+use crate::{generated, screen, waiting, wan};
 
 /// Carries out `pgha stop`.
 pub(crate) async fn stop(args: &Stop) -> Result<()> {
-    let (_, cluster) = find(args.cluster.as_deref(), Among::Created).await?;
+    let (engine, cluster) = find(args.cluster.as_deref(), Among::Created).await?;
     let id = &cluster.id;
     let progress = Progress::start(&format!("cluster {id}"));
     progress.at("stopping containers", "");
-    ComposeTool::find()?.run(&compose_of(&cluster)?.file, &["stop"]).await?;
+    let (compose, file) = (ComposeTool::find()?, &compose_of(&cluster)?.file);
+    wan::announce_stop(&engine, &cluster).await;
+    compose.run(file, &["stop"]).await?;
     progress.done(&format!("cluster {id} is stopped; `pgha start {id}` starts it"));
     Ok(())
 }
@@ -34,7 +36,10 @@ pub(crate) async fn start(args: &Start) -> Result<()> {
     up::start_containers(&ComposeTool::find()?, file, &cluster.id).await?;
     let timeout = Duration::from_secs(args.wait.timeout);
     match waiting::until_ready(&engine, &cluster.id, timeout).await {
-        Ok(ready) => up::tell_ready(&generated, &ready, started.elapsed()),
+        Ok(ready) => {
+            up::tell_ready(&generated, &ready, started.elapsed())?;
+            up::tell_distances(&engine, &generated.topology).await
+        }
         Err(given_up) => {
             up::show_guilty(&engine, &given_up).await;
             let hint = format!("`pgha status {}` tells how far it is", cluster.id);

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use bollard::query_parameters::LogsOptions;
 use futures_util::StreamExt as _;
 use pgha_core::connect::{self, Access, Target};
-use pgha_core::topology::{ClusterId, Role};
+use pgha_core::spec::format_duration;
+use pgha_core::topology::{ClusterId, Role, Topology};
+use pgha_core::wan::asked;
+use pgha_core::wan::control::Request;
 
 use crate::cli::{Build, NodeBuild, SpecArgs, Up};
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Among, Cluster};
 use crate::command::spec_args;
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
@@ -17,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::generated::{self, Generated};
 use crate::progress::Progress;
 use crate::waiting::{self, GivenUp, Ready};
-use crate::{host, images, screen, secrets};
+use crate::{host, images, screen, secrets, wan};
 
 /// Lines of a guilty member's log that are shown.
 const LOG_LINES: &str = "25";
@@ -25,6 +28,11 @@ const LOG_LINES: &str = "25";
 const CLEAN_UP_ROUNDS: u32 = 5;
 /// The time before each look.
 const CLEAN_UP_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long the router may take to see that the cluster is up, once this command has.
+const DISTANCES_DEADLINE: Duration = Duration::from_secs(20);
+/// Time between two looks.
+const DISTANCES_POLL: Duration = Duration::from_millis(300);
 
 /// Credentials that only the user has must be there before a container wants them.
 fn refuse_empty_secrets(generated: &Generated) -> Result<()> {
@@ -67,7 +75,10 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
         () = interrupted() => Err(GivenUp { error: Error::failed("interrupted"), guilty: Vec::new() }),
     };
     match brought_up {
-        Ok(ready) => tell_ready(&generated, &ready, started.elapsed()),
+        Ok(ready) => {
+            tell_ready(&generated, &ready, started.elapsed())?;
+            tell_distances(&engine, &generated.topology).await
+        }
         Err(given_up) => {
             show_guilty(&engine, &given_up).await;
             Err(clean_up(
@@ -136,6 +147,37 @@ pub(crate) fn tell_ready(generated: &Generated, ready: &Ready, took: Duration) -
         anstream::eprintln!("slowest: {waiting} ({:.1} s)", took.as_secs_f64());
     }
     screen::print(&format!("{}\n", psql_line(generated, ready)))
+}
+
+/// Waits until the distances between sites are in force, where there are any, and says so. The router puts
+/// them in force by itself; a cluster is ready without that.
+pub(crate) async fn tell_distances(engine: &Engine, topology: &Topology) -> Result<()> {
+    if !asked::any(&topology.spec) {
+        return Ok(());
+    }
+    let deadline = Instant::now() + DISTANCES_DEADLINE;
+    let name = topology.id.to_string();
+    loop {
+        let found = cluster::resolve(cluster::find(engine).await?, Some(&name), Among::Created)?;
+        let waiting = match wan::request(engine, &found, &Request::State).await {
+            Ok(state) if !state.waiting_for_cluster => {
+                let longest = topology.spec.largest_round_trip();
+                anstream::eprintln!(
+                    "distances between sites are in force, round trips of up to {}; `pgha wan show \
+                     {name}` measures them",
+                    format_duration(longest)
+                );
+                return Ok(());
+            }
+            Ok(_) => "the router still waits for the cluster".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() > deadline {
+            anstream::eprintln!("distances between sites are not in force: {waiting}");
+            return Ok(());
+        }
+        tokio::time::sleep(DISTANCES_POLL).await;
+    }
 }
 
 /// A line that opens psql on the leader. It holds no password: on the host that comes from a file,

@@ -16,6 +16,7 @@ pub(crate) mod plan;
 pub(crate) mod restore;
 pub(crate) mod status;
 pub(crate) mod table;
+pub(crate) mod wan;
 
 /// Titles and headers of tables.
 pub(crate) const TITLE: Style = Style::new().bold();
@@ -43,6 +44,19 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// When stderr cannot be written to.
 pub(crate) fn tell(text: &str) -> Result<()> {
     write_all(&mut anstream::stderr().lock(), text)
+}
+
+/// Writes a piece of data that goes on to stdout; `false` once nobody reads any more.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub(crate) fn stream(text: &str) -> Result<bool> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(e).or_fail("cannot write the output"),
+    }
 }
 
 fn write_all(out: &mut dyn Write, text: &str) -> Result<()> {

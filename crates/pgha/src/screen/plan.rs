@@ -1,13 +1,16 @@
 //! What `pgha plan` shows to people: placement, survival and findings.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use pgha_core::lint::{Finding, Severity};
-use pgha_core::plan::Plan;
+use pgha_core::plan::{Plan, PlannedWan};
+use pgha_core::spec::format_duration;
 use pgha_core::survival::{self, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
+use pgha_core::wan::settings::LinkSettings;
 
 const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -59,6 +62,14 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
     put(&mut out, format_args!("\n{BOLD}Placement{BOLD:#}"));
     put(&mut out, format_args!("{}", placement(plan).trim_fmt()));
 
+    if let Some(wan) = &plan.wan {
+        put(&mut out, format_args!("\n{BOLD}Distances{BOLD:#}"));
+        put(&mut out, format_args!("{}", distances(wan)));
+        let when =
+            if wan.from_start { "From the start" } else { "In force once the cluster is ready" };
+        put(&mut out, format_args!("{when}; seed {}.", wan.seed));
+    }
+
     put(&mut out, format_args!("\n{BOLD}Survival{BOLD:#}"));
     let rows = if all {
         survival::explicit(topology, &plan.survival)
@@ -103,6 +114,50 @@ fn placement(plan: &Plan) -> Table {
         }
     }
     table
+}
+
+/// Pairs of sites with the same distance in one row.
+fn distances(wan: &PlannedWan) -> String {
+    let mut rows: Vec<([String; 4], Vec<String>)> = Vec::new();
+    let mut pairs = 0;
+    for (n, forth) in wan.links.iter().enumerate() {
+        let later = wan.links[n..].iter();
+        let Some(back) = later.clone().find(|l| (&l.from, &l.to) == (&forth.to, &forth.from))
+        else {
+            continue;
+        };
+        pairs += 1;
+        let (a, b) = (&forth.settings, &back.settings);
+        let both = |each: &dyn Fn(&LinkSettings) -> String| {
+            let (there, back) = (each(a), each(b));
+            if there == back { there } else { format!("{there} / {back}") }
+        };
+        let round_trip = match (a.cut || b.cut, a.latency + b.latency) {
+            (true, _) => "cut".to_owned(),
+            (false, Duration::ZERO) => "none".to_owned(),
+            (false, sum) => format_duration(sum),
+        };
+        let what = [
+            round_trip,
+            both(&|link| {
+                if link.jitter.is_zero() { "none".into() } else { format_duration(link.jitter) }
+            }),
+            both(&|link| link.loss.to_string()),
+            both(&|link| link.rate.map_or_else(|| "unlimited".into(), |rate| rate.to_string())),
+        ];
+        let pair = format!("{}–{}", forth.from, forth.to);
+        match rows.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, same)) => same.push(pair),
+            None => rows.push((what, vec![pair])),
+        }
+    }
+    let mut table = bare_table(&["SITES", "ROUND TRIP", "JITTER", "LOSS", "RATE"]);
+    for (what, same) in &rows {
+        let all = same.len() == pairs && pairs > 1;
+        let sites = if all { "any two".to_owned() } else { same.join(", ") };
+        table.add_row([&[sites], what.as_slice()].concat());
+    }
+    table.trim_fmt()
 }
 
 fn survival_table(rows: &[SurvivalRow]) -> String {
@@ -196,6 +251,17 @@ mod tests {
     fn every_set_of_many_sites_wraps_within_the_screen() {
         let text = screen(&Spec { data_centers: 9, ..Spec::default() }, true);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn distances_of_a_plan_are_grouped_by_pair() {
+        let mut spec = Spec { data_centers: 3, ..Spec::default() };
+        spec.wan.preset = Some(pgha_core::wan::preset::WanPreset::Continental);
+        spec.timers = pgha_core::spec::TimerPreset::Safe;
+        assert!(screen(&spec, false).contains("any two"), "{}", screen(&spec, false));
+        let far = pgha_core::spec::LinkSpec::one_way("DC1", "DC3", Duration::from_millis(70));
+        spec.links.push(far);
+        insta::assert_snapshot!(screen(&spec, false));
     }
 
     #[test]

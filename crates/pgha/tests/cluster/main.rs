@@ -37,5 +37,6 @@ mod ssh_transport;
 mod status_truth;
 mod test_cluster;
 mod waiting;
+mod wan_links;
 mod whole_engine;
 mod writer;

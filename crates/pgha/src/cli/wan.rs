@@ -1,0 +1,255 @@
+//! The command line of `pgha wan`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use pgha_core::spec::parse_duration;
+use pgha_core::wan::preset::WanPreset;
+use pgha_core::wan::settings::{Distribution, LinkChange, QueueLimit, RateLimit, Share};
+
+/// Arguments of `wan`.
+#[derive(Debug, Args)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  \
+        pgha wan show demo                               round trips as asked and as measured\n  \
+        pgha wan set DC1 DC2 --latency 40ms --loss 0.5%  40 ms in each direction\n  \
+        pgha wan cut DC1 DC2 --for 30s                   undone after 30 s, whatever happens\n  \
+        pgha wan isolate DC1\n  \
+        pgha wan heal                                    undo every cut\n  \
+        pgha wan reset                                   back to the cluster file\n\n\
+        What is changed holds until the router restarts; docs/wan.md tells more."
+)]
+pub(crate) struct Wan {
+    #[command(subcommand)]
+    pub(crate) verb: WanVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WanVerb {
+    /// Show every pair of sites: round trip as asked and as measured, loss, rate, state
+    Show(Show),
+    /// Change links between two sites
+    Set(Set),
+    /// Let nothing pass between two sites
+    Cut(Cut),
+    /// Let nothing pass between a site and all others
+    Isolate(Isolate),
+    /// Undo cuts: of all links, of a site, or between two sites
+    Heal(Heal),
+    /// Make links what the cluster file says: all, those of a site, or those between two
+    Reset(Reset),
+    /// Show what each link carries, drops and holds, once a second
+    Watch(Watch),
+}
+
+/// Arguments of `wan show`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha wan show\n  \
+    pgha wan show demo --json | jq '.pairs[] | {between, measured_us}'")]
+pub(crate) struct Show {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Do not measure: show what is asked for only
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// For how long, and what is told of it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ChangeArgs {
+    /// Undo it after this time, such as 30s; the router does that, so this command may end before
+    #[arg(long = "for", value_name = "TIME", value_parser = some_time, allow_hyphen_values = true)]
+    pub(crate) for_: Option<Duration>,
+    /// Do not measure whether the links are as asked now
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Print JSON: the state after the change
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `wan set`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha wan set DC1 DC2 --latency 40ms --jitter 5ms\n  \
+    pgha wan set demo DC1 DC2 --loss 5% --burst 10 --for 2m\n  \
+    pgha wan set DC1 DC3 --rate 10mbit --queue 100ms --one-way\n  \
+    pgha wan set DC1 DC2 --preset global\n\n\
+    Settings that are not named stay as they are.")]
+pub(crate) struct Set {
+    /// Two sites, such as DC1 DC2; before them the cluster where there are several
+    #[arg(value_names = ["[NAME] SITE", "SITE"], num_args = 2..=3, required = true)]
+    pub(crate) sites: Vec<String>,
+    /// Change packets from the first site to the second only
+    #[arg(long)]
+    pub(crate) one_way: bool,
+    #[command(flatten)]
+    pub(crate) settings: LinkArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+/// What a link shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct LinkArgs {
+    /// Start from a preset, lan, metro, continental or global; settings beside it win
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) preset: Option<WanPreset>,
+    /// Delay of one direction, such as 40ms: the round trip is twice that
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    pub(crate) latency: Option<Duration>,
+    /// Spread of the delay, such as 5ms
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    pub(crate) jitter: Option<Duration>,
+    /// How the delay is spread: none, uniform, normal or pareto
+    #[arg(long, value_name = "KIND")]
+    pub(crate) distribution: Option<Distribution>,
+    /// Share of packets that is lost, such as 0.5%
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub(crate) loss: Option<Share>,
+    /// Packets of a bad spell in the mean, for loss in bursts; 1 for independent loss
+    #[arg(long, value_name = "PACKETS", allow_hyphen_values = true)]
+    pub(crate) burst: Option<u32>,
+    /// Share of packets lost within a bad spell
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub(crate) burst_loss: Option<Share>,
+    /// Share of packets that arrives twice
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub(crate) duplicate: Option<Share>,
+    /// Share of packets that is not delayed, and so overtakes others
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    pub(crate) reorder: Option<Share>,
+    /// Bits that pass in a second, such as 100mbit, or `unlimited`
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
+    pub(crate) rate: Option<RateLimit>,
+    /// What waits at most for a link with a rate, such as 256kb or 50ms
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub(crate) queue: Option<QueueLimit>,
+    /// Largest IP packet, in bytes
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    pub(crate) mtu: Option<u16>,
+}
+
+impl LinkArgs {
+    /// All of it as one change.
+    pub(crate) fn change(&self) -> LinkChange {
+        let preset = self.preset.map(WanPreset::change).unwrap_or_default();
+        LinkChange {
+            latency: self.latency.or(preset.latency),
+            jitter: self.jitter.or(preset.jitter),
+            distribution: self.distribution.or(preset.distribution),
+            loss: self.loss.or(preset.loss),
+            burst: self.burst,
+            burst_loss: self.burst_loss,
+            duplicate: self.duplicate,
+            reorder: self.reorder,
+            rate: self.rate,
+            queue: self.queue,
+            mtu: self.mtu,
+            cut: None,
+        }
+    }
+}
+
+/// Arguments of `wan cut`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha wan cut DC1 DC2\n  \
+    pgha wan cut demo DC1 DC2 --one-way --for 30s")]
+pub(crate) struct Cut {
+    /// Two sites, such as DC1 DC2; before them the cluster where there are several
+    #[arg(value_names = ["[NAME] SITE", "SITE"], num_args = 2..=3, required = true)]
+    pub(crate) sites: Vec<String>,
+    /// Cut packets from the first site to the second only
+    #[arg(long)]
+    pub(crate) one_way: bool,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+/// Arguments of `wan isolate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha wan isolate DC1\n  pgha wan isolate demo DC2 --for 1m")]
+pub(crate) struct Isolate {
+    /// The site; before it the cluster where there are several
+    #[arg(value_name = "[NAME] SITE", num_args = 1..=2, required = true)]
+    pub(crate) sites: Vec<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+/// Arguments of `wan heal`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pgha wan heal               every cut of the only cluster\n  \
+    pgha wan heal demo DC1      cuts of all links of a site\n  pgha wan heal DC1 DC2\n\n\
+    Settings other than the cut stay as they are; `pgha wan reset` undoes all."
+)]
+pub(crate) struct Heal {
+    /// None, one or two sites; before them the cluster where there are several
+    #[arg(value_name = "[NAME] [SITE] [SITE]", num_args = 0..=3)]
+    pub(crate) sites: Vec<String>,
+    /// Every cut, as without sites
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Do not measure whether the links are as asked now
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Print JSON: the state after the change
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `wan reset`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pgha wan reset               all links of the only cluster\n  \
+    pgha wan reset demo DC1 DC2"
+)]
+pub(crate) struct Reset {
+    /// None, one or two sites; before them the cluster where there are several
+    #[arg(value_name = "[NAME] [SITE] [SITE]", num_args = 0..=3)]
+    pub(crate) sites: Vec<String>,
+    /// Do not measure whether the links are as asked now
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Print JSON: the state after the change
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `wan watch`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha wan watch demo\n  \
+    pgha wan watch --json | jq -c '.links[] | select(.queue_full_per_s > 0)'\n\n\
+    Ends with Ctrl-C.")]
+pub(crate) struct Watch {
+    /// The cluster, `demo` or `demo-2` [default: the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Time between two looks, at least 200ms
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = some_time, allow_hyphen_values = true)]
+    pub(crate) interval: Duration,
+    /// Print a line of JSON each time
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|e| format!("{e}; give it with its unit, such as 40ms"))
+}
+
+/// Longest time for which anything is done here.
+const MOST: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        Duration::ZERO => Err("it takes some time, such as 30s".to_owned()),
+        long if long > MOST => Err("24 h is the most".to_owned()),
+        some => Ok(some),
+    }
+}

@@ -1,0 +1,200 @@
+//! `pgha wan set`, `cut`, `isolate`, `heal` and `reset`: one request, then a look whether it is so.
+//!
+//! What is refused is refused before the router is told of it, or by the router for all links at
+//! once, so no link is ever changed by half a command.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pgha_core::lint::{self, Finding};
+use pgha_core::spec::format_duration;
+use pgha_core::topology::Topology;
+use pgha_core::wan::asked::slow_delay;
+use pgha_core::wan::control::{Direction, Request, WanState};
+use pgha_core::wan::fit;
+use pgha_core::wan::settings::{LinkChange, LinkSettings};
+use serde::Serialize;
+
+use super::{Running, sites};
+use crate::cli::wan::{ChangeArgs, Cut, Heal, Isolate, Reset, Set};
+use crate::error::{Error, Result};
+use crate::screen;
+
+/// Carries out `pgha wan set`.
+pub(super) async fn set(args: &Set) -> Result<()> {
+    let words = sites::exactly(&args.sites, 2);
+    let change = args.settings.change();
+    if change == LinkChange::default() {
+        return Err(Error::bad_input("nothing is to be changed")
+            .hint("give a setting: --latency 40ms; `pgha wan set --help` lists all"));
+    }
+    let running = Running::find(words.cluster).await?;
+    let links = sites::between(running.cluster.topology()?, words.sites, args.one_way)?;
+    carry_out(running, links, change, args.change).await
+}
+
+/// Carries out `pgha wan cut`.
+pub(super) async fn cut(args: &Cut) -> Result<()> {
+    let words = sites::exactly(&args.sites, 2);
+    let running = Running::find(words.cluster).await?;
+    let links = sites::between(running.cluster.topology()?, words.sites, args.one_way)?;
+    carry_out(running, links, cutting(true), args.change).await
+}
+
+/// Carries out `pgha wan isolate`.
+pub(super) async fn isolate(args: &Isolate) -> Result<()> {
+    let words = sites::exactly(&args.sites, 1);
+    let running = Running::find(words.cluster).await?;
+    let links = sites::around(running.cluster.topology()?, &words.sites[0])?;
+    carry_out(running, links, cutting(true), args.change).await
+}
+
+/// Carries out `pgha wan heal`.
+pub(super) async fn heal(args: &Heal) -> Result<()> {
+    let words = sites::some(&args.sites)?;
+    if args.all && !words.sites.is_empty() {
+        return Err(Error::bad_input("--all is about every link, and sites are named")
+            .hint("leave one of them out"));
+    }
+    let running = Running::find(words.cluster).await?;
+    let mut links = sites::chosen(running.cluster.topology()?, words.sites)?;
+    links.retain(|link| settings_of(&running.state, link).is_some_and(|s| s.cut));
+    let after = ChangeArgs { for_: None, no_verify: args.no_verify, json: args.json };
+    if links.is_empty() {
+        screen::tell("no link of these is cut\n")?;
+        return if args.json { tell(&running, &[], after, Vec::new()).await } else { Ok(()) };
+    }
+    carry_out(running, links, cutting(false), after).await
+}
+
+/// Carries out `pgha wan reset`.
+pub(super) async fn reset(args: &Reset) -> Result<()> {
+    let words = sites::some(&args.sites)?;
+    let mut running = Running::find(words.cluster).await?;
+    let links = sites::chosen(running.cluster.topology()?, words.sites)?;
+    running.request(&Request::Reset { links: links.clone() }).await?;
+    let after = ChangeArgs { for_: None, no_verify: args.no_verify, json: args.json };
+    tell(&running, &links, after, Vec::new()).await
+}
+
+fn cutting(cut: bool) -> LinkChange {
+    LinkChange { cut: Some(cut), ..LinkChange::default() }
+}
+
+/// Judges, changes, looks, tells.
+async fn carry_out(
+    mut running: Running,
+    links: Vec<Direction>,
+    change: LinkChange,
+    args: ChangeArgs,
+) -> Result<()> {
+    let findings = judge(&running.state, &links, &change);
+    if lint::has_errors(&findings) {
+        let why: Vec<_> = findings.iter().map(|f| f.message.clone()).collect();
+        return Err(Error::bad_input("no link can be so, and every link stays as it was")
+            .because(why.join("\n"))
+            .hint(findings[0].hint.clone()));
+    }
+    let for_ms = args.for_.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
+    running.request(&Request::Change { links: links.clone(), change, for_ms }).await?;
+    tell(&running, &links, args, findings).await
+}
+
+/// What there is to say about the change of each direction, the same thing once.
+fn judge(state: &WanState, links: &[Direction], change: &LinkChange) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for link in links {
+        let Some(mut becomes) = settings_of(state, link).cloned() else { continue };
+        change.apply(&mut becomes);
+        let (low, high) =
+            if link.from < link.to { (&link.from, &link.to) } else { (&link.to, &link.from) };
+        let name = if links.len() == 1 {
+            format!("from {} to {}", link.from, link.to)
+        } else {
+            format!("between {low} and {high}")
+        };
+        for finding in lint::of_change(change, &becomes, &name) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings
+}
+
+/// What a change starts from: a router that waits for its cluster puts the distances of the cluster
+/// file in force first.
+fn settings_of<'a>(state: &'a WanState, link: &Direction) -> Option<&'a LinkSettings> {
+    let found = state.links.iter().find(|l| l.from == link.from && l.to == link.to)?;
+    Some(if state.waiting_for_cluster { &found.spec } else { &found.settings })
+}
+
+/// What a change prints with `--json`.
+#[derive(Debug, Serialize)]
+struct Changed<'a> {
+    /// What is to be thought about; an empty list where all is well.
+    warnings: &'a [Finding],
+    /// As `pgha wan show --json`.
+    #[serde(flatten)]
+    wan: &'a pgha_core::wan::view::WanView,
+}
+
+/// Measures the links unless that is not wanted, and says how they are.
+async fn tell(
+    running: &Running,
+    links: &[Direction],
+    args: ChangeArgs,
+    mut warnings: Vec<Finding>,
+) -> Result<()> {
+    let topology = running.cluster.topology()?;
+    warnings.extend(misfits(topology, &running.state, links));
+    let from: BTreeSet<String> =
+        links.iter().map(|link| link.from.clone().min(link.to.clone())).collect();
+    let from: Vec<String> = if args.no_verify { Vec::new() } else { from.into_iter().collect() };
+    let view = running.view(&from).await?;
+    let about = |pair: &&pgha_core::wan::view::PairView| {
+        let [a, b] = &pair.between;
+        links.iter().any(|l| (&l.from, &l.to) == (a, b) || (&l.from, &l.to) == (b, a))
+    };
+    for pair in view.pairs.iter().filter(about) {
+        if let Some(difference) = pair.difference() {
+            warnings.push(Finding {
+                severity: lint::Severity::Warning,
+                code: "measured_differs",
+                message: difference,
+                hint: "`pgha wan show` measures again; a change while packets are on their way, or a busy host, shows"
+                    .to_owned(),
+            });
+        }
+    }
+    if args.json {
+        screen::print_json(&Changed { warnings: &warnings, wan: &view })?;
+    } else {
+        screen::print(&screen::wan::changed(&view, links))?;
+        if args.no_verify {
+            screen::tell("not measured, as --no-verify asks\n")?;
+        }
+    }
+    if let Some(time) = args.for_ {
+        screen::tell(&format!("undone by the router in {}\n", format_duration(time)))?;
+    }
+    if view.waiting_for_cluster {
+        screen::tell(
+            "the distances of the cluster file come into force once the cluster is ready\n",
+        )?;
+    }
+    screen::tell(&screen::plan::findings(&warnings))
+}
+
+/// The timers in force that the round trips of these links do not fit.
+fn misfits(topology: &Topology, state: &WanState, links: &[Direction]) -> Vec<Finding> {
+    let slowest = links
+        .iter()
+        .filter_map(|link| {
+            let back = Direction { from: link.to.clone(), to: link.from.clone() };
+            let (forth, back) = (settings_of(state, link)?, settings_of(state, &back)?);
+            (!forth.cut && !back.cut).then(|| slow_delay(forth).saturating_add(slow_delay(back)))
+        })
+        .max();
+    fit::timers(&topology.spec, slowest.unwrap_or(Duration::ZERO))
+}
