@@ -21,7 +21,7 @@ pub(crate) fn journal() -> PathBuf {
     Path::new(REPOSITORY_DIR).join(JOURNAL_FILE)
 }
 
-/// Everything a plan needs to know of the repository, as [`pgha_core::restore::Repository`] reads it.
+/// Everything a plan needs to know of the repository, as [`pgha_core::restore::Holdings`] reads it.
 pub(crate) fn repository() -> Result<Value> {
     let info: Value = json_of(&["--output=json", "info"])?;
     let mut archive = Map::new();

@@ -91,7 +91,7 @@ pub(crate) struct RestoreTarget {
     /// Along this timeline [default: the cluster's own]
     #[arg(long, value_name = "N")]
     pub(crate) timeline: Option<u32>,
-    /// With what happened at exactly the target [default]
+    /// With what happened at exactly the target, which is the default
     #[arg(long, conflicts_with = "exclusive")]
     pub(crate) inclusive: bool,
     /// Without what happened at exactly the target
