@@ -169,13 +169,19 @@ fn cut_between_two(cluster: &TestCluster, leader: &str, site: &str, other: &str,
     wan(cluster, "cut", &[&[site, other], how].concat()).ok();
     let cut = links(cluster).into_iter().filter(|l| l[2] == "cut").count();
     assert_eq!(cut, if how.is_empty() { 2 } else { 1 });
-    let view = shown(cluster, &[]);
-    for pair in view["pairs"].as_array().expect("a list") {
-        let both = pair["between"].to_string();
-        let is_cut = both.contains(site) && both.contains(other);
-        assert_eq!(pair["asked_us"].is_null(), is_cut, "{pair}");
-        assert_eq!(pair["verdict"], "as_asked", "{pair}");
-    }
+    until("nothing comes through the cut, and everything else takes what it took", 60, || {
+        let view = shown(cluster, &[]);
+        for pair in view["pairs"].as_array().expect("a list") {
+            let both = pair["between"].to_string();
+            let is_cut = both.contains(site) && both.contains(other);
+            assert_eq!(pair["asked_us"].is_null(), is_cut, "{pair}");
+            // A busy host may be late for once.
+            if pair["verdict"] != "as_asked" {
+                return Err(pair.to_string());
+            }
+        }
+        Ok(())
+    });
     let table = if how.is_empty() { "cut_both" } else { "cut_one" };
     let far = cluster.of_kind("postgres").into_iter().find(|n| n.contains(other)).expect("a node");
     sql(leader, &format!("create table {table} as select 1 as n"));
@@ -214,6 +220,8 @@ fn two_lossy_minutes(cluster: &TestCluster) {
 fn isolated_leader(cluster: &TestCluster) {
     let (leader, site, _) = places(cluster);
     let before = timeline(&cluster.status());
+    // A writer begins to count anew.
+    sql(&leader, "drop table if exists written");
     let writer = Writer::start(cluster);
     writer.wait_for_more(10, 60);
     wan(cluster, "isolate", &[&site]).ok();
