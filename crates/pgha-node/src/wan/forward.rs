@@ -27,6 +27,8 @@ const BATCH: usize = 32;
 const COPY_MAX: usize = 16 << 10;
 /// How long nothing may happen before memory is given back.
 const IDLE: Duration = Duration::from_secs(1);
+/// The longest lateness that is made up for; a machine busier than that has no time to be awake for.
+const LATENESS_MAX: Duration = Duration::from_micros(300);
 /// Memory that is not worth giving back, in bytes.
 const KEEP_BYTES: usize = 4 << 20;
 
@@ -54,6 +56,8 @@ struct Forwarder<'a> {
     /// Where the next packet is read into.
     landing: Slot,
     origin: Instant,
+    /// How late sleeps ended, in the mean over the last ones.
+    lateness: Duration,
     /// Where packets are made.
     scratch: Vec<u8>,
     /// The kernel has refused a packet, and the log says so.
@@ -72,6 +76,7 @@ impl<'a> Forwarder<'a> {
             landing,
             scratch: vec![0; READ_MAX],
             origin: Instant::now(),
+            lateness: Duration::ZERO,
             refusal_is_logged: false,
         }
     }
@@ -95,23 +100,30 @@ impl<'a> Forwarder<'a> {
     }
 
     /// Sleeps until a packet comes, one is due, or somebody asks for something.
+    ///
+    /// A sleep ends late, on a virtual machine by more than a link may add. So it is asked to end earlier
+    /// by as much as the last ones were late, and what is left is waited for awake.
     fn wait(&mut self, desk: &Desk) -> Result<()> {
         let wants_trim = self.router.is_empty() && self.pool.holds_more_than(KEEP_BYTES);
-        let timeout = match self.router.next_due() {
-            Some(due) => Some(due.saturating_sub(self.now())),
+        let now = self.now();
+        let due = self.router.next_due();
+        let timeout = match due.map(|due| due.saturating_sub(now)) {
+            Some(left) if left <= self.lateness => return Ok(()),
+            Some(left) => Some(left.saturating_sub(self.lateness)),
             None => wants_trim.then_some(IDLE),
         };
-        if timeout == Some(Duration::ZERO) {
-            return Ok(());
-        }
-        let timeout =
+        let limit =
             timeout.map(|t| Timespec::try_from(t).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
         let mut on = [
             PollFd::from_borrowed_fd(self.tun.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(desk.bell(), PollFlags::IN),
         ];
-        match poll(&mut on, timeout.as_ref()) {
+        match poll(&mut on, limit.as_ref()) {
             Ok(0) if wants_trim => self.pool.trim(&mut self.landing),
+            Ok(0) => {
+                let late = self.now().saturating_sub(now + timeout.unwrap_or_default());
+                self.lateness = (self.lateness * 7 + late.min(LATENESS_MAX)) / 8;
+            }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(format!("cannot wait for packets: {e}")),
         }
