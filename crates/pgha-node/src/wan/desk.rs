@@ -76,11 +76,14 @@ impl Desk {
         self.bell.as_fd()
     }
 
+    /// Ends the ringing of the bell; whoever rang has said before what for.
+    pub(crate) fn quiet(&self) {
+        // It may have been quieted already.
+        let _ = rustix::io::read(&*self.bell, &mut [0; 8]);
+    }
+
     /// Answers whatever has been asked.
     pub(crate) fn serve<P>(&mut self, router: &mut Router<P>, now: Duration) {
-        if rustix::io::read(&*self.bell, &mut [0; 8]).is_err() {
-            return;
-        }
         while let Ok(message) = self.messages.try_recv() {
             match message {
                 Message::Asked(request, answer) => {

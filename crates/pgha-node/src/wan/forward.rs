@@ -92,7 +92,6 @@ impl<'a> Forwarder<'a> {
             self.take_in(len);
         }
         let now = self.now();
-        self.router.expire(now);
         while let Some(slot) = self.router.pop_due(now) {
             self.hand_out(slot);
         }
@@ -126,6 +125,9 @@ impl<'a> Forwarder<'a> {
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(format!("cannot wait for packets: {e}")),
+        }
+        if on[1].revents().contains(PollFlags::IN) {
+            desk.quiet();
         }
         Ok(())
     }
