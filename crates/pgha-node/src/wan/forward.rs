@@ -56,7 +56,7 @@ struct Forwarder<'a> {
     /// Where the next packet is read into.
     landing: Slot,
     origin: Instant,
-    /// How late sleeps ended, in the mean over the last ones.
+    /// How late sleeps ended, the latest of the last ones.
     lateness: Duration,
     /// Where packets are made.
     scratch: Vec<u8>,
@@ -101,7 +101,7 @@ impl<'a> Forwarder<'a> {
     /// Sleeps until a packet comes, one is due, or somebody asks for something.
     ///
     /// A sleep ends late, on a virtual machine by more than a link may add. So it is asked to end earlier
-    /// by as much as the last ones were late, and what is left is waited for awake.
+    /// by as much as the latest of the last ones was late, and what is left is waited for awake.
     fn wait(&mut self, desk: &Desk) -> Result<()> {
         let wants_trim = self.router.is_empty() && self.pool.holds_more_than(KEEP_BYTES);
         let now = self.now();
@@ -121,7 +121,7 @@ impl<'a> Forwarder<'a> {
             Ok(0) if wants_trim => self.pool.trim(&mut self.landing),
             Ok(0) => {
                 let late = self.now().saturating_sub(now + timeout.unwrap_or_default());
-                self.lateness = (self.lateness * 7 + late.min(LATENESS_MAX)) / 8;
+                self.lateness = late.min(LATENESS_MAX).max(self.lateness * 15 / 16);
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(format!("cannot wait for packets: {e}")),

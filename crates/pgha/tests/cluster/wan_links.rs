@@ -14,15 +14,27 @@ use crate::writer::{Writer, assert_has_all};
 
 /// The round trip of the preset, in microseconds.
 const ROUND_TRIP_US: u64 = 66_000;
+/// The cluster of this test, as `plan` and `up` are told it.
+const SHAPE: [&str; 10] = [
+    "-d",
+    "3",
+    "-c",
+    "1",
+    "--durability",
+    "quorum",
+    "--timers",
+    "norm",
+    "--wan-preset",
+    "continental",
+];
 /// How long a cut may take to be noticed, and a loss of the leader to be made good.
 const FAILOVER_S: u64 = 120;
 
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn three_data_centers_at_continental_distances() {
-    let flags = ["-d", "3", "-c", "1", "--durability", "quorum", "--timers", "norm"];
     let cluster = TestCluster::reserve("wan_links");
-    let up = cluster.pgha_up(&[&flags, ["--wan-preset", "continental"].as_slice()].concat());
+    let up = cluster.pgha_up(&SHAPE);
     claim("up says that distances are in force, once the cluster is ready", || {
         up.ok();
         let said = &up.stderr;
@@ -50,9 +62,12 @@ fn three_data_centers_at_continental_distances() {
     claim("5 % loss on every link for two minutes: nobody takes over", || {
         two_lossy_minutes(&cluster);
     });
-    claim("the leader's site is isolated: it demotes, another leads, no row is lost", || {
-        isolated_leader(&cluster);
-    });
+    claim(
+        "the leader's site is isolated: it demotes, another leads, no row is lost, as planned",
+        || {
+            isolated_leader(&cluster);
+        },
+    );
     claim(
         "without a router the sites are partitioned, and it comes back with the spec's links",
         || {
@@ -219,6 +234,13 @@ fn two_lossy_minutes(cluster: &TestCluster) {
 
 fn isolated_leader(cluster: &TestCluster) {
     let (leader, site, _) = places(cluster);
+    let plan = cluster.pgha(&[&["plan", "--json"], SHAPE.as_slice()].concat());
+    let plan: Value = serde_json::from_str(plan.ok()).expect("plan prints JSON");
+    let rows = plan["survival"].as_array().expect("a table");
+    let predicted =
+        rows.iter().find(|row| row["lost"] == serde_json::json!([site])).expect("a row");
+    assert_eq!(predicted["promotable"], true, "what is seen below is not what was planned");
+    assert_eq!(predicted["acknowledged_loss"], false, "what is seen below is not what was planned");
     let before = timeline(&cluster.status());
     // A writer begins to count anew.
     sql(&leader, "drop table if exists written");
