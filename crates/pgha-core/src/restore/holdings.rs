@@ -1,6 +1,7 @@
 //! What a restore can use of the repository: backups, archived WAL and the histories of timelines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
@@ -120,10 +121,22 @@ impl Holdings {
         self.archive.contains_key(&segment)
     }
 
+    /// Numbers in this range that the archive has on any timeline.
+    pub fn numbers(&self, range: RangeInclusive<u64>) -> BTreeSet<u64> {
+        let numbers = self.archive.keys().map(|segment| segment.number);
+        numbers.filter(|number| range.contains(number)).collect()
+    }
+
     /// As if a segment had never been archived.
     #[cfg(test)]
     pub(crate) fn forget(&mut self, segment: Segment) {
         self.archive.remove(&segment);
+    }
+
+    /// As if a segment had been archived.
+    #[cfg(test)]
+    pub(crate) fn learn(&mut self, segment: Segment) {
+        self.archive.insert(segment, 0);
     }
 
     /// When a segment was archived, in seconds since 1970.
@@ -174,13 +187,14 @@ impl Holdings {
 
 /// A backup whose positions are known: without them nobody can say what it takes to restore it.
 fn backup(listed: &repository::Backup) -> Option<Backup> {
-    Some(Backup {
+    let (first, last) = (listed.wal_start?, listed.wal_stop?);
+    (first.number <= last.number).then_some(Backup {
         label: listed.label.clone(),
         kind: listed.kind,
         stopped_s: i64::try_from(listed.stopped_s).ok()?,
         stop: listed.lsn_stop?,
-        first: listed.wal_start?,
-        last: listed.wal_stop?,
+        first,
+        last,
         size_bytes: listed.database_bytes,
     })
 }

@@ -3,7 +3,7 @@
 //! [`Target`] is the state a user asks for, [`Holdings`] what the backup host has, [`Lineage`] which
 //! part of it belongs to one line of history, and [`RestorePlan`] what follows: the backup, the WAL
 //! after it, what is lost, who leads and who is rebuilt, or a [`Refusal`] with the nearest choice that
-//! would do. [`Journal`] is how far a restore has come; it is kept by the cluster itself.
+//! would do; [`RestorePlan::demand_room`] is whether the new data fit beside the old. [`Journal`] is how far a restore has come; it is kept by the cluster itself.
 //!
 //! This module never runs anything and never looks at a clock.
 
@@ -11,12 +11,14 @@ mod holdings;
 mod journal;
 mod lineage;
 mod plan;
+mod room;
 mod target;
 
 pub use holdings::{ArchivedSegment, Backup, Holdings, HoldingsError};
 pub use journal::{Journal, Phase, Step, StepDone};
 pub use lineage::{Lineage, LineageError};
 pub use plan::{Facts, LeaderFact, Loss, Refusal, RestorePlan, WalRange, plan};
+pub use room::{Room, TooFull};
 pub use target::{Stop, Target, TargetError, TargetOptions, parse_time};
 
 /// What stands between the name of a data folder and the restore that it was set aside for:

@@ -23,8 +23,6 @@ pub struct Facts<'a> {
     pub leader: Option<LeaderFact>,
     /// Nodes whose containers run: one of them leads where nobody does now.
     pub running: Vec<String>,
-    /// The old data are not kept.
-    pub discard_old: bool,
 }
 
 /// A leader that answers.
@@ -359,7 +357,7 @@ fn choose<'a>(
     let on_it = |backup: &&Backup| holdings.is_on(backup, lineage);
     let earliest = |backup: &Backup| match target.stop {
         Stop::Lsn(_) => format!("--lsn {}", backup.stop),
-        _ => format!("--time '{}'", utc(backup.stopped_s + 1)),
+        _ => format!("--time '{}'", utc(backup.stopped_s.saturating_add(1))),
     };
     let early = |which: String, backup: &Backup| Refusal::TooEarly {
         target: target.to_string(),
@@ -423,8 +421,9 @@ fn wal(
         let own = Segment { timeline: backup.last.timeline, number };
         holdings.has(wanted) || number <= consistent && holdings.has(own)
     };
-    let missing: Vec<u64> = (first..=end).filter(|number| !is_there(*number)).collect();
-    if let Some(&gap) = missing.first() {
+    // One that is missing is met at the latest after all that there are, however far the end is.
+    let missing = || (first..=end).filter(|number| !is_there(*number));
+    if let Some(gap) = missing().next() {
         let before = lineage.segment(gap.saturating_sub(1));
         let reached = match &target.stop {
             Stop::Time(time) if gap > consistent => {
@@ -433,10 +432,14 @@ fn wal(
             _ => false,
         };
         if !reached {
-            let first = missing.iter().take(NAMED_MAX).map(|n| lineage.segment(*n).to_string());
-            let mut named = first.collect::<Vec<_>>().join(", ");
-            if missing.len() > NAMED_MAX {
-                let _ = write!(named, " and {} more", missing.len() - NAMED_MAX);
+            let shown: Vec<_> =
+                missing().take(NAMED_MAX).map(|n| lineage.segment(n).to_string()).collect();
+            let numbers = holdings.numbers(first..=end);
+            let there = numbers.into_iter().filter(|number| is_there(*number)).count();
+            let more = end - first + 1 - (there + shown.len()) as u64;
+            let mut named = shown.join(", ");
+            if more > 0 {
+                let _ = write!(named, " and {more} more");
             }
             return Err(Refusal::MissingWal {
                 backup: backup.label.clone(),
@@ -453,4 +456,4 @@ fn wal(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -40,6 +40,11 @@ impl Folders {
     }
 }
 
+/// Number of the disk that the volume lies on, the same for every volume there; 0 where unknown.
+pub(crate) fn device() -> u64 {
+    rustix::fs::stat(PGDATA_MOUNT).map_or(0, |seen| seen.st_dev)
+}
+
 /// Bytes that are free on the volume.
 pub(crate) fn free_bytes() -> u64 {
     rustix::fs::statvfs(PGDATA_MOUNT).map_or(0, |s| s.f_bavail.saturating_mul(s.f_frsize))

@@ -88,6 +88,7 @@ pub(crate) fn print_held(me: &Identity) {
         "by": held_by(),
         "data_bytes": data.used_bytes(),
         "free_bytes": super::files::free_bytes(),
+        "device": super::files::device(),
     })
     .to_string());
 }

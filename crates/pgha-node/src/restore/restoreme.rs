@@ -190,8 +190,7 @@ fn latest(
     let options = TargetOptions { latest: true, ..TargetOptions::default() };
     let target = Target::parse(&options).map_err(|e| e.to_string())?;
     let running = vec![own.name.clone()];
-    let facts =
-        Facts { topology: &me.topology, holdings, leader: None, running, discard_old: false };
+    let facts = Facts { topology: &me.topology, holdings, leader: None, running };
     plan(&facts, &target).map_err(|refusal| format!("{refusal}\n{}", refusal.hint()))
 }
 

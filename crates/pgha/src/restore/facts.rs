@@ -1,7 +1,7 @@
 //! What a plan needs to know: the repository, the leader, and room on the volumes. Changes nothing.
 
-use futures_util::future::join_all;
-use pgha_core::restore::{Facts, Holdings, LeaderFact, RestorePlan, Target, plan};
+use futures_util::future::try_join_all;
+use pgha_core::restore::{Facts, Holdings, LeaderFact, RestorePlan, Room, Target, plan};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
 
@@ -34,7 +34,6 @@ impl Session {
             holdings: &holdings,
             leader: self.leader(cluster).await?,
             running,
-            discard_old,
         };
         let plan = plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
@@ -88,27 +87,15 @@ impl Session {
         discard_old: bool,
     ) -> Result<()> {
         let nodes = self.running(cluster);
-        let answers =
-            join_all(nodes.iter().map(|node| self.ask_json(node, &["restore", "held"]))).await;
-        for (node, answer) in nodes.iter().zip(answers) {
-            let answer = answer?;
-            let bytes = |key: &str| answer[key].as_u64().unwrap_or_default();
-            let own = if discard_old { bytes("data_bytes") } else { 0 };
-            if bytes("free_bytes") + own < plan.backup_bytes {
-                let (free, needed) = (bytes("free_bytes") >> 20, plan.backup_bytes >> 20);
-                let error =
-                    Error::failed(format!("the volume of {node} is too full for a restore"))
-                        .because(format!(
-                            "{free} MiB are free, and backup {} has {needed}",
-                            plan.backup
-                        ));
-                return Err(if discard_old {
-                    error.hint("make room on it")
-                } else {
-                    error.hint("make room on it; --discard-old does without a copy of the old data")
-                });
-            }
-        }
-        Ok(())
+        let room = |node: String| async move {
+            let answer = self.ask_json(&node, &["restore", "held"]).await?;
+            let room: Room =
+                serde_json::from_value(answer).or_fail(format!("{node} answers nonsense"))?;
+            Ok((node, room))
+        };
+        let rooms = try_join_all(nodes.into_iter().map(room)).await?;
+        plan.demand_room(&rooms.into_iter().collect(), discard_old).map_err(|full| {
+            Error::failed(full.to_string()).because(full.reason()).hint(full.hint())
+        })
     }
 }

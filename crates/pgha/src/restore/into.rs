@@ -51,13 +51,7 @@ impl Session {
     ) -> Result<RestorePlan> {
         let report = self.ask(&self.backup_host().name, &["repository"]).await?;
         let holdings = Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
-        let facts = Facts {
-            topology,
-            holdings: &holdings,
-            leader: None,
-            running: Vec::new(),
-            discard_old: false,
-        };
+        let facts = Facts { topology, holdings: &holdings, leader: None, running: Vec::new() };
         plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))
     }

@@ -79,7 +79,7 @@ fn planned(
     let topology = topology();
     let target = Target::parse(options.borrow()).expect("a target");
     let running = vec!["pgha-demo1-DC2-1".to_owned()];
-    plan(&Facts { topology: &topology, holdings, leader, running, discard_old: false }, &target)
+    plan(&Facts { topology: &topology, holdings, leader, running }, &target)
 }
 
 fn latest() -> TargetOptions {
@@ -92,6 +92,16 @@ fn time(second: i64) -> TargetOptions {
 
 fn lsn(text: &str) -> TargetOptions {
     TargetOptions { lsn: Some(text.to_owned()), ..TargetOptions::default() }
+}
+
+/// Three segments after a backup, up to the end.
+pub(crate) fn latest_plan() -> RestorePlan {
+    planned(&holdings(), Some(leader(2)), latest()).expect("a plan")
+}
+
+/// Five segments after a backup, up to a position.
+pub(crate) fn lsn_plan() -> RestorePlan {
+    planned(&holdings(), Some(leader(2)), lsn("0/80000FF")).expect("a plan")
 }
 
 #[test]
@@ -165,6 +175,19 @@ fn each_refusal_names_the_nearest_choice() {
         refused(&without(all, 1, 6), Some(leader(2)), time(T0 + 400)),
     ];
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn of_many_missing_segments_the_first_are_named_and_the_rest_counted() {
+    let mut far = holdings();
+    for number in [4, 8] {
+        far.forget(Segment { timeline: 1, number });
+    }
+    far.learn(Segment { timeline: 2, number: Segment::NUMBER_MAX });
+    let options = TargetOptions { set: Some("20261124-160400F".into()), ..latest() };
+    let refusal = planned(&far, Some(leader(2)), options).expect_err("there is a gap").to_string();
+    let four_there = Segment::NUMBER_MAX - 3 - 6;
+    assert!(refusal.ends_with(&format!(" and {} more", four_there - 5)), "{refusal}");
 }
 
 #[test]
