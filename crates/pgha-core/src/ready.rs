@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use crate::status::{ClusterView, ContainerState, MemberView, NodeRole, Tally};
+use crate::status::{
+    ClusterView, ContainerState, MemberView, NodeRole, Problem, RESTORE_UNFINISHED, Tally,
+};
 use crate::topology::Role;
 
 /// A member that is not ready, and what it waits for.
@@ -42,6 +44,11 @@ pub fn awaiting(view: &ClusterView) -> Vec<Waiting> {
         .iter()
         .filter_map(|m| phrase(m).map(|phrase| Waiting { member: m.name.clone(), phrase }))
         .collect()
+}
+
+/// The restore that is not finished, where there is one: no waiting makes such a cluster ready.
+pub fn unfinished_restore(view: &ClusterView) -> Option<&Problem> {
+    view.problems.iter().find(|problem| problem.code == RESTORE_UNFINISHED)
 }
 
 fn container(state: ContainerState) -> &'static str {

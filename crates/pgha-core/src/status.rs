@@ -18,7 +18,7 @@ use crate::topology::{Member, Role, SiteKind, Topology};
 use crate::tuning::Synchronous;
 
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
-pub use problems::{LAG_MAX_BYTES, Problem, Severity};
+pub use problems::{LAG_MAX_BYTES, Problem, RESTORE_UNFINISHED, Severity};
 
 /// How the container of a member is, in the engine's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

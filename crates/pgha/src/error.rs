@@ -60,6 +60,12 @@ impl Error {
         self
     }
 
+    /// Adds what else the user can do.
+    pub(crate) fn also_hint(mut self, hint: &str) -> Self {
+        let before = self.hint.take().map(|before| before + "; ").unwrap_or_default();
+        self.hint(before + hint)
+    }
+
     /// The innermost reason there is, for quoting in a larger answer.
     pub(crate) fn cause(&self) -> &str {
         self.why.last().unwrap_or(&self.what).trim()

@@ -28,6 +28,15 @@ pub(crate) struct Ready {
     pub(crate) slowest: Option<(Waiting, Duration)>,
 }
 
+/// Who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiter {
+    /// Somebody who wants to use the cluster: a restore that is not finished is the end of that.
+    User,
+    /// The restore itself.
+    Restore,
+}
+
 /// A wait that came to nothing.
 #[derive(Debug)]
 pub(crate) struct GivenUp {
@@ -42,6 +51,7 @@ pub(crate) async fn until_ready(
     engine: &Engine,
     id: &ClusterId,
     timeout: Duration,
+    waiter: Waiter,
 ) -> Result<Ready, GivenUp> {
     let started = Instant::now();
     let mut lines = Lines::new();
@@ -53,6 +63,12 @@ pub(crate) async fn until_ready(
             Ok(view) => view,
             Err(error) => return give_up(error, Vec::new()),
         };
+        if waiter == Waiter::User
+            && let Some(problem) = ready::unfinished_restore(&view)
+        {
+            let error = Error::failed(format!("cluster {id} is not ready"));
+            return give_up(error.because(&problem.message).hint(&problem.hint), Vec::new());
+        }
         let waiting = ready::awaiting(&view);
         lines.show(&waiting);
         if waiting.is_empty() {

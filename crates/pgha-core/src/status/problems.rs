@@ -14,6 +14,9 @@ use crate::tuning::PatroniTimers;
 /// A replica that is further behind is not promoted: Patroni's `maximum_lag_on_failover`.
 pub const LAG_MAX_BYTES: u64 = 1 << 20;
 
+/// Code of the problem that a restore is not finished.
+pub const RESTORE_UNFINISHED: &str = "restore_unfinished";
+
 /// How bad a problem is; the order is that of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -461,7 +464,7 @@ fn restore(known: &Known<'_>) -> Option<Problem> {
     known.is_restoring().then(|| {
         Problem::new(
             Severity::Error,
-            "restore_unfinished",
+            RESTORE_UNFINISHED,
             None,
             "a restore is not finished: until it is, nodes start neither Patroni nor Postgres",
             format!("`pgha restore {id}` goes on with it, `pgha restore {id} --abort` puts the old data back"),

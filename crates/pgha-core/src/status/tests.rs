@@ -419,12 +419,15 @@ fn any_lab() -> impl Strategy<Value = Lab> {
 fn a_restore_that_is_not_finished_is_said() {
     let mut lab = Lab::healthy();
     assert!(lab.view().problems.is_empty());
+    assert_eq!(crate::ready::unfinished_restore(&lab.view()), None);
     let outside = lab.observed.sites.get_mut("DC3").expect("the external site");
     outside.as_mut().expect("its report").restoring = true;
-    let said = lab.view().problems;
+    let view = lab.view();
+    let said = &view.problems;
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(said[0].code, "restore_unfinished");
     assert!(said[0].hint.contains("--abort"), "{}", said[0].hint);
+    assert_eq!(crate::ready::unfinished_restore(&view), Some(&said[0]));
 }
 
 proptest! {

@@ -12,7 +12,8 @@ use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::progress::Progress;
-use crate::{generated, screen, waiting, wan};
+use crate::waiting::{self, Waiter};
+use crate::{generated, screen, wan};
 
 /// Carries out `pgha stop`.
 pub(crate) async fn stop(args: &Stop) -> Result<()> {
@@ -35,7 +36,7 @@ pub(crate) async fn start(args: &Start) -> Result<()> {
     let started = Instant::now();
     up::start_containers(&ComposeTool::find()?, file, &cluster.id).await?;
     let timeout = Duration::from_secs(args.wait.timeout);
-    match waiting::until_ready(&engine, &cluster.id, timeout).await {
+    match waiting::until_ready(&engine, &cluster.id, timeout, Waiter::User).await {
         Ok(ready) => {
             up::tell_ready(&generated, &ready, started.elapsed())?;
             up::tell_distances(&engine, &generated.topology).await
@@ -43,7 +44,7 @@ pub(crate) async fn start(args: &Start) -> Result<()> {
         Err(given_up) => {
             up::show_guilty(&engine, &given_up).await;
             let hint = format!("`pgha status {}` tells how far it is", cluster.id);
-            Err(given_up.error.hint(hint))
+            Err(given_up.error.also_hint(&hint))
         }
     }
 }

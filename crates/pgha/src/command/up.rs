@@ -19,7 +19,7 @@ use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::generated::{self, Generated};
 use crate::progress::Progress;
-use crate::waiting::{self, GivenUp, Ready};
+use crate::waiting::{self, GivenUp, Ready, Waiter};
 use crate::{host, images, screen, secrets, wan};
 
 /// Lines of a guilty member's log that are shown.
@@ -118,7 +118,7 @@ async fn bring_up(
     start_containers(compose, &generated.file, id)
         .await
         .map_err(|error| GivenUp { error, guilty: Vec::new() })?;
-    waiting::until_ready(engine, id, Duration::from_secs(timeout_s)).await
+    waiting::until_ready(engine, id, Duration::from_secs(timeout_s), Waiter::User).await
 }
 
 /// Has Compose make and start whatever does not run.
@@ -254,14 +254,14 @@ async fn clean_up(
     keep: bool,
     error: Error,
 ) -> Error {
+    if before.is_some() {
+        return error.also_hint(&format!(
+            "cluster {id} was there before and is left as it is; `pgha status {id}`"
+        ));
+    }
     if keep {
         return error
             .hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
-    }
-    if before.is_some() {
-        return error.hint(format!(
-            "cluster {id} was there before and is left as it is; `pgha status {id}`"
-        ));
     }
     let down = ["down", "--volumes", "--timeout", "5"];
     let mut removed = compose.run(file, &down).await;

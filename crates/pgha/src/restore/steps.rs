@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 use pgha_core::render::PGDATA_MOUNT;
 use pgha_core::restore::{HOLD_FILE, Journal, Step, StepDone};
+use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::observe::Watch;
 use crate::progress::Progress;
 use crate::restore::{NODE, Session};
-use crate::waiting;
+use crate::waiting::{self, Waiter};
 
 /// How long the last WAL may take into the repository.
 const ARCHIVE_DEADLINE: Duration = Duration::from_secs(60);
@@ -40,6 +41,7 @@ impl Session {
     /// When a step fails: the journal says where to go on.
     pub(crate) async fn go_on(&self, journal: &mut Journal, timeout: Duration) -> Result<()> {
         self.write_journal(Some(journal)).await?;
+        self.wake(journal).await?;
         while let Some(step) = journal.next() {
             let progress = Progress::start(&format!("restore {}", self.topology.id));
             progress.at(step.doing(), "");
@@ -55,6 +57,23 @@ impl Session {
             self.write_journal(Some(journal)).await?;
         }
         self.write_journal(None).await
+    }
+
+    /// Starts what was stopped since an attempt that was interrupted: its steps ask running nodes.
+    async fn wake(&self, journal: &Journal) -> Result<()> {
+        let Some(next) = journal.next().filter(|_| journal.is_done(Step::Hold)) else {
+            return Ok(());
+        };
+        let cluster = self.cluster().await?;
+        let nodes = self.nodes();
+        let runs = |node: &String| {
+            cluster.container(node).is_some_and(|c| c.state == ContainerState::Running)
+        };
+        if nodes.iter().all(runs) {
+            return Ok(());
+        }
+        self.compose(&["up", "-d", "--no-recreate"]).await?;
+        if next < Step::Lead { self.wait_held(&nodes, &journal.id).await } else { Ok(()) }
     }
 
     async fn step(
@@ -266,7 +285,8 @@ impl Session {
     /// Lets the others start Patroni, all at once, and waits until each streams.
     pub(super) async fn replicas(&self, replicas: &[String], timeout: Duration) -> Result<String> {
         self.let_go(replicas).await?;
-        match waiting::until_ready(&self.engine, &self.topology.id, timeout).await {
+        let id = &self.topology.id;
+        match waiting::until_ready(&self.engine, id, timeout, Waiter::Restore).await {
             Ok(_) => Ok(format!("{} replicas stream", replicas.len())),
             Err(given_up) => {
                 up::show_guilty(&self.engine, &given_up).await;
@@ -314,9 +334,8 @@ impl Session {
     /// An error after which the restore can be gone on with.
     fn resumable(&self, error: Error) -> Error {
         let id = &self.topology.id;
-        let advice = error.advice().map(|advice| format!("{advice}; ")).unwrap_or_default();
-        error.hint(format!(
-            "{advice}`pgha restore {id}` goes on from here, `pgha restore {id} --abort` puts the old data back"
+        error.also_hint(&format!(
+            "`pgha restore {id}` goes on from here, `pgha restore {id} --abort` puts the old data back"
         ))
     }
 }

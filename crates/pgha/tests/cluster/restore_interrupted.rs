@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use crate::docker::{docker, exec, sql, try_exec, try_sql};
 use crate::restored::{assert_rows, backup, make_table, restore, write, write_through};
 use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster};
@@ -11,16 +13,25 @@ use crate::waiting::{claim, until};
 /// What each step says when it begins, in order.
 const STEPS: [&str; 10] = [
     "archiving the last WAL",
-    "stopping Patroni and Postgres everywhere",
-    "setting the old data aside",
-    "copying the backup",
-    "replaying WAL",
+    STOPPING,
+    ASIDE,
+    COPYING,
+    REPLAYING,
     "clearing what etcd knows",
     "starting the new leader",
-    "rebuilding the replicas",
+    REPLICAS,
     "asking the database",
     "tidying up",
 ];
+const STOPPING: &str = "stopping Patroni and Postgres everywhere";
+const ASIDE: &str = "setting the old data aside";
+const COPYING: &str = "copying the backup";
+const REPLAYING: &str = "replaying WAL";
+const REPLICAS: &str = "rebuilding the replicas";
+/// Freezes what copies a backup once some of its files are there, and fails where all of them are:
+/// `pg_control` is the last one.
+const FREEZE: &str = "until [ \"$(find $DATADIR -type f | wc -l)\" -ge 40 ]; do :; done; \
+    pkill -STOP -x pgbackrest; test ! -e $DATADIR/global/pg_control";
 
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
@@ -33,42 +44,22 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
     write_through(&cluster, 5..=7);
     let to_four = ["--time", mark.time.as_str(), "--yes"];
 
-    claim("killed once the backup is copied, it is given up and every row is there", || {
-        kill_at(&cluster, &to_four, "replaying WAL");
-        restore(&cluster, &["--latest", "--yes"]).refused(1, "another restore");
-        restore(&cluster, &["--abort"]).ok();
-        assert_rows(&cluster, 1..=7);
+    claim("killed before, while and after the backup is copied, it can be given up", || {
+        for step in [STOPPING, ASIDE, COPYING, REPLICAS] {
+            kill_at(&cluster, &to_four, step);
+            restore(&cluster, &["--abort"]).ok();
+            assert_rows(&cluster, 1..=7);
+        }
         restore(&cluster, &["--abort"]).refused(2, "under way");
-    });
-    claim("killed while replicas are rebuilt, it is given up and every row is there", || {
-        kill_at(&cluster, &to_four, "rebuilding the replicas");
-        restore(&cluster, &["--abort"]).ok();
-        assert_rows(&cluster, 1..=7);
         write(&cluster, 8);
         assert_rows(&cluster, 1..=8);
     });
-    claim("a node that restarts in the middle starts no Postgres", || {
-        kill_at(&cluster, &to_four, "replaying WAL");
-        let nodes = cluster.of_kind("postgres");
-        for node in &nodes {
-            docker(&["kill", node]);
-            docker(&["start", node]);
-        }
-        for node in &nodes {
-            until("it is held again", 60, || {
-                let held = try_exec(node, &["pgha-node", "restore", "held"]).result()?;
-                if held.contains("\"held\":true") { Ok(()) } else { Err(held) }
-            });
-            let listed = exec(node, &["ps", "-eo", "args="]);
-            assert!(
-                !listed.contains("patroni") && !listed.contains("postgres:"),
-                "{node}: {listed}"
-            );
-        }
-    });
     claim("killed at each step and run again, it ends with the right rows", || {
-        for step in STEPS.iter().skip(4) {
+        for step in STEPS {
             kill_at(&cluster, &to_four, step);
+            if step == REPLAYING {
+                held_whatever_starts_them(&cluster);
+            }
         }
         restore(&cluster, &[]).ok();
         assert_rows(&cluster, 1..=4);
@@ -77,21 +68,27 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
             assert!(!left.contains("before-restore"), "{node}: {left}");
         }
     });
-    claim("two at once are refused", || {
+    let latest = ["--latest", "--yes", "--keep-old"];
+    claim("what is written to a restore that was killed before the leader stopped is kept", || {
         write(&cluster, 20);
-        let mut first = start(&cluster, &["--latest", "--yes", "--keep-old"]);
-        wait_for_line(&mut first, "copying the backup");
+        let leader = cluster.leader();
+        kill_at(&cluster, &latest, STOPPING);
+        sql(&leader, "insert into rows (id) values (21)");
+    });
+    claim("two at once are refused", || {
+        let mut first = start(&cluster, &latest);
+        wait_for_line(&mut first, COPYING);
         restore(&cluster, &["--latest", "--yes"]).refused(1, "restored already");
         let ended = first.child.wait().expect("it is waited for once");
         assert!(ended.success(), "{ended}");
-        assert_rows(&cluster, (1..=4).chain([20]));
+        assert_rows(&cluster, (1..=4).chain([20, 21]));
         let kept = exec(&cluster.leader(), &["ls", "/pgdata"]);
         assert!(kept.contains("before-restore"), "{kept}");
     });
     claim("a missing segment is named, and nothing is touched", || {
-        let mark = write(&cluster, 21);
+        let mark = write(&cluster, 22);
         sql(&cluster.leader(), "select pg_switch_wal()");
-        write(&cluster, 22);
+        write(&cluster, 23);
         let leader = cluster.leader();
         let segment = sql(&leader, &format!("select pg_walfile_name('{}'::pg_lsn - 1)", mark.lsn));
         sql(&leader, "select pg_switch_wal()");
@@ -101,7 +98,7 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
             let found = try_exec(&host, &["sh", "-c", &find]).result()?;
             if found.is_empty() { Err("not yet".to_owned()) } else { Ok(found) }
         });
-        write(&cluster, 23);
+        write(&cluster, 24);
         exec(&host, &["mv", &file, "/pgha/pgbackrest/aside"]);
         let before = cluster.containers();
         restore(&cluster, &["--latest", "--yes"]).refused(2, &segment);
@@ -116,6 +113,29 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
         docker(&["start", &host]);
         cluster.wait_whole();
     });
+}
+
+/// In the middle of a restore nodes start no Postgres, `up` and `start` say why, and so does another
+/// restore.
+fn held_whatever_starts_them(cluster: &TestCluster) {
+    let (id, nodes) = (cluster.id(), cluster.of_kind("postgres"));
+    for node in &nodes {
+        docker(&["kill", node]);
+        docker(&["start", node]);
+    }
+    for node in &nodes {
+        until("it is held again", 60, || {
+            let held = try_exec(node, &["pgha-node", "restore", "held"]).result()?;
+            if held.contains("\"held\":true") { Ok(()) } else { Err(held) }
+        });
+        let listed = exec(node, &["ps", "-eo", "args="]);
+        assert!(!listed.contains("patroni") && !listed.contains("postgres:"), "{node}: {listed}");
+    }
+    // Past its deadline it would end with 4.
+    for command in [&["up"][..], &["start", &id]] {
+        cluster.pgha(command).refused(1, &format!("`pgha restore {id}` goes on with it"));
+    }
+    restore(cluster, &["--latest", "--yes"]).refused(1, "another restore");
 }
 
 struct Running {
@@ -146,11 +166,26 @@ fn wait_for_line(running: &mut Running, words: &str) {
     panic!("it ended without `{words}`:\n{said}");
 }
 
-/// Starts or goes on with a restore, and kills it as soon as it says that it is at this step.
+/// Starts or goes on with a restore, and kills it as soon as it says that it is at this step; while it
+/// copies, it is killed in the middle of that, together with the node that it copies to.
 fn kill_at(cluster: &TestCluster, arguments: &[&str], step: &str) {
     let mut running = start(cluster, arguments);
     wait_for_line(&mut running, step);
+    let copies = (step == COPYING).then(|| copied_to(cluster));
+    if let Some(node) = &copies {
+        exec(node, &["bash", "-c", FREEZE]);
+    }
     running.child.kill().expect("it runs");
     running.child.wait().expect("it is waited for once");
+    if let Some(node) = &copies {
+        docker(&["kill", node]);
+    }
     eprintln!("    killed at `{step}`");
+}
+
+/// The node that the restore under way copies to.
+fn copied_to(cluster: &TestCluster) -> String {
+    let journal = exec(&cluster.backup_host(), &["cat", "/pgha/pgbackrest/restore.json"]);
+    let journal: Value = serde_json::from_str(&journal).expect("JSON");
+    journal["plan"]["leader"].as_str().expect("text").to_owned()
 }
