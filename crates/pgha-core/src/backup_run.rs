@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::repository::Running;
+use crate::wal::SEGMENT_BYTES;
 
 /// Something that happened to a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,10 +86,22 @@ impl Said {
     }
 }
 
+/// A disk of a repository with less room, in bytes, is full: not even a segment of WAL is sure to fit.
+pub const FULL_BELOW_BYTES: u64 = SEGMENT_BYTES;
+/// How the engine's kernel says that a disk is full.
+const NO_SPACE: &str = "No space left on device";
+
+/// Why a command of pgBackRest failed, where the disk of this folder of its repository is full. It says
+/// itself only that it cannot write, or that WAL does not arrive.
+pub fn full_disk(folder: &str, free_bytes: u64) -> Option<String> {
+    let free_kib = free_bytes >> 10;
+    (free_bytes < FULL_BELOW_BYTES).then(|| format!("{NO_SPACE}: {folder} has {free_kib} KiB"))
+}
+
 /// What to do about a command of pgBackRest that failed saying this; `id` is the cluster.
 pub fn advice(said: &str, id: &str) -> String {
     let has = |part: &str| said.contains(part);
-    if has("No space left on device") {
+    if has(NO_SPACE) {
         format!(
             "the disk of the backup host is full: give it room, or keep fewer backups and \
              `pgha backup expire {id}`"
@@ -153,6 +166,10 @@ mod tests {
     fn a_full_disk_is_named_as_such_whatever_the_code() {
         let said = "[039]: unable to write '/pgha/pgbackrest/x': [28] No space left on device";
         assert!(advice(said, "demo-1").contains("full"));
+        let said = full_disk("/pgha/pgbackrest", FULL_BELOW_BYTES - 1).expect("it is full");
+        assert_eq!(said, "No space left on device: /pgha/pgbackrest has 16383 KiB");
+        assert!(advice(&said, "demo-1").contains("full"));
+        assert_eq!(full_disk("/pgha/pgbackrest", FULL_BELOW_BYTES), None);
         assert!(advice("[050]: unable to acquire lock", "demo-1").contains("pgha backups demo-1"));
     }
 

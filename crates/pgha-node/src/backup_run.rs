@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use pgha_core::backup_run::{Event, Level, Said};
-use pgha_core::render::{CONFIG_DIR, STANZA};
+use pgha_core::backup_run::{Event, Level, Said, full_disk};
+use pgha_core::render::{CONFIG_DIR, REPOSITORY_DIR, REPOSITORY2_MOUNT, STANZA};
 use pgha_core::repository::{Repository, Running};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -40,8 +40,21 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         use std::os::unix::process::ExitStatusExt as _;
         -status.signal().unwrap_or(1)
     });
+    if code != 0 {
+        for text in full_disks() {
+            report(&Event::Said(Said { level: Level::Error, text }))?;
+        }
+    }
     report(&Event::Ended { code, label })?;
     Ok(if code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Which disks of the repositories are full, a line each.
+pub(crate) fn full_disks() -> impl Iterator<Item = String> {
+    [REPOSITORY_DIR, REPOSITORY2_MOUNT].into_iter().filter_map(|folder| {
+        let disk = rustix::fs::statvfs(folder).ok()?;
+        full_disk(folder, disk.f_bavail.saturating_mul(disk.f_frsize))
+    })
 }
 
 /// pgBackRest with the member's configuration.

@@ -35,6 +35,10 @@ fn main() -> ExitCode {
         "probe" => Identity::from_environment().and_then(|me| probe::run(&me)),
         "create-stanza" => backup::create_stanza(),
         "backup" => backup_run::run(&arguments()),
+        "full-disks" => {
+            backup_run::full_disks().for_each(|full| say(&full));
+            Ok(ExitCode::SUCCESS)
+        }
         "schedule" => schedule::keep(&arguments()),
         "run-schedule" => schedule::run(),
         "replica-from-backup" => postgres::replica_from_backup(),
@@ -49,7 +53,7 @@ fn main() -> ExitCode {
         "look" => restore::look::run(&arguments()),
         "look-restore" => restore::look::restore(&arguments()),
         _ => {
-            Err("usage: pgha-node run | probe | create-stanza | backup | schedule | run-schedule \
+            Err("usage: pgha-node run | probe | create-stanza | backup | full-disks | schedule | run-schedule \
                   | replica-from-backup | settle | repository | restoreme | restore STEP \
                   | wan-engine | wan-control | round-trips"
                 .to_owned())

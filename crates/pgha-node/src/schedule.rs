@@ -12,7 +12,7 @@ use pgha_core::render::SCHEDULE_FILE;
 use pgha_core::schedule::{Entry, Schedule};
 
 use crate::Result;
-use crate::backup_run::pgbackrest;
+use crate::backup_run::{full_disks, pgbackrest};
 use crate::files::{self, POSTGRES};
 
 /// How often to look at the clock and at the file.
@@ -54,6 +54,9 @@ fn carry_out(entry: &Entry) {
         ])
         .stdin(Stdio::null())
         .status();
+    if !matches!(&done, Ok(status) if status.success()) {
+        full_disks().for_each(|full| crate::log(&full));
+    }
     crate::log(&match done {
         Ok(status) if status.success() => format!("`{entry}` is done"),
         Ok(status) => format!("`{entry}` failed: pgbackrest ended with {status}"),

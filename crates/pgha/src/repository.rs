@@ -19,6 +19,8 @@ const INFO_DEADLINE: Duration = Duration::from_secs(60);
 /// pgBackRest, listing the one stanza.
 const INFO: [&str; 5] =
     ["pgbackrest", "--stanza=pgha_db", "--output=json", "--log-level-console=off", "info"];
+/// Says which disks of the repositories are full.
+const FULL_DISKS: [&str; 2] = ["/usr/local/bin/pgha-node", "full-disks"];
 
 /// The backup host of a cluster, whose container runs.
 #[derive(Debug)]
@@ -97,7 +99,10 @@ impl BackupHost {
             return Ok(ran.stdout);
         }
         let id = self.cluster.id.to_string();
-        let said = ran.stdout + &ran.stderr;
+        let mut said = ran.stdout + &ran.stderr;
+        if let Ok(full) = self.engine.exec(&self.name, &FULL_DISKS, INFO_DEADLINE).await {
+            said.push_str(&full.stdout);
+        }
         let verb = arguments.last().unwrap_or(&"");
         Err(Error::failed(format!("`pgbackrest {verb}` failed on {}", self.name))
             .hint(advice(&said, &id))
