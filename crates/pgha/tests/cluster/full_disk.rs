@@ -47,7 +47,6 @@ fn a_full_disk_is_named_and_harms_nothing() {
         fill(&replica, DATA, 32 << 10);
         let refused = restore(&cluster, &["--latest", "--yes"]);
         refused.refused(1, &format!("the disk of {replica} is too full"));
-        eprintln!("{}", refused.stderr);
         for part in ["MiB are needed", "MiB are free", "--discard-old"] {
             assert!(refused.stderr.contains(part), "it does not say `{part}`:\n{}", refused.stderr);
         }
