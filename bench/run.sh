@@ -4,7 +4,7 @@
 #   bench/run.sh                  everything, 5 runs of `up`
 #   bench/run.sh --runs 1         fewer or more of them
 #   bench/run.sh --only PART      one of: up status size plan scaling backup restore
-#   bench/run.sh --scale N        scale of pgbench for the part backup; 135 (the default) is 2 GB, 7 is 100 MB
+#   bench/run.sh --scale N        scale of pgbench for backup and restore; 135 (the default) is 2 GB, 7 is 100 MB
 #   bench/run.sh --write          puts the tables into docs/measured.md as well
 #
 # Clusters have instance numbers from 9500 upward and are removed at the end, also after a failure.
@@ -203,27 +203,43 @@ measure_scaling() {
     done
 }
 
-# Whole-cluster restore until the last replica streams, beside pgBackRest alone copying the same backup to one
-# node. RESTORE_ROWS sets the size: a million rows are some 100 MB.
+# Whole-cluster restore until the last replica streams, and its step that copies the backup to one node, beside
+# pgBackRest by hand copying the same backup to that node.
 measure_restore() {
-    local restores='' bases='' host leader size _
+    local restores='' copies='' bases='' host leader size _
     say "restore"
     new_cluster -d 2 -c 2
     host=$(docker ps --filter "label=pgha.instance=$instance" --filter label=pgha.role=backup --format '{{.Names}}')
     leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
-    docker exec -u postgres "$leader" psql -qc \
-        "create table filler as select n, repeat(md5(n::text), 2) as text from generate_series(1, ${RESTORE_ROWS:-1000000}) n" >> "$log"
+    docker exec -u postgres "$leader" pgbench -i -q -s "$scale" postgres >> "$log" 2>&1
     docker exec "$host" pgbackrest --stanza=pgha_db --type=full backup >> "$log"
     size=$(docker exec "$host" pgbackrest --output=json info | jq '.[0].backup[-1].info.size / 1e6 | floor')
     for _ in $(seq "$runs"); do
         docker exec -u postgres "$leader" sh -c 'rm -rf /pgdata/scratch && mkdir -m 700 /pgdata/scratch'
-        bases+=" $(took docker exec "$leader" pgbackrest --stanza=pgha_db --pg1-path=/pgdata/scratch restore)"
+        bases+=" $(took docker exec -u postgres "$leader" pgbackrest --stanza=pgha_db --pg1-path=/pgdata/scratch restore)"
         docker exec -u postgres "$leader" rm -rf /pgdata/scratch
-        restores+=" $(took "$PGHA" restore "bench-$instance" --latest --yes)"
+        restores+=" $(took_restore)"
+        copies+=" $(jq '.steps[] | select(.step == "restore").took_ms' "$work/restored")"
         leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
     done
-    row "\`pgha restore --latest\`, 2 × 2 nodes, $size MB" "$restores" "\`pgbackrest restore\` to one node" "$bases"
+    row "\`pgha restore --latest\`, 2 × 2 nodes, $size MB" "$restores" "\`pgbackrest restore\` by hand to one node" "$bases"
+    row "its step \`restore\`, $(of_copy "$size" "$copies")" "$copies" "the same, $(of_copy "$size" "$bases")" "$bases"
     remove "$instance"
+}
+
+# took_restore: milliseconds of a restore; what it says of itself is then in the file `restored`
+took_restore() {
+    local start=${EPOCHREALTIME/[.,]/}
+    "$PGHA" restore "bench-$instance" --latest --yes --json > "$work/restored" 2>> "$log"
+    echo $(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+}
+
+# of_copy MB "MS...": rate of the median
+of_copy() {
+    # Lists of numbers are words.
+    # shellcheck disable=SC2046,SC2086
+    set -- "$1" $(summary $2)
+    awk -v mb="$1" -v ms="$3" 'BEGIN { printf "%.0f MB/s", mb * 1000 / ms }'
 }
 
 # of_backup FIELD: a field of the last backup, as pgha lists it

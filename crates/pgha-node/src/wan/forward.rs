@@ -58,6 +58,10 @@ struct Forwarder<'a> {
     origin: Instant,
     /// How late sleeps ended, the latest of the last ones.
     lateness: Duration,
+    /// How late they end as a rule.
+    usual_lateness: Duration,
+    /// How long what is read next has been there.
+    waited: Duration,
     /// Where packets are made.
     scratch: Vec<u8>,
     /// The kernel has refused a packet, and the log says so.
@@ -77,6 +81,8 @@ impl<'a> Forwarder<'a> {
             scratch: vec![0; READ_MAX],
             origin: Instant::now(),
             lateness: Duration::ZERO,
+            usual_lateness: Duration::ZERO,
+            waited: Duration::ZERO,
             refusal_is_logged: false,
         }
     }
@@ -91,6 +97,7 @@ impl<'a> Forwarder<'a> {
             let Some(len) = self.tun.read(self.pool.bytes_mut(&self.landing))? else { break };
             self.take_in(len);
         }
+        self.waited = Duration::ZERO;
         let now = self.now();
         while let Some(slot) = self.router.pop_due(now) {
             self.hand_out(slot);
@@ -101,7 +108,9 @@ impl<'a> Forwarder<'a> {
     /// Sleeps until a packet comes, one is due, or somebody asks for something.
     ///
     /// A sleep ends late, on a virtual machine by more than a link may add. So it is asked to end earlier
-    /// by as much as the latest of the last ones was late, and what is left is waited for awake.
+    /// by as much as the latest of the last ones was late, and what is left is waited for awake. A packet that
+    /// ends a sleep was there before that: by half of what sleeps are late as a rule, since nobody knows
+    /// better, and none may leave before its time.
     fn wait(&mut self, desk: &Desk) -> Result<()> {
         let wants_trim = self.router.is_empty() && self.pool.holds_more_than(KEEP_BYTES);
         let now = self.now();
@@ -121,7 +130,12 @@ impl<'a> Forwarder<'a> {
             Ok(0) if wants_trim => self.pool.trim(&mut self.landing),
             Ok(0) => {
                 let late = self.now().saturating_sub(now + timeout.unwrap_or_default());
-                self.lateness = late.min(LATENESS_MAX).max(self.lateness * 15 / 16);
+                let late = late.min(LATENESS_MAX);
+                self.lateness = late.max(self.lateness * 15 / 16);
+                self.usual_lateness = (self.usual_lateness * 15 + late) / 16;
+            }
+            Ok(_) if on[0].revents().contains(PollFlags::IN) => {
+                self.waited = (self.usual_lateness / 2).min(self.now().saturating_sub(now));
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(format!("cannot wait for packets: {e}")),
@@ -134,7 +148,7 @@ impl<'a> Forwarder<'a> {
 
     /// Decides about the packet that has landed.
     fn take_in(&mut self, len: usize) {
-        let now = self.now();
+        let now = self.now().saturating_sub(self.waited);
         let seen = &self.pool.bytes(&self.landing)[..len];
         let Some((header, packet)) = seen.split_at_checked(HEADER_LEN) else { return };
         let Some((link, view)) = self.router.classify(packet) else { return };
