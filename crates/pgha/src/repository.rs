@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use pgha_core::backup_run::advice;
+use pgha_core::backup_run::{advice, without_requests};
 use pgha_core::render::STANZA;
 use pgha_core::repository::Repository;
 use pgha_core::status::ContainerState;
+use pgha_core::topology::ClusterId;
 
 use crate::cluster::{self, Among, Cluster};
 use crate::docker::Engine;
@@ -19,6 +20,12 @@ const INFO_DEADLINE: Duration = Duration::from_secs(60);
 /// pgBackRest, listing the one stanza.
 const INFO: [&str; 5] =
     ["pgbackrest", "--stanza=pgha_db", "--output=json", "--log-level-console=off", "info"];
+
+/// Repository 2 of a cluster that has only one.
+pub(crate) fn no_second(id: &ClusterId) -> Error {
+    Error::bad_input(format!("cluster {id} has no second repository"))
+        .hint("`--repo2 posix` makes a cluster with one; docs/backup.md tells of S3")
+}
 
 /// The backup host of a cluster, whose container runs.
 #[derive(Debug)]
@@ -97,7 +104,7 @@ impl BackupHost {
             return Ok(ran.stdout);
         }
         let id = self.cluster.id.to_string();
-        let said = ran.stdout + &ran.stderr;
+        let said = without_requests(&(ran.stdout + &ran.stderr));
         let verb = arguments.last().unwrap_or(&"");
         Err(Error::failed(format!("`pgbackrest {verb}` failed on {}", self.name))
             .hint(advice(&said, &id))
