@@ -141,11 +141,13 @@ impl Holdings {
     /// The line of history that a timeline belongs to.
     ///
     /// # Errors
-    /// When its history is malformed, or is not archived.
+    /// When its history is malformed, or is not archived and no backup is of that timeline: one that is
+    /// needs nothing of the ancestors. So it is in a repository that was made anew.
     pub fn lineage(&self, timeline: u32) -> Result<Lineage, LineageError> {
+        let has_backup = self.backups.iter().any(|backup| backup.first.timeline == timeline);
         match self.histories.get(&timeline) {
             Some(text) => Lineage::parse(timeline, text),
-            None if timeline == 1 => Ok(Lineage::first()),
+            None if timeline == 1 || has_backup => Ok(Lineage::alone(timeline)),
             None => Err(LineageError { timeline, reason: "it is not archived".to_owned() }),
         }
     }
@@ -233,6 +235,15 @@ mod tests {
         let lineage = holdings.lineage(2).expect("a history");
         assert_eq!(holdings.newest_on(&lineage), Some(backup));
         assert!(holdings.lineage(3).is_err());
+    }
+
+    #[test]
+    fn a_backup_is_of_use_where_the_history_of_its_timeline_was_lost() {
+        let lost = REPORT.replace("00000001000", "00000003000").replace("\"2\":", "\"9\":");
+        let holdings = Holdings::parse(lost.as_bytes()).expect("a report");
+        let lineage = holdings.lineage(3).expect("a backup is of it");
+        assert_eq!(holdings.newest_on(&lineage), holdings.backup("20261124-160125F"));
+        assert!(holdings.lineage(2).is_err());
     }
 
     #[test]

@@ -291,9 +291,13 @@ impl RestorePlan {
     pub fn pgbackrest(&self) -> Vec<String> {
         // pgBackRest takes the option not for every kind of target, and Postgres's own default is the
         // newest timeline, which the backup may be no part of.
+        // One that is named must have its history in the archive; a repository that was made anew may
+        // have only what came after.
+        let own = self.timeline > 1 && self.timeline == self.wal.first.timeline;
+        let timeline = if own { "current".to_owned() } else { self.timeline.to_string() };
         let timeline = match self.target.stop {
-            Stop::Backup => format!("--recovery-option=recovery_target_timeline={}", self.timeline),
-            _ => format!("--target-timeline={}", self.timeline),
+            Stop::Backup => format!("--recovery-option=recovery_target_timeline={timeline}"),
+            _ => format!("--target-timeline={timeline}"),
         };
         let repository = format!("--repo={}", self.repository);
         let mut arguments = vec![repository, format!("--set={}", self.backup), timeline];

@@ -258,3 +258,12 @@ fn a_refusal_is_about_the_target_where_one_repository_has_backups() {
     let refusal = planned(&broken(), None, latest()).expect_err("it is broken");
     assert_eq!(refusal.to_string(), "repository 2 cannot be read: no key");
 }
+
+#[test]
+fn a_backup_of_the_timeline_itself_needs_no_history() {
+    let plan = planned(&holdings(), Some(leader(2)), latest()).expect("a plan");
+    assert!(plan.pgbackrest().contains(&"--target-timeline=2".to_owned()));
+    let mut of_it = plan;
+    of_it.wal.first.timeline = 2;
+    assert!(of_it.pgbackrest().contains(&"--target-timeline=current".to_owned()));
+}
