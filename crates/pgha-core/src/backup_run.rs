@@ -98,6 +98,24 @@ pub fn full_disk(folder: &str, free_bytes: u64) -> Option<String> {
     (free_bytes < FULL_BELOW_BYTES).then(|| format!("{NO_SPACE}: {folder} has {free_kib} KiB"))
 }
 
+/// What pgBackRest says without the requests to S3 that failed: of each what was answered stays.
+pub fn without_requests(said: &str) -> String {
+    let (mut kept, mut hides) = (Vec::new(), false);
+    for line in said.lines() {
+        let text = line.trim();
+        if text.starts_with("*** ") {
+            hides = text != "*** Response Content ***:";
+            continue;
+        }
+        // A request ends where the next message begins.
+        hides &= !(text.starts_with("HINT:") || text.starts_with('[') || text.contains("Error: "));
+        if !hides {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
+}
+
 /// What to do about a command of pgBackRest that failed saying this; `id` is the cluster.
 pub fn advice(said: &str, id: &str) -> String {
     let has = |part: &str| said.contains(part);
@@ -106,6 +124,15 @@ pub fn advice(said: &str, id: &str) -> String {
             "the disk of the backup host is full: give it room, or keep fewer backups and \
              `pgha backup expire {id}`"
         )
+    } else if has("403 (Forbidden)") {
+        "the S3 service refuses the credentials, or what they may do: repo2-s3-key and \
+         repo2-s3-key-secret among the secrets; after a change `docker restart` the backup host"
+            .to_owned()
+    } else if has("unable to verify certificate") || has("certificate verify failed") {
+        "ca_file of the second repository names whom the certificate of its service must be of"
+            .to_owned()
+    } else if has("HostConnectError") || has("unable to get address") {
+        format!("the service of the second repository is not reached; `pgha status {id}` says more")
     } else if has("[050]") {
         format!("something else works on the repository; `pgha backups {id}` shows a backup")
     } else if has("[056]") {
@@ -160,6 +187,19 @@ mod tests {
             assert!(!line.contains('\n'), "{line}");
             assert_eq!(serde_json::from_str::<Event>(&line).expect("an event"), event);
         }
+    }
+
+    #[test]
+    fn of_a_request_that_failed_the_answer_is_told() {
+        let said = "[039]: unable to load x:\nProtocolError: HTTP request failed with 403 (Forbidden):\n\
+            *** Path/Query ***:\nGET /b/x\n*** Request Headers ***:\nauthorization: <redacted>\n\
+            *** Response Headers ***:\ndate: Tue\n*** Response Content ***:\n<Error/>\n\
+            ProtocolError: HTTP request failed with 403 (Forbidden):\n*** Path/Query ***:\n\
+            HEAD /b/x\n*** Response Headers ***:\ndate: Tue\nHINT: is it there?";
+        let kept = "[039]: unable to load x:\nProtocolError: HTTP request failed with 403 (Forbidden):\n\
+            <Error/>\nProtocolError: HTTP request failed with 403 (Forbidden):\nHINT: is it there?";
+        assert_eq!(without_requests(said), kept);
+        assert!(advice(said, "demo-1").contains("repo2-s3-key-secret"));
     }
 
     #[test]

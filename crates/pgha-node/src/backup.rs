@@ -1,12 +1,15 @@
 //! PID 1 of the backup host, the creation of the stanza, and what both ends of pgBackRest share.
 
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use pgha_core::backup_run::without_requests;
 use pgha_core::render::{
-    self, CONFIG_DIR, REPOSITORY_DIR, REPOSITORY_KEY, REPOSITORY2_MOUNT, RepositorySecrets,
-    S3_FILES, SSH_FILES, STANZA,
+    self, CONFIG_DIR, REPOSITORY_DIR, REPOSITORY_KEY, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT,
+    RepositorySecrets, S3_CA, S3_CA_FILE, S3_FILES, SSH_FILES, STANZA,
+};
+use pgha_core::repository::{
+    Repository, STATUS_MISSING_STANZA, STATUS_NO_BACKUP, STATUS_OK, Status,
 };
 use pgha_core::spec::{BackupTransport, Repo2};
 use pgha_core::topology::{Member, Role};
@@ -14,12 +17,14 @@ use pgha_core::topology::{Member, Role};
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, network, patroni};
+use crate::{Result, backup_run, network, patroni};
 
 /// Home of the user postgres in every image.
 pub(crate) const POSTGRES_HOME: &str = "/var/lib/postgresql";
 /// How often to look for a leader while the stanza does not exist.
 const STANZA_POLL: Duration = Duration::from_millis(500);
+/// How often at the least, once it has failed with a leader.
+const STANZA_POLL_MAX: Duration = Duration::from_secs(15);
 
 /// Which end of pgBackRest a member is: it decides the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +87,10 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     files::private_dir(CONFIG_DIR, POSTGRES)?;
     let spec = &me.topology.spec;
     if matches!(spec.backup.repo2, Some(Repo2::Posix { .. })) {
-        files::private_dir(&format!("{REPOSITORY2_MOUNT}/repository"), POSTGRES)?;
+        files::private_dir(&format!("{REPOSITORY2_MOUNT}/{REPOSITORY2_FOLDER}"), POSTGRES)?;
+    }
+    if render::s3_ca_file(spec).is_some() {
+        files::install_secret(S3_CA, S3_CA_FILE, POSTGRES)?;
     }
     let wanted = render::repository_secrets(spec);
     let read = |name: &str| match files::secret(name)? {
@@ -110,21 +118,24 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     Supervisor { main: Some(main), outlive_main: false, others }.run()
 }
 
-/// Creates the stanza as soon as there is a leader, however long that takes, and checks it.
+/// Creates the stanza in every repository that has none, as soon as there is a leader and the repository
+/// can be reached, however long that takes, and checks it.
 ///
 /// The check switches to a new WAL segment and waits until it is archived: archive commands that
 /// failed before there was a stanza would otherwise be tried again only a minute later.
 pub(crate) fn create_stanza() -> Result<ExitCode> {
     let me = Identity::from_environment()?;
     let nodes: Vec<_> = me.topology.of_role(Role::Postgres).collect();
-    if Path::new(REPOSITORY_DIR).join("archive").join(STANZA).join("archive.info").exists() {
+    if statuses()?.iter().all(has_stanza) {
         return Ok(ExitCode::SUCCESS);
     }
     let mut reported = String::new();
     for command in ["stanza-create", "check"] {
+        let mut pause = STANZA_POLL;
         loop {
             let complaint = if nodes.iter().any(|node| patroni::says_yes(node, "primary")) {
-                pgbackrest(command)?
+                pause = STANZA_POLL_MAX.min(pause * 2);
+                if command == "check" { pgbackrest(command)? } else { create_where_missing()? }
             } else {
                 Some("there is no leader".to_owned())
             };
@@ -134,11 +145,51 @@ pub(crate) fn create_stanza() -> Result<ExitCode> {
                 crate::log(&format!("{command} cannot be done yet: {complaint}"));
                 reported = complaint;
             }
-            std::thread::sleep(STANZA_POLL);
+            std::thread::sleep(pause);
         }
         crate::log(&format!("{command} is done"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the stanza where a repository has lost it.
+pub(crate) fn make_missing_stanza() -> Result<()> {
+    if !statuses()?.iter().any(is_missing) {
+        return Ok(());
+    }
+    pgbackrest("stanza-create")?.map_or(Ok(()), Err)
+}
+
+/// What speaks against every repository having the stanza, after it was made where it is missing. Where
+/// none misses it nothing is locked: one that is away keeps nobody from using the other.
+fn create_where_missing() -> Result<Option<String>> {
+    let all = statuses()?;
+    if all.iter().any(is_missing) {
+        return pgbackrest("stanza-create");
+    }
+    let unknown = all.into_iter().find(|status| !has_stanza(status));
+    Ok(unknown.map(|status| status.message))
+}
+
+fn has_stanza(status: &Status) -> bool {
+    [STATUS_OK, STATUS_NO_BACKUP].contains(&status.code)
+}
+
+fn is_missing(status: &Status) -> bool {
+    status.code == STATUS_MISSING_STANZA
+}
+
+/// How each repository is.
+fn statuses() -> Result<Vec<Status>> {
+    let info = backup_run::pgbackrest()
+        .args(["--output=json", "--log-level-console=off", "info"])
+        .output()
+        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
+    let info = Repository::from_info(&info.stdout)?;
+    if info.repositories.is_empty() {
+        return Ok(vec![info.status]);
+    }
+    Ok(info.repositories.into_iter().map(|repository| repository.status).collect())
 }
 
 /// Runs one command of pgBackRest; what it complains of, if it fails.
@@ -153,6 +204,6 @@ fn pgbackrest(command: &str) -> Result<Option<String>> {
         ])
         .output()
         .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
-    let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+    let said = without_requests(String::from_utf8_lossy(&done.stdout).trim());
     Ok(if done.status.success() { None } else { Some(said) })
 }

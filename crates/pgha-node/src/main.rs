@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
         "wan-control" => wan::relay(),
         "round-trips" => Identity::from_environment().and_then(|me| wan::round_trips(&me)),
-        "repository" => restore::report::print_repository().map(|()| ExitCode::SUCCESS),
+        "repository" => restore::report::print_repository(&arguments()).map(|()| ExitCode::SUCCESS),
         "restoreme" => restore::restoreme::ask(),
         "restoreme-now" => restore::restoreme::now(),
         "restore" => restore::run(&arguments()),
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         "look-restore" => restore::look::restore(&arguments()),
         _ => {
             Err("usage: pgha-node run | probe | create-stanza | backup | full-disks | schedule | run-schedule \
-                  | replica-from-backup | settle | repository | restoreme | restore STEP \
+                  | replica-from-backup | settle | repository NUMBER | restoreme | restore STEP \
                   | wan-engine | wan-control | round-trips"
                 .to_owned())
         }

@@ -166,10 +166,17 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
         .map_err(|e| format!("{} cannot be reached: {e}", host.name))?;
 
     let timeline = me.topology.of_role(Role::Postgres).find_map(patroni::timeline_led_by);
-    let repository = report::repository()?;
-    let repository =
-        Holdings::parse(repository.to_string().as_bytes()).map_err(|e| e.to_string())?;
-    let backup = usable_backup(&repository, timeline)?;
+    let mut found = Err(String::new());
+    for number in me.topology.spec.backup.repositories() {
+        found = report::holdings(number)
+            .and_then(|holdings| usable_backup(&holdings, timeline))
+            .map(|backup| [format!("--repo={number}"), format!("--set={backup}")]);
+        match &found {
+            Ok(_) => break,
+            Err(reason) => crate::log(&format!("repository {number}: {reason}")),
+        }
+    }
+    let from = found?;
     // What a failed attempt left would be taken for files to keep.
     let data = data_dir(me.topology.spec.postgres);
     for entry in fs::read_dir(&data).map_err(|e| format!("cannot read {data}: {e}"))?.flatten() {
@@ -179,7 +186,8 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
         removed.map_err(|e| format!("cannot remove {}: {e}", path.display()))?;
     }
     let done = hold::pgbackrest()
-        .args([&format!("--set={backup}"), "restore"])
+        .args(from)
+        .arg("restore")
         .status()
         .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
     Ok(if done.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -188,6 +196,9 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
 /// The newest backup from which a replica can follow the leader's timeline. After a restore to an earlier
 /// point there are newer ones, of a part of history that the leader does not have.
 fn usable_backup(repository: &Holdings, timeline: Option<u32>) -> Result<String> {
+    if let Some(reason) = &repository.unreadable {
+        return Err(reason.clone());
+    }
     if repository.backups.is_empty() {
         return Err("there is no backup yet".to_owned());
     }
@@ -204,7 +215,7 @@ mod tests {
 
     fn repository(history: &str) -> Holdings {
         let report = format!(
-            r#"{{"info": [{{"name": "pgha_db", "status": {{"code": 0, "message": "ok"}},
+            r#"{{"repository": 1, "info": [{{"name": "pgha_db", "status": {{"code": 0, "message": "ok"}},
             "db": [{{"id": 1, "repo-key": 1, "system-id": 1, "version": "17"}}],
             "backup": [{{"database": {{"id": 1, "repo-key": 1}}, "type": "full",
             "label": "20260101-000000F", "lsn": {{"start": "0/4000028", "stop": "0/4000100"}},

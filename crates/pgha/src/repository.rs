@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use pgha_core::backup_run::advice;
+use pgha_core::backup_run::{advice, without_requests};
 use pgha_core::render::STANZA;
 use pgha_core::repository::Repository;
 use pgha_core::status::ContainerState;
+use pgha_core::topology::ClusterId;
 
 use crate::cluster::{self, Among, Cluster};
 use crate::docker::Engine;
@@ -21,6 +22,12 @@ const INFO: [&str; 5] =
     ["pgbackrest", "--stanza=pgha_db", "--output=json", "--log-level-console=off", "info"];
 /// Says which disks of the repositories are full.
 const FULL_DISKS: [&str; 2] = ["/usr/local/bin/pgha-node", "full-disks"];
+
+/// Repository 2 of a cluster that has only one.
+pub(crate) fn no_second(id: &ClusterId) -> Error {
+    Error::bad_input(format!("cluster {id} has no second repository"))
+        .hint("`--repo2 posix` makes a cluster with one; docs/backup.md tells of S3")
+}
 
 /// The backup host of a cluster, whose container runs.
 #[derive(Debug)]
@@ -99,7 +106,7 @@ impl BackupHost {
             return Ok(ran.stdout);
         }
         let id = self.cluster.id.to_string();
-        let mut said = ran.stdout + &ran.stderr;
+        let mut said = without_requests(&(ran.stdout + &ran.stderr));
         if let Ok(full) = self.engine.exec(&self.name, &FULL_DISKS, INFO_DEADLINE).await {
             said.push_str(&full.stdout);
         }

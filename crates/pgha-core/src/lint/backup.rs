@@ -116,7 +116,7 @@ fn repo2(repo: &Repo2) -> Vec<Finding> {
     match repo {
         Repo2::Posix { path: None } => {}
         Repo2::Posix { path: Some(path) } => {
-            if !path.starts_with('/') || path.len() < 2 || path.contains(char::is_control) {
+            if !is_path_from_the_root(path) {
                 findings.push(Finding::error(
                     "backup_repo2",
                     format!("the folder of the second repository is {path:?}, and it takes a path from the root"),
@@ -124,7 +124,7 @@ fn repo2(repo: &Repo2) -> Vec<Finding> {
                 ));
             }
         }
-        Repo2::S3 { bucket, endpoint, region, verify_tls, .. } => {
+        Repo2::S3 { bucket, endpoint, region, verify_tls, ca_file, .. } => {
             let fits = |text: &str| {
                 let known = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
                 !text.is_empty() && text.len() <= 255 && text.chars().all(known)
@@ -141,16 +141,27 @@ fn repo2(repo: &Repo2) -> Vec<Finding> {
                     ));
                 }
             }
+            if let Some(path) = ca_file.as_ref().filter(|path| !is_path_from_the_root(path)) {
+                findings.push(Finding::error(
+                    "backup_repo2",
+                    format!("the ca_file of the second repository is {path:?}, and it takes a path from the root"),
+                    "ca_file = \"/etc/ssl/own-ca.crt\", or leave it out for the authorities that Debian trusts",
+                ));
+            }
             if !verify_tls {
                 findings.push(Finding::warning(
                     "backup_repo2_unverified",
                     "whoever answers at the endpoint of the second repository is believed",
-                    "verify_tls = true, where its certificate is one that Debian trusts",
+                    "verify_tls = true, and ca_file where its certificate is not one that Debian trusts",
                 ));
             }
         }
     }
     findings
+}
+
+fn is_path_from_the_root(path: &str) -> bool {
+    path.starts_with('/') && path.len() >= 2 && !path.contains(char::is_control)
 }
 
 #[cfg(test)]
@@ -192,17 +203,25 @@ mod tests {
             let repo2 = Some(Repo2::Posix { path: Some(path.to_owned()) });
             assert_eq!(codes(&BackupSpec { repo2, ..BackupSpec::default() }), ["backup_repo2"]);
         }
-        let s3 = |bucket: &str| Repo2::S3 {
+        let s3 = |bucket: &str, ca_file: Option<&str>| Repo2::S3 {
             bucket: bucket.to_owned(),
             endpoint: "s3.example.com".to_owned(),
             region: "eu".to_owned(),
             uri_style: UriStyle::Host,
             port: None,
             verify_tls: true,
+            ca_file: ca_file.map(str::to_owned),
         };
-        for (bucket, found) in [("shop", 0), ("", 1), ("a b", 1), ("a\nrepo1-cipher-type=none", 1)]
-        {
-            let repo2 = Some(s3(bucket));
+        for (bucket, ca_file, found) in [
+            ("shop", None, 0),
+            ("shop", Some("/srv/ca.crt"), 0),
+            ("", None, 1),
+            ("a b", None, 1),
+            ("a\nrepo1-cipher-type=none", None, 1),
+            ("shop", Some("ca.crt"), 1),
+            ("shop", Some("/srv\nca.crt"), 1),
+        ] {
+            let repo2 = Some(s3(bucket, ca_file));
             assert_eq!(codes(&BackupSpec { repo2, ..BackupSpec::default() }).len(), found);
         }
     }

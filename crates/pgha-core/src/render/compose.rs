@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::render::{
-    ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_MOUNT, SSH_FILES, STANZA,
-    TLS_FILES, data_dir, render, repository_secrets,
+    ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_MOUNT, S3_CA, SSH_FILES,
+    STANZA, TLS_FILES, data_dir, render, repo2_volume, repository_secrets, s3_ca_file,
 };
 use crate::spec::{BackupTransport, Repo2};
 use crate::topology::{HostChoices, Role, SiteKind, Topology};
@@ -90,7 +90,7 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
 
     let repo2 = match &spec.backup.repo2 {
         Some(Repo2::Posix { path }) => json!({
-            "volume": format!("{}-repo2", topology.backup_host().name),
+            "volume": repo2_volume(topology),
             "mount": REPOSITORY2_MOUNT, "site": topology.external_site().name, "path": path,
         }),
         Some(Repo2::S3 { .. }) | None => json!(null),
@@ -120,6 +120,8 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
             "secrets_dir": secrets_dir,
             "secrets": { "postgres": node_secrets, "backup": backup_secrets },
             "all_secrets": all_secrets,
+            "s3_ca": S3_CA,
+            "s3_ca_file": s3_ca_file(spec),
         }),
     )
 }
@@ -177,6 +179,20 @@ mod tests {
     #[test]
     fn two_by_two_is_the_file_in_the_snapshot() {
         insta::assert_snapshot!(rendered(Spec { data_centers: 2, ..Spec::default() }));
+    }
+
+    #[test]
+    fn the_authorities_of_the_bucket_come_to_the_backup_host_alone() {
+        let spec = Spec::from_toml(
+            "[backup.repo2]\ntype = \"s3\"\nbucket = \"b\"\nendpoint = \"e\"\nregion = \"r\"\n\
+             ca_file = \"/srv/ca.crt\"\n",
+        );
+        let file: Value = serde_saphyr::from_str(&rendered(spec.expect("a spec"))).expect("YAML");
+        assert_eq!(file["secrets"][S3_CA]["file"], "/srv/ca.crt");
+        for (name, service) in file["services"].as_object().expect("services") {
+            let mut secrets = service["secrets"].as_array().into_iter().flatten();
+            assert_eq!(secrets.any(|s| s == S3_CA), name.starts_with("pgha-pgbackrest"), "{name}");
+        }
     }
 
     #[test]

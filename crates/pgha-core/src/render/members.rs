@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::render::{
     BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
-    REPOSITORY2_MOUNT, SCOPE, SPOOL_DIR, SSH_PORT, STANZA, data_dir, render,
+    REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, S3_CA_FILE, SCOPE, SPOOL_DIR, SSH_PORT, STANZA,
+    data_dir, render,
 };
 use crate::spec::Repo2;
 use crate::status::LAG_MAX_BYTES;
@@ -15,6 +16,9 @@ use crate::topology::{
     POSTGRES_PORT, Role, Topology,
 };
 use crate::tuning::{EtcdTimers, Limits, PatroniTimers, Synchronous, SynchronousMode};
+
+/// The authorities that Debian trusts, in the image of the backup host.
+const DEBIAN_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Passwords that a Postgres node's configuration needs.
 #[derive(Clone)]
@@ -141,13 +145,15 @@ fn repositories(topology: &Topology, s3_secrets: Option<&[String; 2]>) -> Value 
         None => return json!([first]),
         // A folder below the mount: the mount itself may be a folder of the user's.
         Some(Repo2::Posix { .. }) => {
-            json!({ "key": 2, "path": format!("{REPOSITORY2_MOUNT}/repository"), "s3": null })
+            let path = format!("{REPOSITORY2_MOUNT}/{REPOSITORY2_FOLDER}");
+            json!({ "key": 2, "path": path, "s3": null })
         }
-        Some(Repo2::S3 { bucket, endpoint, region, uri_style, port, verify_tls }) => {
+        Some(Repo2::S3 { bucket, endpoint, region, uri_style, port, verify_tls, ca_file }) => {
             let s3 = s3_secrets.map(|[key, key_secret]| {
                 json!({
                     "bucket": bucket, "endpoint": endpoint, "region": region, "uri_style": uri_style,
                     "port": port, "verify_tls": verify_tls, "key": key, "key_secret": key_secret,
+                    "ca_file": ca_file.as_ref().map_or(DEBIAN_CA_FILE, |_| S3_CA_FILE),
                 })
             });
             json!({ "key": 2, "path": format!("/pgha/{}", topology.id), "s3": s3 })
@@ -313,6 +319,7 @@ mod tests {
                 uri_style: UriStyle::Path,
                 port: Some(9000),
                 verify_tls: false,
+                ca_file: None,
             }),
             ..BackupSpec::default()
         };

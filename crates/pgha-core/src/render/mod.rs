@@ -13,6 +13,7 @@ pub use members::{
 };
 
 use crate::spec::{Encryption, Repo2, Spec};
+use crate::topology::Topology;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
@@ -31,6 +32,8 @@ pub const REPOSITORY_DIR: &str = "/pgha/pgbackrest";
 pub const SCHEDULE_FILE: &str = "/pgha/pgbackrest/pgha-schedule";
 /// Mount point of the second repository on the backup host, where it is a volume.
 pub const REPOSITORY2_MOUNT: &str = "/pgha/pgbackrest2";
+/// The second repository below its mount, which may be a folder of the user's.
+pub const REPOSITORY2_FOLDER: &str = "repository";
 /// Where nodes keep WAL on its way, on their own volume.
 pub const SPOOL_DIR: &str = "/pgdata/pgbackrest-spool";
 /// Mount point of a Postgres node's volume.
@@ -60,11 +63,30 @@ pub const REPOSITORY_KEY: &str = "repository-key";
 /// user's to fill in.
 pub const S3_FILES: [&str; 2] = ["repo2-s3-key", "repo2-s3-key-secret"];
 
+/// The authorities that a second repository in S3 is checked against, by name of the secret. The file
+/// is the user's, wherever it lies.
+pub const S3_CA: &str = "repo2-s3-ca";
+/// Where the backup host has [`S3_CA`].
+pub const S3_CA_FILE: &str = "/pgha/config/repo2-ca.crt";
+
 /// The secrets that the backup host needs for its repositories, by file name.
 pub fn repository_secrets(spec: &Spec) -> Vec<&'static str> {
     let key = (spec.backup.encryption != Encryption::None).then_some(REPOSITORY_KEY);
     let s3 = matches!(spec.backup.repo2, Some(Repo2::S3 { .. }));
     key.into_iter().chain(S3_FILES.into_iter().filter(|_| s3)).collect()
+}
+
+/// The file of [`S3_CA`] on this machine, where one is named.
+pub fn s3_ca_file(spec: &Spec) -> Option<&str> {
+    match &spec.backup.repo2 {
+        Some(Repo2::S3 { ca_file, .. }) => ca_file.as_deref(),
+        _ => None,
+    }
+}
+
+/// The volume of a second repository that is one.
+pub fn repo2_volume(topology: &Topology) -> String {
+    format!("{}-repo2", topology.backup_host().name)
 }
 
 /// The data directory of a Postgres major version.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{
     ArchiveRange, Backup, BackupType, Database, Repository, RepositoryStatus, Running, Status,
 };
+use crate::backup_run::without_requests;
 use crate::wal::{Lsn, Segment};
 
 /// One stanza of the listing.
@@ -139,7 +140,14 @@ impl From<Stanza> for Repository {
             repositories: stanza
                 .repo
                 .into_iter()
-                .map(|r| RepositoryStatus { key: r.key, cipher: r.cipher, status: r.status })
+                .map(|r| RepositoryStatus {
+                    key: r.key,
+                    cipher: r.cipher,
+                    status: Status {
+                        code: r.status.code,
+                        message: without_requests(&r.status.message),
+                    },
+                })
                 .collect(),
             databases,
             backups,

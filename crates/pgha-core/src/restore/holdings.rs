@@ -1,4 +1,4 @@
-//! What a restore can use of the repository: backups, archived WAL and the histories of timelines.
+//! What a restore can use of a repository: backups, archived WAL and the histories of timelines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -10,9 +10,6 @@ use crate::repository::{
 };
 use crate::restore::{Lineage, LineageError};
 use crate::wal::{Lsn, Segment};
-
-/// The repository that restores read: the backup host's own.
-const REPOSITORY: u32 = 1;
 
 /// A report that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,9 +44,13 @@ pub struct ArchivedSegment {
     pub arrived_s: i64,
 }
 
-/// What the repository has of the current database.
+/// What one repository has of the current database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holdings {
+    /// Its number.
+    pub repository: u32,
+    /// Why pgBackRest cannot read it; then nothing is known of what it has.
+    pub unreadable: Option<String>,
     /// Backups, the oldest first.
     pub backups: Vec<Backup>,
     /// Archived segments of every timeline.
@@ -62,7 +63,8 @@ impl Holdings {
     /// Reads the report of `pgha-node repository`:
     ///
     /// ```text
-    /// {"info": <pgbackrest info --output=json>,
+    /// {"repository": 1,
+    ///  "info": <pgbackrest info --output=json>,
     ///  "archive": {"17-1": <pgbackrest repo-ls --recurse --output=json>},
     ///  "histories": {"2": "1\t0/5000100\t…"}}
     /// ```
@@ -72,18 +74,23 @@ impl Holdings {
     pub fn parse(report: &[u8]) -> Result<Self, HoldingsError> {
         let report: Value =
             serde_json::from_slice(report).map_err(|e| HoldingsError(e.to_string()))?;
+        let number = report["repository"].as_u64().and_then(|n| u32::try_from(n).ok());
+        let repository =
+            number.ok_or_else(|| HoldingsError("it names no repository".to_owned()))?;
         let info = Repository::from_info(report["info"].to_string().as_bytes());
         let info = info.map_err(HoldingsError)?;
         // A repository that cannot be read is not an empty one.
         let usable = [STATUS_OK, STATUS_MISSING_STANZA, STATUS_NO_BACKUP];
-        let own = info.repositories.iter().find(|own| own.key == REPOSITORY);
+        let own = info.repositories.iter().find(|own| own.key == repository);
         if let Some(broken) = own.filter(|own| !usable.contains(&own.status.code)) {
-            return Err(HoldingsError(broken.status.message.clone()));
+            let unreadable = Some(broken.status.message.clone());
+            return Ok(Self { repository, unreadable, ..Self::default() });
         }
         // After an upgrade the repository keeps what belongs to the earlier major.
-        let current = info.current_database().map_or(0, |database| database.id);
+        let databases = info.databases.iter().filter(|database| database.repository == repository);
+        let current = databases.map(|database| database.id).max().unwrap_or_default();
         let of_it = |backup: &&repository::Backup| {
-            backup.database == current && backup.repository == REPOSITORY
+            backup.database == current && backup.repository == repository
         };
         let mut backups: Vec<Backup> =
             info.backups.iter().filter(of_it).filter_map(backup).collect();
@@ -108,7 +115,7 @@ impl Holdings {
                 Some((timeline.parse().ok()?, text.as_str()?.to_owned()))
             })
             .collect();
-        Ok(Self { backups, archive, histories })
+        Ok(Self { repository, unreadable: None, backups, archive, histories })
     }
 
     /// The backup of that label.
@@ -147,11 +154,13 @@ impl Holdings {
     /// The line of history that a timeline belongs to.
     ///
     /// # Errors
-    /// When its history is malformed, or is not archived.
+    /// When its history is malformed, or is not archived and no backup is of that timeline: one that is
+    /// needs nothing of the ancestors. So it is in a repository that was made anew.
     pub fn lineage(&self, timeline: u32) -> Result<Lineage, LineageError> {
+        let has_backup = self.backups.iter().any(|backup| backup.first.timeline == timeline);
         match self.histories.get(&timeline) {
             Some(text) => Lineage::parse(timeline, text),
-            None if timeline == 1 => Ok(Lineage::first()),
+            None if timeline == 1 || has_backup => Ok(Lineage::alone(timeline)),
             None => Err(LineageError { timeline, reason: "it is not archived".to_owned() }),
         }
     }
@@ -212,7 +221,7 @@ mod tests {
     use super::*;
 
     /// As pgBackRest 2.55 prints it.
-    const REPORT: &str = r#"{
+    const REPORT: &str = r#"{"repository": 1,
         "info": [{"archive":[{"database":{"id":1,"repo-key":1},"id":"17-1"}],
             "backup":[{"archive":{"start":"000000010000000000000004","stop":"000000010000000000000005"},
                 "database":{"id":1,"repo-key":1},"error":false,"info":{"size":23481115,"delta":1,"repository":{"delta":1}},
@@ -243,6 +252,15 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_is_of_use_where_the_history_of_its_timeline_was_lost() {
+        let lost = REPORT.replace("00000001000", "00000003000").replace("\"2\":", "\"9\":");
+        let holdings = Holdings::parse(lost.as_bytes()).expect("a report");
+        let lineage = holdings.lineage(3).expect("a backup is of it");
+        assert_eq!(holdings.newest_on(&lineage), holdings.backup("20261124-160125F"));
+        assert!(holdings.lineage(2).is_err());
+    }
+
+    #[test]
     fn what_an_earlier_major_left_is_not_the_clusters() {
         let upgraded = REPORT
             .replace(r#""db":[{"#, r#""db":[{"id":2,"repo-key":1,"system-id":1,"version":"18"},{"#);
@@ -252,16 +270,26 @@ mod tests {
 
     #[test]
     fn a_repository_that_cannot_be_read_is_not_taken_for_an_empty_one() {
-        let broken = r#"{"info":[{"name":"pgha_db","status":{"code":99,"message":"other"},"repo":
+        let broken = r#"{"repository":1,"info":[{"name":"pgha_db","status":{"code":99,"message":"other"},"repo":
             [{"key":1,"cipher":"none","status":{"code":99,"message":"[FileReadError] no key"}}]}]}"#;
-        let error = Holdings::parse(broken.as_bytes()).expect_err("it is broken").to_string();
-        assert!(error.ends_with("[FileReadError] no key"), "{error}");
+        let holdings = Holdings::parse(broken.as_bytes()).expect("a report");
+        assert_eq!(holdings.unreadable.as_deref(), Some("[FileReadError] no key"));
+    }
+
+    #[test]
+    fn what_another_repository_has_is_not_this_ones() {
+        let second = REPORT.replace(r#""repository": 1,"#, r#""repository": 2,"#);
+        let holdings = Holdings::parse(second.as_bytes()).expect("a report");
+        assert_eq!((holdings.repository, holdings.backups.len()), (2, 0));
     }
 
     #[test]
     fn an_empty_repository_has_nothing_and_nonsense_is_refused() {
-        assert_eq!(Holdings::parse(br#"{"info": []}"#), Ok(Holdings::default()));
-        for text in ["", "oops", r#"{"info":[{"name":"pgha_db"}]}"#] {
+        let empty = Holdings { repository: 1, ..Holdings::default() };
+        assert_eq!(Holdings::parse(br#"{"repository": 1, "info": []}"#), Ok(empty));
+        for text in
+            ["", "oops", r#"{"info":[]}"#, r#"{"repository":1,"info":[{"name":"pgha_db"}]}"#]
+        {
             assert!(Holdings::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

@@ -26,9 +26,9 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// Of timeline 1, which has no ancestors.
-    pub fn first() -> Self {
-        Self { timeline: 1, ancestors: Vec::new() }
+    /// Of a timeline by itself: of the first, which has no ancestors, or of one whose ancestors are not known.
+    pub fn alone(timeline: u32) -> Self {
+        Self { timeline, ancestors: Vec::new() }
     }
 
     /// Reads `<timeline>.history`: a line for each ancestor with its number, the position where it
@@ -114,7 +114,7 @@ mod tests {
         let lineage = third();
         let timelines: Vec<u32> = (3..=9).map(|n| lineage.segment(n).timeline).collect();
         assert_eq!(timelines, [1, 1, 2, 2, 2, 3, 3]);
-        assert_eq!(Lineage::first().segment(7).timeline, 1);
+        assert_eq!(Lineage::alone(1).segment(7).timeline, 1);
     }
 
     #[test]

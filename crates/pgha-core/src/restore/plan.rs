@@ -17,8 +17,8 @@ const NAMED_MAX: usize = 5;
 pub struct Facts<'a> {
     /// The cluster.
     pub topology: &'a Topology,
-    /// What its repository holds.
-    pub holdings: &'a Holdings,
+    /// What its repositories hold, those that may be read, in the order they are preferred.
+    pub repositories: &'a [Holdings],
     /// Its leader, where one answers: what it has written will be archived before it is stopped.
     pub leader: Option<LeaderFact>,
     /// Nodes whose containers run: one of them leads where nobody does now.
@@ -71,6 +71,8 @@ pub enum Loss {
 pub struct RestorePlan {
     /// Where it ends.
     pub target: Target,
+    /// The repository that has the backup and the WAL.
+    pub repository: u32,
     /// Label of the backup.
     pub backup: String,
     /// How much the backup holds by itself.
@@ -108,6 +110,14 @@ pub enum Refusal {
     /// There is no backup.
     #[error("there is no backup yet")]
     NoBackup,
+    /// pgBackRest cannot read the repository.
+    #[error("repository {repository} cannot be read: {reason}")]
+    Unreadable {
+        /// Its number.
+        repository: u32,
+        /// What pgBackRest says.
+        reason: String,
+    },
     /// No backup of that label.
     #[error("there is no backup `{label}`")]
     UnknownBackup {
@@ -173,6 +183,7 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Self::NoBackup => "`pgha backup` makes one".to_owned(),
+            Self::Unreadable { .. } => "`pgha backups` shows how each repository is".to_owned(),
             Self::UnknownBackup { known, .. } => format!("there is {}", known.join(", ")),
             Self::OtherHistory { own, usable, .. } => match usable {
                 Some(label) => format!("--timeline {own} follows it; --set {label} would do"),
@@ -191,12 +202,38 @@ impl Refusal {
     }
 }
 
-/// Decides what a restore to `target` would do.
+/// Decides what a restore to `target` would do, and from which repository: from the first that can, as
+/// pgBackRest does. Where the archive alone says what the latest state is, from the one that goes on
+/// for longest.
 ///
 /// # Errors
-/// When the target cannot be reached; nothing has been touched then.
+/// When the target cannot be reached; nothing has been touched then. Of several refusals the first that
+/// is about the target, not about a repository that is empty or away.
 pub fn plan(facts: &Facts<'_>, target: &Target) -> Result<RestorePlan, Refusal> {
-    let holdings = facts.holdings;
+    let each = facts.repositories.iter().map(|holdings| plan_from(holdings, facts, target));
+    let (plans, refusals): (Vec<_>, Vec<_>) = each.partition(Result::is_ok);
+    let plans = plans.into_iter().flatten();
+    let best = plans.reduce(|best, other| {
+        let by_archive = matches!(best.loss, Loss::NotArchived { .. });
+        if by_archive && other.wal.last > best.wal.last { other } else { best }
+    });
+    let refusals: Vec<Refusal> = refusals.into_iter().filter_map(Result::err).collect();
+    best.ok_or_else(|| {
+        let of_target =
+            |refusal: &&Refusal| !matches!(refusal, Refusal::NoBackup | Refusal::Unreadable { .. });
+        let said = refusals.iter().find(of_target).or(refusals.first());
+        said.cloned().unwrap_or(Refusal::NoBackup)
+    })
+}
+
+fn plan_from(
+    holdings: &Holdings,
+    facts: &Facts<'_>,
+    target: &Target,
+) -> Result<RestorePlan, Refusal> {
+    if let Some(reason) = holdings.unreadable.clone() {
+        return Err(Refusal::Unreadable { repository: holdings.repository, reason });
+    }
     if holdings.backups.is_empty() {
         return Err(Refusal::NoBackup);
     }
@@ -229,6 +266,7 @@ pub fn plan(facts: &Facts<'_>, target: &Target) -> Result<RestorePlan, Refusal> 
     let leader = leader.or_else(|| nodes.iter().find(runs).copied()).unwrap_or(nodes[0]).to_owned();
     Ok(RestorePlan {
         target: target.clone(),
+        repository: holdings.repository,
         backup: backup.label.clone(),
         backup_kind: backup.kind,
         backup_stopped_s: backup.stopped_s,
@@ -251,11 +289,16 @@ impl RestorePlan {
     pub fn pgbackrest(&self) -> Vec<String> {
         // pgBackRest takes the option not for every kind of target, and Postgres's own default is the
         // newest timeline, which the backup may be no part of.
+        // One that is named must have its history in the archive; a repository that was made anew may
+        // have only what came after.
+        let own = self.timeline > 1 && self.timeline == self.wal.first.timeline;
+        let timeline = if own { "current".to_owned() } else { self.timeline.to_string() };
         let timeline = match self.target.stop {
-            Stop::Backup => format!("--recovery-option=recovery_target_timeline={}", self.timeline),
-            _ => format!("--target-timeline={}", self.timeline),
+            Stop::Backup => format!("--recovery-option=recovery_target_timeline={timeline}"),
+            _ => format!("--target-timeline={timeline}"),
         };
-        let mut arguments = vec![format!("--set={}", self.backup), timeline];
+        let repository = format!("--repo={}", self.repository);
+        let mut arguments = vec![repository, format!("--set={}", self.backup), timeline];
         arguments.extend(self.target.pgbackrest());
         arguments.push("restore".to_owned());
         arguments

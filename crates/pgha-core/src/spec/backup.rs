@@ -94,6 +94,13 @@ pub struct BackupSpec {
     pub repo2: Option<Repo2>,
 }
 
+impl BackupSpec {
+    /// Numbers of the repositories, the backup host's own first.
+    pub fn repositories(&self) -> std::ops::RangeInclusive<u32> {
+        1..=if self.repo2.is_some() { 2 } else { 1 }
+    }
+}
+
 impl Default for BackupSpec {
     fn default() -> Self {
         Self {
@@ -137,9 +144,12 @@ pub enum Repo2 {
         /// Port, where it is not 443.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
-        /// Whether its certificate must be one that the backup host's system trusts.
+        /// Whether its certificate must be one of an authority that is trusted.
         #[serde(default = "yes")]
         verify_tls: bool,
+        /// A file of this machine with the authorities that are trusted; `None` for Debian's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ca_file: Option<String>,
     },
 }
 
@@ -185,6 +195,7 @@ mod tests {
             uri_style: UriStyle::Path,
             port: Some(9000),
             verify_tls: false,
+            ca_file: Some("/srv/ca.crt".to_owned()),
         };
         for repo2 in [s3, Repo2::Posix { path: Some("/srv/b".to_owned()) }] {
             let backup = BackupSpec {

@@ -5,7 +5,9 @@
 
 use std::process::ExitCode;
 
-use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT, REPOSITORY_DIR, STANZA};
+use pgha_core::render::{
+    CONFIG_DIR, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, STANZA,
+};
 use pgha_core::spec::Encryption;
 
 use crate::Result;
@@ -26,15 +28,22 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     for dir in [PGDATA_MOUNT, CONFIG_DIR, &data, "/run/postgresql"] {
         files::private_dir(dir, POSTGRES)?;
     }
+    // The one that is mounted is the one that is meant.
+    let second = arguments.iter().any(|argument| argument == "--repo=2");
+    let (repo, path) = if second {
+        ("repo2", format!("{REPOSITORY2_MOUNT}/{REPOSITORY2_FOLDER}"))
+    } else {
+        ("repo1", REPOSITORY_DIR.to_owned())
+    };
     let cipher = match me.topology.spec.backup.encryption {
         Encryption::None => String::new(),
         kind @ Encryption::Aes256Cbc => format!(
-            "repo1-cipher-type={kind}\nrepo1-cipher-pass={}\n",
+            "{repo}-cipher-type={kind}\n{repo}-cipher-pass={}\n",
             files::secret("repository-key")?
         ),
     };
     let config = format!(
-        "[global]\nrepo1-path={REPOSITORY_DIR}\n{cipher}log-level-console=info\nlog-level-file=off\n\n\
+        "[global]\n{repo}-path={path}\n{cipher}log-level-console=info\nlog-level-file=off\n\n\
          [{STANZA}]\npg1-path={data}\n"
     );
     files::write(&format!("{CONFIG_DIR}/pgbackrest.conf"), &config, POSTGRES)?;

@@ -22,7 +22,8 @@ use crate::identity::Identity;
 
 /// What this verb takes.
 const USAGE: &str = "usage: pgha-node restore held | aside ID | discard | fetch ARGUMENTS | \
-    recover | clear | release | back ID | tidy ID | journal [TEXT] | lock | forget-after TIMELINE";
+    recover | clear | release | back ID | tidy ID | journal [TEXT] | lock | stanza \
+    | forget-after TIMELINE";
 
 /// Carries out one step: `pgha-node restore STEP [ARGUMENTS]`.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
@@ -32,7 +33,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         ["journal"] => report::print_journal(),
         ["journal", text] => report::write_journal(text),
         ["lock"] => report::lock(),
-        ["forget-after", timeline] => report::forget_after(timeline),
+        ["stanza"] => crate::backup::make_missing_stanza(),
+        ["forget-after", timeline] => report::forget_after(&me, timeline),
         ["tidy", id] => files::tidy(&me, id),
         ["held"] => {
             hold::print_held(&me);

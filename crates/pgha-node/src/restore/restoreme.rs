@@ -52,8 +52,8 @@ pub(crate) fn install() -> Result<()> {
 pub(crate) fn ask() -> Result<ExitCode> {
     let me = Identity::from_environment()?;
     let own = me.member()?;
-    let holdings = holdings()?;
-    if holdings.backups.is_empty() {
+    let repositories = repositories(&me)?;
+    if repositories.iter().all(|holdings| holdings.backups.is_empty()) {
         return Err(format!(
             "there is no backup to restore\nmake one first: docker exec {} pgbackrest \
              --stanza=$STANZA_NAME --type=full backup",
@@ -65,7 +65,7 @@ pub(crate) fn ask() -> Result<ExitCode> {
         let leader = leader.map_or("nobody is".to_owned(), |name| format!("{name} is"));
         return Err(format!("{} is not the leader, {leader}: restore there", own.name));
     }
-    let plan = latest(&me, own, &holdings)?;
+    let plan = latest(&me, own, &repositories)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
     own_files::write(&trigger().display().to_string(), &now.to_string(), POSTGRES)?;
     say(&guidance(&me, own, &plan.backup));
@@ -179,23 +179,23 @@ fn checked(me: &Identity) -> Result<Vec<String>> {
     if let Some(leader) = leader_besides(me, own) {
         return Err(format!("{leader} leads now: stop the replicas before this node is restarted"));
     }
-    Ok(latest(me, own, &holdings()?)?.pgbackrest())
+    Ok(latest(me, own, &repositories(me)?)?.pgbackrest())
 }
 
 fn latest(
     me: &Identity,
     own: &Member,
-    holdings: &Holdings,
+    repositories: &[Holdings],
 ) -> Result<pgha_core::restore::RestorePlan> {
     let options = TargetOptions { latest: true, ..TargetOptions::default() };
     let target = Target::parse(&options).map_err(|e| e.to_string())?;
     let running = vec![own.name.clone()];
-    let facts = Facts { topology: &me.topology, holdings, leader: None, running };
+    let facts = Facts { topology: &me.topology, repositories, leader: None, running };
     plan(&facts, &target).map_err(|refusal| format!("{refusal}\n{}", refusal.hint()))
 }
 
-fn holdings() -> Result<Holdings> {
-    Holdings::parse(report::repository()?.to_string().as_bytes()).map_err(|e| e.to_string())
+fn repositories(me: &Identity) -> Result<Vec<Holdings>> {
+    me.topology.spec.backup.repositories().map(report::holdings).collect()
 }
 
 fn leader_besides(me: &Identity, own: &Member) -> Option<String> {

@@ -13,7 +13,8 @@ use clap::Args;
     pgha restore demo                                        goes on after an interruption\n  \
     pgha restore demo --abort                                puts the old data back\n  \
     pgha restore demo --latest --into copy                   a fresh cluster beside it\n  \
-    pgha restore demo --latest --node 1                      one container for a look")]
+    pgha restore demo --latest --node 1                      one container for a look\n  \
+    pgha restore demo --latest --repo 2                      from the second repository")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Restore {
     /// The cluster, `demo` or `demo-2` [default: the only one]
@@ -43,8 +44,11 @@ pub(crate) struct Restore {
     /// The instance number of the fresh cluster [default: the lowest that is free]
     #[arg(long, value_name = "N", requires = "into", value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub(crate) instance: Option<u32>,
+    /// From this repository, 1 or 2 [default: the first that has the target]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2))]
+    pub(crate) repo: Option<u32>,
     /// Give up a restore that was interrupted: put the old data back
-    #[arg(long, conflicts_with_all = ["dry_run", "latest", "time", "lsn", "xid", "name", "set", "timeline"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "repo", "latest", "time", "lsn", "xid", "name", "set", "timeline"])]
     pub(crate) abort: bool,
     /// Print JSON: the plan with --dry-run, else what was done
     #[arg(long)]

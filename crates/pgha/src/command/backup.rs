@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pgha_core::backup_run::{Event, Level, Said, advice};
-use pgha_core::repository::{BackupType, Repository, Running};
+use pgha_core::backup_run::{Event, Level, Said, advice, without_requests};
+use pgha_core::repository::{BackupType, Repository, Running, STATUS_MISSING_STANZA};
 
 use crate::cli::{Backup, BackupAction, BackupExpire, BackupMake, BackupOf};
 use crate::command::backup_schedule;
 use crate::error::{Error, OrFail as _, Result};
 use crate::progress::Progress;
-use crate::repository::BackupHost;
+use crate::repository::{BackupHost, no_second};
 use crate::screen::table::bytes;
 use crate::{observe, screen};
 
@@ -42,11 +42,15 @@ async fn make(args: &BackupMake) -> Result<()> {
             .hint(format!("`pgha status {id}` says more")));
     }
     if args.repo == 2 && host.cluster.topology()?.spec.backup.repo2.is_none() {
-        return Err(Error::bad_input(format!("cluster {id} has no second repository"))
-            .hint("`--repo2 posix` makes a cluster with one; docs/backup.md tells of S3"));
+        return Err(no_second(&host.cluster.id));
     }
     let before = host.repository().await?;
     refuse_second(&before, &id)?;
+    let own = before.repositories.iter().find(|own| own.key == args.repo);
+    if own.is_some_and(|own| own.status.code == STATUS_MISSING_STANZA) {
+        screen::tell(&format!("repository {} has lost its stanza: it is made anew\n", args.repo))?;
+        host.pgbackrest(&["--log-level-console=warn", "stanza-create"], CHECK_DEADLINE).await?;
+    }
     let to_build_on = before.backups.iter().any(|backup| backup.repository == args.repo);
     if args.kind != Some(BackupType::Full) && !to_build_on {
         screen::tell("there is no full backup yet to build on: this one is a full backup\n")?;
@@ -143,7 +147,7 @@ impl Watching {
     /// Name of the new backup.
     fn end(mut self, id: &str) -> Result<String> {
         drop(self.progress.take());
-        let said = self.errors.join("\n");
+        let said = without_requests(&self.errors.join("\n"));
         match self.ended {
             Some((0, Some(label))) => Ok(label),
             Some(_) => Err(Error::failed(format!("the backup of cluster {id} failed"))
@@ -178,9 +182,8 @@ async fn check(of: &BackupOf) -> Result<()> {
 async fn verify(of: &BackupOf) -> Result<()> {
     let host = BackupHost::find(of.cluster.as_deref(), Some("verify")).await?;
     let id = host.cluster.id.to_string();
-    let repositories = if host.cluster.topology()?.spec.backup.repo2.is_some() { 2 } else { 1 };
     let mut bad = Vec::new();
-    for repo in 1..=repositories {
+    for repo in host.cluster.topology()?.spec.backup.repositories() {
         let progress = Progress::start(&format!("cluster {id}"));
         progress.at(&format!("reading every file of repository {repo}"), "");
         let repo_option = format!("--repo={repo}");

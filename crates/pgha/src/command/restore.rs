@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
     }
     if args.dry_run {
         let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
-        let plan = session.plan(&cluster, &target, args.discard_old).await?;
+        let plan = session.plan(&cluster, &target, args.repo, args.discard_old).await?;
         return show(args, &cluster, &plan);
     }
 
@@ -55,7 +55,10 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
         // Without old data there is no way back, only another target.
         Some(failed)
             if !failed.can_go_back()
-                && target.as_ref().is_some_and(|t| *t != failed.plan.target) =>
+                && target.as_ref().is_some_and(|t| {
+                    *t != failed.plan.target
+                        || args.repo.is_some_and(|r| r != failed.plan.repository)
+                }) =>
         {
             let mut journal = begin(args, &session, &cluster, target).await?;
             journal.discard_old = true;
@@ -82,7 +85,7 @@ async fn beside(
     // The number is of no matter for the plan but in names.
     let instance = args.instance.unwrap_or(source.topology.id.instance);
     let topology = Topology::new(source.fresh_spec(name)?, instance);
-    let planned = source.plan_into(&topology, target).await?;
+    let planned = source.plan_into(&topology, target, args.repo).await?;
     let title = format!("{} into {name}", source.topology.id);
     if args.dry_run && args.json {
         return screen::print_json(&planned);
@@ -95,10 +98,10 @@ async fn beside(
     agree(args, &format!("make cluster {name} from it? {} stays as it is.", source.topology.id))?;
     let fresh = Fresh { name: name.to_owned(), file: args.output.clone(), instance: args.instance };
     let id = new_id();
-    let (session, made) = source.make_beside(&fresh, &id).await?;
+    let (session, made) = source.make_beside(&fresh, &id, planned.repository).await?;
     let _lock = session.lock().await?;
     let mut journal = Journal {
-        plan: session.plan_into(&session.topology, target).await?,
+        plan: session.plan_into(&session.topology, target, None).await?,
         done: vec![made],
         ..new_journal(args, planned, id)
     };
@@ -113,7 +116,7 @@ async fn look(
     target: &Target,
     timeout: Duration,
 ) -> Result<()> {
-    let plan = session.plan_into(&session.topology, target).await?;
+    let plan = session.plan_into(&session.topology, target, args.repo).await?;
     if args.dry_run && args.json {
         return screen::print_json(&plan);
     }
@@ -211,9 +214,13 @@ fn go_on_with(
             .because(format!("to {}, begun as {}", journal.plan.target, journal.id))
             .hint(format!("`pgha restore {id} --abort` goes on with that")));
     }
-    if target.is_some_and(|target| *target != journal.plan.target) {
+    let other_repository = args.repo.is_some_and(|repo| repo != journal.plan.repository);
+    if other_repository || target.is_some_and(|target| *target != journal.plan.target) {
         return Err(Error::failed(format!("another restore of cluster {id} is under way"))
-            .because(format!("to {}, begun as {}, at step {step}", journal.plan.target, journal.id))
+            .because(format!(
+                "to {} from repository {}, begun as {}, at step {step}",
+                journal.plan.target, journal.plan.repository, journal.id
+            ))
             .hint(format!(
                 "`pgha restore {id}` goes on with it, `pgha restore {id} --abort` puts the old data back"
             )));
@@ -232,7 +239,7 @@ async fn begin(
     target: Option<Target>,
 ) -> Result<Journal> {
     let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
-    let plan = session.plan(cluster, &target, args.discard_old).await?;
+    let plan = session.plan(cluster, &target, args.repo, args.discard_old).await?;
     screen::tell(&screen::restore::plan(&cluster.id.to_string(), &plan, fate(args)))?;
     agree(args, &format!("restore cluster {}? It is down meanwhile.", cluster.id))?;
     Ok(new_journal(args, plan, new_id()))

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bollard::query_parameters::LogsOptions;
 use futures_util::StreamExt as _;
 use pgha_core::connect::{self, Access, Target};
+use pgha_core::render;
 use pgha_core::spec::format_duration;
 use pgha_core::topology::{ClusterId, Role, Topology};
 use pgha_core::wan::asked;
@@ -47,6 +48,17 @@ fn refuse_empty_secrets(generated: &Generated) -> Result<()> {
         .hint("write access key and secret key into these files, then `pgha up` again"))
 }
 
+/// In place of a file that is not there the engine would mount an empty folder.
+fn refuse_missing_authorities(generated: &Generated) -> Result<()> {
+    let Some(path) = render::s3_ca_file(&generated.topology.spec) else { return Ok(()) };
+    if Path::new(path).is_file() {
+        return Ok(());
+    }
+    Err(Error::missing("the authorities of the second repository are not there")
+        .because(format!("ca_file names {path}, which is no file of this machine"))
+        .hint("put the certificate of the authority there, then `pgha up` again"))
+}
+
 /// Carries out `pgha up`.
 pub(crate) async fn run(args: &Up) -> Result<()> {
     let engine = Engine::connect().await?;
@@ -54,6 +66,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
     let existing = cluster::find(&engine).await?;
     let generated = files(args, &existing)?;
     refuse_empty_secrets(&generated)?;
+    refuse_missing_authorities(&generated)?;
     let id = generated.topology.id.clone();
     let before = existing.iter().find(|c| c.id == id);
     if before.is_none_or(|c| c.containers.is_empty()) {

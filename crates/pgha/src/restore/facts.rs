@@ -8,6 +8,7 @@ use pgha_core::topology::Role;
 use crate::cluster::Cluster;
 use crate::error::{Error, OrFail, Result};
 use crate::observe;
+use crate::repository::no_second;
 use crate::restore::Session;
 
 /// Where the leader is.
@@ -23,15 +24,14 @@ impl Session {
         &self,
         cluster: &Cluster,
         target: &Target,
+        repo: Option<u32>,
         discard_old: bool,
     ) -> Result<RestorePlan> {
-        let host = &self.backup_host().name;
-        let report = self.ask(host, &["repository"]).await?;
-        let holdings = Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
+        let repositories = self.repositories(repo).await?;
         let running = self.running(cluster);
         let facts = Facts {
             topology: &self.topology,
-            holdings: &holdings,
+            repositories: &repositories,
             leader: self.leader(cluster).await?,
             running,
         };
@@ -39,6 +39,25 @@ impl Session {
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
         self.demand_room(cluster, &plan, discard_old).await?;
         Ok(plan)
+    }
+
+    /// What the repository of that number has, or each one.
+    ///
+    /// # Errors
+    /// When there is none of that number, or the backup host does not say.
+    pub(super) async fn repositories(&self, repo: Option<u32>) -> Result<Vec<Holdings>> {
+        let all = self.topology.spec.backup.repositories();
+        if repo.is_some_and(|repo| !all.contains(&repo)) {
+            return Err(no_second(&self.topology.id));
+        }
+        let mut repositories = Vec::new();
+        for number in all.filter(|number| repo.is_none_or(|repo| repo == *number)) {
+            let number = number.to_string();
+            let report = self.ask(&self.backup_host().name, &["repository", &number]).await?;
+            let holdings = Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
+            repositories.push(holdings);
+        }
+        Ok(repositories)
     }
 
     fn running(&self, cluster: &Cluster) -> Vec<String> {

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use pgha_core::lint;
-use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR};
-use pgha_core::restore::{Facts, HOLD_FILE, Holdings, RestorePlan, Step, StepDone, Target, plan};
-use pgha_core::spec::Spec;
+use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER, repo2_volume};
+use pgha_core::restore::{Facts, HOLD_FILE, RestorePlan, Step, StepDone, Target, plan};
+use pgha_core::spec::{Repo2, Spec};
 use pgha_core::topology::{Role, Topology};
 
 use crate::cli::OutputArgs;
@@ -23,10 +23,10 @@ use crate::secrets;
 
 /// The key of the repository, among the secrets.
 const REPOSITORY_KEY: &str = "repository-key";
-/// Copies a repository: backups first, so that the WAL which makes the last of them consistent is
+/// Copies the repository in the folder `$1`: backups first, so that the WAL which makes the last of them consistent is
 /// there as well. Of an earlier attempt nothing is left.
 const COPY: &str = "set -eu; cd /to; rm -rf backup archive; for part in backup archive; do \
-    if [ -d /from/$part ]; then cp -a /from/$part .; fi; done; chown 999:999 /to; chmod 700 /to";
+    if [ -d \"$1/$part\" ]; then cp -a \"$1/$part\" .; fi; done; chown 999:999 /to; chmod 700 /to";
 
 /// The fresh cluster that is asked for.
 #[derive(Debug)]
@@ -48,12 +48,31 @@ impl Session {
         &self,
         topology: &Topology,
         target: &Target,
+        repo: Option<u32>,
     ) -> Result<RestorePlan> {
-        let report = self.ask(&self.backup_host().name, &["repository"]).await?;
-        let holdings = Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
-        let facts = Facts { topology, holdings: &holdings, leader: None, running: Vec::new() };
+        let mut repositories = self.repositories(repo).await?;
+        repositories.retain(|holdings| self.volume_of(holdings.repository).is_some());
+        if repositories.is_empty() {
+            return Err(Error::bad_input(
+                "repository 2 is in S3, and this reads volumes of this machine",
+            )
+            .because("--into copies a repository, and --node mounts it")
+            .hint("--repo 1, or without --into and --node a restore of the cluster itself"));
+        }
+        let facts =
+            Facts { topology, repositories: &repositories, leader: None, running: Vec::new() };
         plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))
+    }
+
+    /// Name of the volume that has a repository, and the folder of it there; `None` where it is in S3.
+    pub(super) fn volume_of(&self, repository: u32) -> Option<(String, &'static str)> {
+        let own = self.backup_host().volume();
+        match &self.topology.spec.backup.repo2 {
+            _ if repository == 1 => Some((own.to_owned(), "")),
+            Some(Repo2::Posix { .. }) => Some((repo2_volume(&self.topology), REPOSITORY2_FOLDER)),
+            Some(Repo2::S3 { .. }) | None => None,
+        }
     }
 
     /// The spec of a fresh cluster: the source's, without what must not be shared.
@@ -77,7 +96,12 @@ impl Session {
     ///
     /// # Errors
     /// When a cluster of that name or number is there, or the copy fails.
-    pub(crate) async fn make_beside(&self, fresh: &Fresh, id: &str) -> Result<(Session, StepDone)> {
+    pub(crate) async fn make_beside(
+        &self,
+        fresh: &Fresh,
+        id: &str,
+        repository: u32,
+    ) -> Result<(Session, StepDone)> {
         let started = std::time::Instant::now();
         let progress = Progress::start(&format!("cluster {}", fresh.name));
         let existing = cluster::find(&self.engine).await?;
@@ -101,8 +125,8 @@ impl Session {
         }
         progress.at("copying the repository", "");
         let to = generated.topology.backup_host().volume();
-        copy_volume(self.backup_host().volume(), to, &Images::of(generated.topology.spec.postgres))
-            .await?;
+        let (from, folder) = self.volume_of(repository).expect("the plan is of a volume");
+        copy_volume(&from, folder, to, &Images::of(generated.topology.spec.postgres)).await?;
         progress.at("starting its backup host", "");
         let host = generated.topology.backup_host().name.clone();
         compose.run(&generated.file, &["up", "-d", "--no-deps", &host]).await?;
@@ -112,7 +136,7 @@ impl Session {
             .find(|cluster| cluster.id == new)
             .ok_or_else(|| Error::failed(format!("cluster {new} has no containers")))?;
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let note = format!("{new} has a copy of the repository of {}", self.topology.id);
+        let note = format!("{new} has a copy of repository {repository} of {}", self.topology.id);
         progress.say(&format!("{note} ({:.1} s)", started.elapsed().as_secs_f64()));
         Ok((Session::new(&self.engine, cluster)?, StepDone { step: Step::Archive, took_ms, note }))
     }
@@ -129,11 +153,11 @@ impl Session {
     }
 }
 
-async fn copy_volume(from: &str, to: &str, images: &Images) -> Result<()> {
+async fn copy_volume(from: &str, folder: &str, to: &str, images: &Images) -> Result<()> {
     let done = tokio::process::Command::new("docker")
         .args(["run", "--rm", "--network", "none", "--entrypoint", "sh"])
         .args(["--volume", &format!("{from}:/from:ro"), "--volume", &format!("{to}:/to")])
-        .args([&images.backup, "-c", COPY])
+        .args([&images.backup, "-c", COPY, "copy", &format!("/from/{folder}")])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::RemoveContainerOptions;
-use pgha_core::render::{Images, REPOSITORY_DIR};
+use pgha_core::render::{Images, REPOSITORY_DIR, REPOSITORY2_MOUNT};
 use pgha_core::restore::RestorePlan;
 use pgha_core::topology::{FIRST_HOST_PORT, POSTGRES_PORT};
 
@@ -88,7 +88,9 @@ impl Session {
             .env("PGHA_INSTANCE", self.topology.id.instance.to_string());
         command.args(["--env", "PGBACKREST_CONFIG=/pgha/config/pgbackrest.conf"]);
         command.args(["--volume", "/pgdata"]);
-        command.args(["--volume", &format!("{}:{REPOSITORY_DIR}:ro", self.backup_host().volume())]);
+        let (volume, _) = self.volume_of(plan.repository).expect("the plan is of a volume");
+        let mount = if plan.repository == 1 { REPOSITORY_DIR } else { REPOSITORY2_MOUNT };
+        command.args(["--volume", &format!("{volume}:{mount}:ro")]);
         let key = secrets::dir_of(&self.file).join("repository-key");
         if key.exists() {
             command

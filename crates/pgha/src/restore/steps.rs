@@ -95,7 +95,12 @@ impl Session {
                 self.ask(&leader, &["restore", "clear"]).await?;
                 Ok("etcd has forgotten who led".to_owned())
             }
-            Step::Lead => self.lead(&leader, timeout).await,
+            Step::Lead => {
+                let led = self.lead(&leader, timeout).await?;
+                // A repository that is away does not keep the cluster from coming back.
+                let _ = self.ask(&self.backup_host().name, &["restore", "stanza"]).await;
+                Ok(led)
+            }
             Step::Replicas => self.replicas(&replicas, timeout).await,
             Step::Verify => self.verify(journal).await,
             Step::Finish => self.finish(journal).await,
@@ -107,6 +112,11 @@ impl Session {
         let leader = &journal.plan.leader;
         if !journal.plan.leader_archives {
             return Ok("nobody leads: what is archived is all".to_owned());
+        }
+        // Without a stanza a repository takes no WAL, and no segment counts as archived.
+        if let Err(error) = self.ask(&self.backup_host().name, &["restore", "stanza"]).await {
+            self.write_journal(None).await?;
+            return Err(error);
         }
         for sql in LAST_WAL {
             self.sql(leader, sql).await?;

@@ -28,6 +28,7 @@ pub(crate) struct Report {
     restore: String,
     target: String,
     backup: String,
+    repository: u32,
     leader: String,
     new_timeline: Option<u32>,
     old_data_kept: bool,
@@ -43,6 +44,7 @@ impl Report {
             restore: journal.id.clone(),
             target: journal.plan.target.to_string(),
             backup: journal.plan.backup.clone(),
+            repository: journal.plan.repository,
             leader: journal.plan.leader.clone(),
             new_timeline: journal.new_timeline,
             old_data_kept: journal.keep_old,
@@ -63,11 +65,12 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
         PLAIN,
         "backup",
         &format!(
-            "{}, {}, ended {}, {}",
+            "{}, {}, ended {}, {}, in repository {}",
             plan.backup,
             plan.backup_kind,
             utc(plan.backup_stopped_s),
-            bytes(plan.backup_bytes)
+            bytes(plan.backup_bytes),
+            plan.repository
         ),
     );
     if plan.backup_assumed {

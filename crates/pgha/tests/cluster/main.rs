@@ -13,6 +13,7 @@
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 
 mod background_mode;
+mod backup_s3;
 mod backups;
 mod bad_input;
 mod connection_strings;
@@ -33,6 +34,7 @@ mod restore_into;
 mod restore_reference;
 mod restore_targets;
 mod restored;
+mod s3;
 mod security;
 mod ssh_transport;
 mod status_truth;

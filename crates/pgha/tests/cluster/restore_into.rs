@@ -89,3 +89,37 @@ fn one_container_shows_the_state_of_the_target_and_nobody_else_notices() {
         assert_rows(&source, 1..=5);
     });
 }
+
+#[test]
+#[ignore = "needs a Docker engine; ./test.sh runs it"]
+fn a_container_and_a_fresh_cluster_are_made_from_the_second_repository_alone() {
+    let source = TestCluster::up("restore_second", &["-d", "1", "-c", "2", "--repo2", "posix"]);
+    make_table(&source);
+    write_through(&source, 1..=3);
+    source.pgha(&["backup", &source.id(), "--repo", "2"]).ok();
+    let mark = write(&source, 4);
+    write(&source, 5);
+    sql(&source.leader(), "select pg_switch_wal()");
+    let target = ["--lsn", mark.lsn.as_str(), "--yes"];
+    claim("nothing is said of it, and the container has the rows of the target", || {
+        let node = [&target[..], &["--node", "b2"]].concat();
+        crate::waiting::until("the segment of the target is archived", 60, || {
+            let planned = restore(&source, &[&node[..], &["--dry-run"]].concat()).result()?;
+            if planned.contains("in repository 2") { Ok(()) } else { Err(planned) }
+        });
+        restore(&source, &node).ok();
+        let container = format!("pgha-{}-look-b2-{}", source.name, source.instance);
+        let rows = sql(&container, "select string_agg(id::text, ',' order by id) from rows");
+        crate::docker::docker(&["rm", "-fv", &container]);
+        assert_eq!(rows, "1,2,3,4");
+    });
+    claim("a fresh cluster has its copy as its first repository", || {
+        let fresh = TestCluster::reserve("restore_second_fresh");
+        let file = fresh.compose_file().display().to_string();
+        let instance = fresh.instance.to_string();
+        let into = ["--into", &fresh.name, "-o", &file, "--instance", &instance];
+        restore(&source, &[&target[..], &into[..]].concat()).ok();
+        assert_rows(&fresh, 1..=4);
+        assert_rows(&source, 1..=5);
+    });
+}

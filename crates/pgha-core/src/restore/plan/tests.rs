@@ -45,6 +45,7 @@ fn holdings() -> Holdings {
         (1..=12).map(|n| (1, n, T0 + 60 * i64::try_from(n).unwrap_or(0))).collect();
     segments.extend([(2, 9, T0 + 2000), (2, 10, T0 + 2060)]);
     let report = json!({
+        "repository": 1,
         "info": [{"name": "pgha_db", "status": {"code": 0, "message": "ok"},
             "db": [{"id": 1, "repo-key": 1, "system-id": 1, "version": "17"}], "backup": [
             backup("20261124-160400F", "000000010000000000000004", "000000010000000000000004", "0/4000100", T0 + 240),
@@ -76,10 +77,18 @@ fn planned(
     leader: Option<LeaderFact>,
     options: impl std::borrow::Borrow<TargetOptions>,
 ) -> Result<RestorePlan, Refusal> {
+    planned_from(std::slice::from_ref(holdings), leader, options)
+}
+
+fn planned_from(
+    repositories: &[Holdings],
+    leader: Option<LeaderFact>,
+    options: impl std::borrow::Borrow<TargetOptions>,
+) -> Result<RestorePlan, Refusal> {
     let topology = topology();
     let target = Target::parse(options.borrow()).expect("a target");
     let running = vec!["pgha-demo1-DC2-1".to_owned()];
-    plan(&Facts { topology: &topology, holdings, leader, running }, &target)
+    plan(&Facts { topology: &topology, repositories, leader, running }, &target)
 }
 
 fn latest() -> TargetOptions {
@@ -209,6 +218,7 @@ fn a_transaction_or_a_name_takes_the_newest_backup_and_says_so() {
     assert_eq!(
         plan.pgbackrest(),
         [
+            "--repo=1",
             "--set=20261124-160400F",
             "--target-timeline=2",
             "--type=name",
@@ -228,4 +238,55 @@ fn a_backup_alone_is_restored_on_its_own_timeline() {
     let plan = planned(&holdings(), Some(leader(2)), options).expect("a plan");
     assert_eq!((plan.timeline, plan.wal.segments), (1, 1));
     assert!(plan.pgbackrest().contains(&"--type=immediate".to_owned()));
+}
+
+/// The same content in another repository.
+fn second(mut holdings: Holdings) -> Holdings {
+    holdings.repository = 2;
+    holdings
+}
+
+fn broken() -> Holdings {
+    let mut broken = second(Holdings::default());
+    broken.unreadable = Some("no key".to_owned());
+    broken
+}
+
+#[test]
+fn the_first_repository_that_has_the_target_is_taken() {
+    let both = [holdings(), second(holdings())];
+    let plan = planned_from(&both, Some(leader(2)), latest()).expect("a plan");
+    assert_eq!(plan.repository, 1);
+    for first in [Holdings::default(), broken(), without(holdings(), 2, 9)] {
+        let both = [first, second(holdings())];
+        let plan = planned_from(&both, Some(leader(2)), latest()).expect("a plan");
+        assert_eq!(plan.pgbackrest().first().map(String::as_str), Some("--repo=2"));
+    }
+}
+
+#[test]
+fn where_nobody_leads_the_archive_that_goes_furthest_has_the_latest_state() {
+    let both = [without(holdings(), 2, 10), second(holdings())];
+    assert_eq!(planned_from(&both, None, latest()).expect("a plan").repository, 2);
+    assert_eq!(planned_from(&both, None, lsn("0/8FFFFFF")).expect("a plan").repository, 1);
+    let same = [holdings(), second(holdings())];
+    assert_eq!(planned_from(&same, None, latest()).expect("a plan").repository, 1);
+}
+
+#[test]
+fn a_refusal_is_about_the_target_where_one_repository_has_backups() {
+    let both = [Holdings::default(), second(holdings())];
+    let refusal = planned_from(&both, None, lsn("1/0")).expect_err("it is too late");
+    assert!(matches!(refusal, Refusal::TooLate { .. }), "{refusal}");
+    let refusal = planned(&broken(), None, latest()).expect_err("it is broken");
+    assert_eq!(refusal.to_string(), "repository 2 cannot be read: no key");
+}
+
+#[test]
+fn a_backup_of_the_timeline_itself_needs_no_history() {
+    let plan = planned(&holdings(), Some(leader(2)), latest()).expect("a plan");
+    assert!(plan.pgbackrest().contains(&"--target-timeline=2".to_owned()));
+    let mut of_it = plan;
+    of_it.wal.first.timeline = 2;
+    assert!(of_it.pgbackrest().contains(&"--target-timeline=current".to_owned()));
 }
