@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Measures what the README promises and prints tables; every figure stands beside a baseline of this run.
 #
-#   bench/run.sh                  everything, 5 runs of `up`
+#   bench/run.sh                  all but backup and restore, which take 20 minutes; 5 runs of `up`
 #   bench/run.sh --runs 1         fewer or more of them
 #   bench/run.sh --only PART      one of: up status size plan scaling backup restore
 #   bench/run.sh --scale N        scale of pgbench for backup and restore; 135 (the default) is 2 GB, 7 is 100 MB
-#   bench/run.sh --write          puts the tables into docs/measured.md as well
+#   bench/run.sh --write          puts the tables into docs/measured.md as well; with --only backup and restore
 #
 # Clusters have instance numbers from 9500 upward and are removed at the end, also after a failure.
 # Needs the images (`pgha build`), jq, and a machine that does nothing else. PGHA=FILE measures that
@@ -30,6 +30,10 @@ done
 case $only in
     all | up | status | size | plan | scaling | backup | restore) ;;
     *) fail "unknown part: $only" "bench/run.sh --help" ;;
+esac
+case $write$only in
+    false* | trueall | truebackup | truerestore) ;;
+    *) fail "docs/measured.md has no place for $only alone" "--write without --only, or with backup or restore" ;;
 esac
 [ "$runs" -ge 1 ] 2> /dev/null || fail "not a number of runs: $runs"
 have jq || fail "jq is missing" "apt-get install jq"
@@ -279,7 +283,12 @@ measure_backup() {
     done
 }
 
-wanted() { [ "$only" = all ] || [ "$only" = "$1" ]; }
+wanted() {
+    case $1 in
+        backup | restore) [ "$only" = "$1" ] ;;
+        *) [ "$only" = all ] || [ "$only" = "$1" ] ;;
+    esac
+}
 
 report() {
     echo "$(date +%F), $(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) of memory," \
@@ -301,4 +310,6 @@ report() {
 # Not through a pipe: `instance` must be this shell's.
 report > "$work/report"
 cat "$work/report"
-if $write; then write_section bench "$(< "$work/report")"; fi
+section=$only
+[ "$only" != all ] || section=bench
+if $write; then write_section "$section" "$(< "$work/report")"; fi
