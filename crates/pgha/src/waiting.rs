@@ -33,7 +33,7 @@ pub(crate) struct Ready {
 pub(crate) enum Waiter {
     /// Somebody who wants to use the cluster: a restore that is not finished is the end of that.
     User,
-    /// The restore itself.
+    /// The restore itself, which has a line of its own on a terminal.
     Restore,
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn until_ready(
     waiter: Waiter,
 ) -> Result<Ready, GivenUp> {
     let started = Instant::now();
-    let mut lines = Lines::new();
+    let mut lines = Lines::new(waiter);
     let mut watch = Watch::default();
     let mut broken: BTreeMap<String, Instant> = BTreeMap::new();
     let give_up = |error: Error, guilty: Vec<String>| Err(GivenUp { error, guilty });
@@ -123,10 +123,13 @@ struct Line {
 }
 
 impl Lines {
-    fn new() -> Self {
-        let live = std::io::stderr()
-            .is_terminal()
-            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+    fn new(waiter: Waiter) -> Self {
+        let live = std::io::stderr().is_terminal().then(|| {
+            MultiProgress::with_draw_target(match waiter {
+                Waiter::User => ProgressDrawTarget::stderr(),
+                Waiter::Restore => ProgressDrawTarget::hidden(),
+            })
+        });
         Self { live, at: BTreeMap::new(), past: Vec::new() }
     }
 

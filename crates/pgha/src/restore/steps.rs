@@ -297,6 +297,7 @@ impl Session {
         self.let_go(replicas).await?;
         let id = &self.topology.id;
         match waiting::until_ready(&self.engine, id, timeout, Waiter::Restore).await {
+            Ok(_) if replicas.len() == 1 => Ok("1 replica streams".to_owned()),
             Ok(_) => Ok(format!("{} replicas stream", replicas.len())),
             Err(given_up) => {
                 up::show_guilty(&self.engine, &given_up).await;
