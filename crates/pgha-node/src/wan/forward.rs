@@ -109,8 +109,8 @@ impl<'a> Forwarder<'a> {
     ///
     /// A sleep ends late, on a virtual machine by more than a link may add. So it is asked to end earlier
     /// by as much as the latest of the last ones was late, and what is left is waited for awake. A packet that
-    /// ends a sleep was there before that: by half of what sleeps are late as a rule, since nobody knows
-    /// better, and none may leave before its time.
+    /// ends a sleep was there before that: by three quarters of what sleeps are late as a rule, since nobody
+    /// knows better, and hardly any may leave before its time.
     fn wait(&mut self, desk: &Desk) -> Result<()> {
         let wants_trim = self.router.is_empty() && self.pool.holds_more_than(KEEP_BYTES);
         let now = self.now();
@@ -135,7 +135,7 @@ impl<'a> Forwarder<'a> {
                 self.usual_lateness = (self.usual_lateness * 15 + late) / 16;
             }
             Ok(_) if on[0].revents().contains(PollFlags::IN) => {
-                self.waited = (self.usual_lateness / 2).min(self.now().saturating_sub(now));
+                self.waited = (self.usual_lateness * 3 / 4).min(self.now().saturating_sub(now));
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(format!("cannot wait for packets: {e}")),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::docker::{docker, exec, sql, try_exec};
 use crate::process::{run, start};
+use crate::restored::{assert_rows, make_table, restore, write, write_through};
 use crate::security;
 use crate::test_cluster::{HEAL_DEADLINE_S, PGHA_DEADLINE_S, TestCluster, problem_codes};
 use crate::waiting::{claim, until};
@@ -169,10 +170,12 @@ fn host_away(cluster: &TestCluster) {
 
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
-fn backups_work_over_ssh_into_two_repositories() {
+fn backups_work_over_ssh_into_two_repositories_and_are_restored() {
     let cluster =
         TestCluster::up("backups_ssh", &["--backup-transport", "ssh", "--repo2", "posix"]);
     let (id, host) = (cluster.id(), cluster.backup_host());
+    make_table(&cluster);
+    write_through(&cluster, 1..=3);
     claim("a full backup in each repository, and an incremental one in the first", || {
         cluster.pgha(&["backup", &id]).ok();
         cluster.pgha(&["backup", &id, "--repo", "2"]).ok();
@@ -193,6 +196,12 @@ fn backups_work_over_ssh_into_two_repositories() {
                       printf oops | dd of=\"$f\" bs=1 seek=100 conv=notrunc";
         exec(&host, &["sh", "-c", damage]);
         cluster.pgha(&["backup", "verify", &id]).refused(1, "repository 2");
+    });
+    claim("it is restored over ssh to a time, and every node has the rows until then", || {
+        let fourth = write(&cluster, 4);
+        write(&cluster, 5);
+        restore(&cluster, &["--time", &fourth.time, "--yes"]).ok();
+        assert_rows(&cluster, 1..=4);
     });
 }
 
