@@ -53,8 +53,8 @@ fn main() -> ExitCode {
         "look" => restore::look::run(&arguments()),
         "look-restore" => restore::look::restore(&arguments()),
         _ => {
-            Err("usage: pgha-node run | probe | create-stanza | backup | full-disks | schedule | run-schedule \
-                  | replica-from-backup | settle | repository NUMBER | restoreme | restore STEP \
+            Err("usage: pgha-node run | probe | create-stanza | backup | full-disks | schedule \
+                  | run-schedule | replica-from-backup | settle | repository NUMBER | restoreme | restore STEP \
                   | wan-engine | wan-control | round-trips"
                 .to_owned())
         }

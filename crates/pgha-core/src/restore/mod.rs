@@ -3,7 +3,8 @@
 //! [`Target`] is the state a user asks for, [`Holdings`] what the backup host has, [`Lineage`] which
 //! part of it belongs to one line of history, and [`RestorePlan`] what follows: the backup, the WAL
 //! after it, what is lost, who leads and who is rebuilt, or a [`Refusal`] with the nearest choice that
-//! would do; [`RestorePlan::demand_room`] is whether the new data fit beside the old. [`Journal`] is how far a restore has come; it is kept by the cluster itself.
+//! would do; [`RestorePlan::demand_room`] is whether the new data fit beside the old. [`Journal`] is how
+//! far a restore has come; it is kept by the cluster itself.
 //!
 //! This module never runs anything and never looks at a clock.
 

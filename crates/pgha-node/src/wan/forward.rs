@@ -108,9 +108,9 @@ impl<'a> Forwarder<'a> {
     /// Sleeps until a packet comes, one is due, or somebody asks for something.
     ///
     /// A sleep ends late, on a virtual machine by more than a link may add. So it is asked to end earlier
-    /// by as much as the latest of the last ones was late, and what is left is waited for awake. A packet that
-    /// ends a sleep was there before that: by three quarters of what sleeps are late as a rule, since nobody
-    /// knows better, and hardly any may leave before its time.
+    /// by as much as the latest of the last ones was late, and what is left is waited for awake. A packet
+    /// that ends a sleep was there before that: by three quarters of what sleeps are late as a rule, since
+    /// nobody knows better, and hardly any may leave before its time.
     fn wait(&mut self, desk: &Desk) -> Result<()> {
         let wants_trim = self.router.is_empty() && self.pool.holds_more_than(KEEP_BYTES);
         let now = self.now();

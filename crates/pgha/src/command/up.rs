@@ -150,11 +150,11 @@ pub(crate) fn tell_ready(generated: &Generated, ready: &Ready, took: Duration) -
     let topology = &generated.topology;
     let replicas = topology.of_role(Role::Postgres).count() - 1;
     anstream::eprintln!(
-        "cluster {} is ready after {:.1} s: {} leads, {replicas} {}",
+        "cluster {} is ready after {:.1} s: {} leads, {}",
         topology.id,
         took.as_secs_f64(),
         ready.view.leader.as_deref().unwrap_or("nobody"),
-        if replicas == 1 { "replica streams" } else { "replicas stream" },
+        screen::replicas_stream(replicas),
     );
     if let Some((waiting, took)) = &ready.slowest {
         anstream::eprintln!("slowest: {waiting} ({:.1} s)", took.as_secs_f64());

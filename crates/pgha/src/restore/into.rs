@@ -23,8 +23,8 @@ use crate::secrets;
 
 /// The key of the repository, among the secrets.
 const REPOSITORY_KEY: &str = "repository-key";
-/// Copies the repository in the folder `$1`: backups first, so that the WAL which makes the last of them consistent is
-/// there as well. Of an earlier attempt nothing is left.
+/// Copies the repository in the folder `$1`: backups first, so that the WAL which makes the last of them
+/// consistent is there as well. Of an earlier attempt nothing is left.
 const COPY: &str = "set -eu; cd /to; rm -rf backup archive; for part in backup archive; do \
     if [ -d \"$1/$part\" ]; then cp -a \"$1/$part\" .; fi; done; chown 999:999 /to; chmod 700 /to";
 

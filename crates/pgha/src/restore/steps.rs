@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::observe::Watch;
 use crate::progress::Progress;
 use crate::restore::{NODE, Session};
+use crate::screen;
 use crate::waiting::{self, Waiter};
 
 /// How long the last WAL may take into the repository.
@@ -297,8 +298,7 @@ impl Session {
         self.let_go(replicas).await?;
         let id = &self.topology.id;
         match waiting::until_ready(&self.engine, id, timeout, Waiter::Restore).await {
-            Ok(_) if replicas.len() == 1 => Ok("1 replica streams".to_owned()),
-            Ok(_) => Ok(format!("{} replicas stream", replicas.len())),
+            Ok(_) => Ok(screen::replicas_stream(replicas.len())),
             Err(given_up) => {
                 up::show_guilty(&self.engine, &given_up).await;
                 Err(self.resumable(given_up.error))

@@ -29,6 +29,12 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 /// Plain.
 pub(crate) const PLAIN: Style = Style::new();
 
+/// `1 replica streams`, `2 replicas stream`.
+pub(crate) fn replicas_stream(replicas: usize) -> String {
+    let words = if replicas == 1 { "replica streams" } else { "replicas stream" };
+    format!("{replicas} {words}")
+}
+
 /// Writes data to stdout, coloured only for a terminal and never against `NO_COLOR`. A reader that
 /// has seen enough, such as `head`, is no failure.
 ///

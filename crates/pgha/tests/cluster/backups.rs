@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::docker::{docker, exec, sql, try_exec};
 use crate::process::{run, start};
-use crate::restored::{assert_rows, make_table, restore, write, write_through};
+use crate::restored::{assert_rows, listed, make_table, restore, write, write_through};
 use crate::security;
 use crate::test_cluster::{HEAL_DEADLINE_S, PGHA_DEADLINE_S, TestCluster, problem_codes};
 use crate::waiting::{claim, until};
@@ -203,12 +203,6 @@ fn backups_work_over_ssh_into_two_repositories_and_are_restored() {
         restore(&cluster, &["--time", &fourth.time, "--yes"]).ok();
         assert_rows(&cluster, 1..=4);
     });
-}
-
-/// `pgha backups --json`.
-fn listed(cluster: &TestCluster) -> Value {
-    let ran = run(&mut cluster.command(&["backups", &cluster.id(), "--json"]), PGHA_DEADLINE_S);
-    serde_json::from_str(ran.ok()).expect("JSON")
 }
 
 /// Names of the segments in the archive, sorted.

@@ -2,10 +2,8 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use crate::docker::exec;
-use crate::restored::{assert_rows, make_table, restore, write, write_through};
+use crate::restored::{assert_rows, listed, make_table, restore, write, write_through};
 use crate::test_cluster::TestCluster;
 use crate::waiting::claim;
 
@@ -90,8 +88,7 @@ fn make_room(member: &str, folder: &str) {
 
 /// Labels of the backups that are listed.
 fn labels(cluster: &TestCluster) -> Vec<String> {
-    let list = cluster.pgha(&["backups", &cluster.id(), "--json"]);
-    let list: Value = serde_json::from_str(list.ok()).expect("JSON");
-    let backups = list["backups"].as_array().expect("a list").clone();
+    let list = listed(cluster);
+    let backups = list["backups"].as_array().expect("a list");
     backups.iter().map(|backup| backup["label"].as_str().expect("text").to_owned()).collect()
 }

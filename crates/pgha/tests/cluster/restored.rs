@@ -77,6 +77,12 @@ pub(crate) fn backup(cluster: &TestCluster, kind: &str) -> String {
     last["label"].as_str().expect("a label").to_owned()
 }
 
+/// `pgha backups --json`.
+pub(crate) fn listed(cluster: &TestCluster) -> Value {
+    let ran = cluster.pgha(&["backups", &cluster.id(), "--json"]);
+    serde_json::from_str(ran.ok()).expect("JSON")
+}
+
 /// Runs `pgha restore` of the cluster.
 pub(crate) fn restore(cluster: &TestCluster, arguments: &[&str]) -> Ran {
     let id = cluster.id();
