@@ -208,27 +208,31 @@ measure_scaling() {
 }
 
 # Whole-cluster restore until the last replica streams, and its step that copies the backup to one node, beside
-# pgBackRest by hand copying the same backup to that node.
+# pgBackRest by hand copying the same backup to that node; with each compression in a cluster of its own.
 measure_restore() {
-    local restores='' copies='' bases='' host leader size _
-    say "restore"
-    new_cluster -d 2 -c 2
-    host=$(docker ps --filter "label=pgha.instance=$instance" --filter label=pgha.role=backup --format '{{.Names}}')
-    leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
-    docker exec -u postgres "$leader" pgbench -i -q -s "$scale" postgres >> "$log" 2>&1
-    docker exec "$host" pgbackrest --stanza=pgha_db --type=full backup >> "$log"
-    size=$(docker exec "$host" pgbackrest --output=json info | jq '.[0].backup[-1].info.size / 1e6 | floor')
-    for _ in $(seq "$runs"); do
-        docker exec -u postgres "$leader" sh -c 'rm -rf /pgdata/scratch && mkdir -m 700 /pgdata/scratch'
-        bases+=" $(took docker exec -u postgres "$leader" pgbackrest --stanza=pgha_db --pg1-path=/pgdata/scratch restore)"
-        docker exec -u postgres "$leader" rm -rf /pgdata/scratch
-        restores+=" $(took_restore)"
-        copies+=" $(jq '.steps[] | select(.step == "restore").took_ms' "$work/restored")"
+    local kind restores copies bases host leader size _
+    for kind in gz lz4 zst; do
+        say "restore, $kind"
+        printf '[backup]\ncompression = "%s"\n' "$kind" > "$work/$kind.toml"
+        new_cluster -d 2 -c 2 -f "$work/$kind.toml"
+        host=$(docker ps --filter "label=pgha.instance=$instance" --filter label=pgha.role=backup --format '{{.Names}}')
         leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
+        docker exec -u postgres "$leader" pgbench -i -q -s "$scale" postgres >> "$log" 2>&1
+        docker exec "$host" pgbackrest --stanza=pgha_db --type=full backup >> "$log"
+        size=$(docker exec "$host" pgbackrest --output=json info | jq '.[0].backup[-1].info.size / 1e6 | floor')
+        restores='' copies='' bases=''
+        for _ in $(seq "$runs"); do
+            docker exec -u postgres "$leader" sh -c 'rm -rf /pgdata/scratch && mkdir -m 700 /pgdata/scratch'
+            bases+=" $(took docker exec -u postgres "$leader" pgbackrest --stanza=pgha_db --pg1-path=/pgdata/scratch restore)"
+            docker exec -u postgres "$leader" rm -rf /pgdata/scratch
+            restores+=" $(took_restore)"
+            copies+=" $(jq '.steps[] | select(.step == "restore").took_ms' "$work/restored")"
+            leader=$("$PGHA" status "bench-$instance" --json | jq -r .leader)
+        done
+        row "\`pgha restore --latest\`, $kind, 2 × 2 nodes, $size MB" "$restores" "\`pgbackrest restore\` by hand to one node" "$bases"
+        row "its step \`restore\`, $(of_copy "$size" "$copies")" "$copies" "the same, $(of_copy "$size" "$bases")" "$bases"
+        remove "$instance"
     done
-    row "\`pgha restore --latest\`, 2 × 2 nodes, $size MB" "$restores" "\`pgbackrest restore\` by hand to one node" "$bases"
-    row "its step \`restore\`, $(of_copy "$size" "$copies")" "$copies" "the same, $(of_copy "$size" "$bases")" "$bases"
-    remove "$instance"
 }
 
 # took_restore: milliseconds of a restore; what it says of itself is then in the file `restored`
