@@ -118,11 +118,11 @@ fn announce(address: Ipv4Addr) {
     }
 }
 
-/// Gives up the rights to change the network and to go before others; nothing this process starts gets
-/// them back.
+/// Gives up the rights to change the network, to listen to it and to go before others; nothing this process
+/// starts gets them back.
 pub(crate) fn give_up_network_rights() -> Result<()> {
-    let explain = |e| format!("cannot give up NET_ADMIN and SYS_NICE: {e}");
-    let given_up = CapabilitySet::NET_ADMIN | CapabilitySet::SYS_NICE;
+    let explain = |e| format!("cannot give up NET_ADMIN, NET_RAW and SYS_NICE: {e}");
+    let given_up = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | CapabilitySet::SYS_NICE;
     let mut sets = capabilities(None).map_err(explain)?;
     sets.effective -= given_up;
     sets.permitted -= given_up;

@@ -9,6 +9,7 @@ use std::num::NonZeroI32;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
@@ -32,17 +33,25 @@ pub(crate) struct Process {
     pub(crate) home: &'static str,
     /// Opens what it has as standard input, anew for every start; nothing where this is `None`.
     pub(crate) input: Option<fn() -> Result<OwnedFd>>,
+    /// What it has as standard output; that of this process where this is `None`.
+    pub(crate) output: Option<Arc<OwnedFd>>,
 }
 
 impl Process {
     /// A process of the given user.
     pub(crate) fn new(owner: Owner, home: &'static str, argv: &[&str]) -> Self {
-        Self { argv: argv.iter().map(|&a| a.to_owned()).collect(), owner, home, input: None }
+        let argv = argv.iter().map(|&a| a.to_owned()).collect();
+        Self { argv, owner, home, input: None, output: None }
     }
 
     /// The same with something as standard input.
     pub(crate) fn with_input(self, open: fn() -> Result<OwnedFd>) -> Self {
         Self { input: Some(open), ..self }
+    }
+
+    /// The same with something else as standard output.
+    pub(crate) fn with_output(self, output: Option<Arc<OwnedFd>>) -> Self {
+        Self { output, ..self }
     }
 
     /// The program, or what this very program is asked to do.
@@ -55,9 +64,12 @@ impl Process {
 
     fn spawn(&self) -> Result<Pid> {
         let input = self.input.map(|open| open()).transpose()?;
+        let output = self.output.as_ref().map(|output| output.try_clone()).transpose();
+        let output = output.map_err(|e| format!("cannot start {}: {e}", self.argv.join(" ")))?;
         let child = Command::new(&self.argv[0])
             .args(&self.argv[1..])
             .stdin(input.map_or_else(Stdio::null, Stdio::from))
+            .stdout(output.map_or_else(Stdio::inherit, Stdio::from))
             .uid(self.owner.0)
             .gid(self.owner.0)
             .env("HOME", self.home)

@@ -4,6 +4,7 @@
 //! that reads the device and writes back to it what may go on. Without the engine nothing passes:
 //! the sites are partitioned, and never bridged by the kernel.
 
+mod arrivals;
 mod desk;
 mod forward;
 mod pool;
@@ -12,6 +13,7 @@ mod round_trips;
 mod tun;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::Ipv4Net;
@@ -69,10 +71,14 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
             "packets may be late while the machine is busy: cannot go before others: {e}"
         ));
     }
+    let arrivals = arrivals::open()
+        .inspect_err(|e| crate::log(&format!("packets may be late by a wake-up: {e}")))
+        .ok();
     network::give_up_network_rights()?;
     crate::log(&format!("{} sites are joined", me.topology.sites.len()));
     let engine = Process::new(POSTGRES, "/", &["/usr/local/bin/pgha-node", "wan-engine"])
-        .with_input(tun::open);
+        .with_input(tun::open)
+        .with_output(arrivals.map(Arc::new));
     Supervisor { others: vec![(engine, WhenItEnds::Restart)], ..Supervisor::default() }.run()
 }
 

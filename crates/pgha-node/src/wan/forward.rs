@@ -17,6 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Result;
 use crate::identity::Identity;
+use crate::wan::arrivals::Arrivals;
 use crate::wan::desk::Desk;
 use crate::wan::pool::{Pool, Slot};
 use crate::wan::tun::{HEADER_LEN, Offload, PLAIN_HEADER, READ_MAX, Tun, offload, segment_header};
@@ -32,14 +33,16 @@ const LATENESS_MAX: Duration = Duration::from_micros(300);
 /// Memory that is not worth giving back, in bytes.
 const KEEP_BYTES: usize = 4 << 20;
 
-/// Runs as the engine of the router, with the TUN device as standard input.
+/// Runs as the engine of the router, with the TUN device as standard input, and as standard output the
+/// packet socket that tells when packets came.
 pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     // The kernel may otherwise be 50 µs late on purpose.
     rustix::thread::set_current_timer_slack(NonZeroU64::new(1))
         .map_err(|e| format!("cannot ask for exact timers: {e}"))?;
-    let device = std::io::stdin();
+    let (device, stamps) = (std::io::stdin(), std::io::stdout());
     let (mut desk, router) = Desk::open(me)?;
-    let mut forwarder = Forwarder::new(&me.topology, Tun::new(&device), router);
+    let mut forwarder =
+        Forwarder::new(&me.topology, Tun::new(&device), Arrivals::new(&stamps), router);
     loop {
         forwarder.round()?;
         let now = forwarder.now();
@@ -50,6 +53,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
 
 struct Forwarder<'a> {
     tun: Tun<'a>,
+    arrivals: Arrivals<'a>,
     topology: &'a Topology,
     router: Router<Slot>,
     pool: Pool,
@@ -58,10 +62,8 @@ struct Forwarder<'a> {
     origin: Instant,
     /// How late sleeps ended, the latest of the last ones.
     lateness: Duration,
-    /// How late they end as a rule.
-    usual_lateness: Duration,
-    /// How long what is read next has been there.
-    waited: Duration,
+    /// Since when nothing has been read, where it slept since then.
+    unread_since: Option<Duration>,
     /// Where packets are made.
     scratch: Vec<u8>,
     /// The kernel has refused a packet, and the log says so.
@@ -69,11 +71,17 @@ struct Forwarder<'a> {
 }
 
 impl<'a> Forwarder<'a> {
-    fn new(topology: &'a Topology, tun: Tun<'a>, router: Router<Slot>) -> Self {
+    fn new(
+        topology: &'a Topology,
+        tun: Tun<'a>,
+        arrivals: Arrivals<'a>,
+        router: Router<Slot>,
+    ) -> Self {
         let mut pool = Pool::new();
         let landing = pool.take(READ_MAX).expect("a new pool has every slot");
         Self {
             tun,
+            arrivals,
             topology,
             router,
             pool,
@@ -81,8 +89,7 @@ impl<'a> Forwarder<'a> {
             scratch: vec![0; READ_MAX],
             origin: Instant::now(),
             lateness: Duration::ZERO,
-            usual_lateness: Duration::ZERO,
-            waited: Duration::ZERO,
+            unread_since: None,
             refusal_is_logged: false,
         }
     }
@@ -95,9 +102,10 @@ impl<'a> Forwarder<'a> {
     fn round(&mut self) -> Result<()> {
         for _ in 0..BATCH {
             let Some(len) = self.tun.read(self.pool.bytes_mut(&self.landing))? else { break };
-            self.take_in(len);
+            let came = self.came();
+            self.take_in(came, len);
         }
-        self.waited = Duration::ZERO;
+        self.unread_since = None;
         let now = self.now();
         while let Some(slot) = self.router.pop_due(now) {
             self.hand_out(slot);
@@ -105,12 +113,25 @@ impl<'a> Forwarder<'a> {
         Ok(())
     }
 
+    /// When the packet came that was just read: where it may have ended a sleep, as the kernel says, and
+    /// now otherwise.
+    ///
+    /// Packets and stamps are both in the order in which they came. A packet that came after the last read
+    /// and before the stamps were forgotten has none, and takes that of the next one: it may leave late by
+    /// what is between them, and none leaves early.
+    fn came(&mut self) -> Duration {
+        let ago = self.unread_since.and_then(|_| self.arrivals.next());
+        // Read after the other clock, so that whatever comes in between makes nothing come earlier.
+        let now = self.now();
+        let Some(since) = self.unread_since else { return now };
+        self.unread_since = ago.map(|ago| now.saturating_sub(ago).max(since));
+        self.unread_since.unwrap_or(now)
+    }
+
     /// Sleeps until a packet comes, one is due, or somebody asks for something.
     ///
     /// A sleep ends late, on a virtual machine by more than a link may add. So it is asked to end earlier
-    /// by as much as the latest of the last ones was late, and what is left is waited for awake. A packet
-    /// that ends a sleep was there before that: by three quarters of what sleeps are late as a rule, since
-    /// nobody knows better, and hardly any may leave before its time.
+    /// by as much as the latest of the last ones was late, and what is left is waited for awake.
     fn wait(&mut self, desk: &Desk) -> Result<()> {
         let wants_trim = self.router.is_empty() && self.pool.holds_more_than(KEEP_BYTES);
         let now = self.now();
@@ -126,16 +147,13 @@ impl<'a> Forwarder<'a> {
             PollFd::from_borrowed_fd(self.tun.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(desk.bell(), PollFlags::IN),
         ];
+        self.arrivals.forget();
+        self.unread_since = Some(now);
         match poll(&mut on, limit.as_ref()) {
             Ok(0) if wants_trim => self.pool.trim(&mut self.landing),
             Ok(0) => {
                 let late = self.now().saturating_sub(now + timeout.unwrap_or_default());
-                let late = late.min(LATENESS_MAX);
-                self.lateness = late.max(self.lateness * 15 / 16);
-                self.usual_lateness = (self.usual_lateness * 15 + late) / 16;
-            }
-            Ok(_) if on[0].revents().contains(PollFlags::IN) => {
-                self.waited = (self.usual_lateness * 3 / 4).min(self.now().saturating_sub(now));
+                self.lateness = late.min(LATENESS_MAX).max(self.lateness * 15 / 16);
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(format!("cannot wait for packets: {e}")),
@@ -146,9 +164,8 @@ impl<'a> Forwarder<'a> {
         Ok(())
     }
 
-    /// Decides about the packet that has landed.
-    fn take_in(&mut self, len: usize) {
-        let now = self.now().saturating_sub(self.waited);
+    /// Decides about the packet that has landed, as of `now`.
+    fn take_in(&mut self, now: Duration, len: usize) {
         let seen = &self.pool.bytes(&self.landing)[..len];
         let Some((header, packet)) = seen.split_at_checked(HEADER_LEN) else { return };
         let Some((link, view)) = self.router.classify(packet) else { return };

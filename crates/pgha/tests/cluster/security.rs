@@ -7,15 +7,17 @@ use crate::docker::{docker, exec, inspect, try_docker, try_exec};
 use crate::test_cluster::{TestCluster, nodes_of};
 use crate::waiting::claim;
 
-/// Number of the capability `NET_ADMIN`.
-const NET_ADMIN_BIT: u32 = 12;
+/// Capabilities over the network, with their numbers.
+const NETWORK_RIGHTS: [(&str, u32); 2] = [("NET_ADMIN", 12), ("NET_RAW", 13)];
 
 /// Everything this module claims of a cluster.
 pub(crate) fn prove(cluster: &TestCluster) {
     claim("secrets are readable by their owner alone", || secrets_are_private(cluster));
     prove_secrets_are_kept(cluster);
     claim("no process of a database runs as root", || nothing_but_pid_1_is_root(cluster));
-    claim("PID 1 has given up NET_ADMIN", || pid_1_cannot_change_the_network(cluster));
+    claim("PID 1 has given up its rights over the network", || {
+        pid_1_cannot_change_the_network(cluster);
+    });
     claim("Patroni refuses changes without its password", || patroni_wants_its_password(cluster));
 }
 
@@ -107,7 +109,9 @@ fn pid_1_cannot_change_the_network(cluster: &TestCluster) {
         for set in ["CapEff:", "CapPrm:", "CapInh:"] {
             let line = status.lines().find_map(|l| l.strip_prefix(set)).expect("a set");
             let bits = u64::from_str_radix(line.trim(), 16).expect("hexadecimal");
-            assert_eq!(bits >> NET_ADMIN_BIT & 1, 0, "{member} has NET_ADMIN in {set} {line}");
+            for (right, bit) in NETWORK_RIGHTS {
+                assert_eq!(bits >> bit & 1, 0, "{member} has {right} in {set} {line}");
+            }
         }
     }
 }
