@@ -20,6 +20,7 @@ mod repository;
 mod restore;
 mod screen;
 mod secrets;
+mod turn;
 mod waiting;
 mod wan;
 

@@ -20,6 +20,7 @@ use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::generated::{self, Generated};
 use crate::progress::Progress;
+use crate::turn::Turn;
 use crate::waiting::{self, GivenUp, Ready, Waiter};
 use crate::{host, images, screen, secrets, wan};
 
@@ -63,6 +64,7 @@ fn refuse_missing_authorities(generated: &Generated) -> Result<()> {
 pub(crate) async fn run(args: &Up) -> Result<()> {
     let engine = Engine::connect().await?;
     let compose = ComposeTool::find()?;
+    let turn = Turn::take().await?;
     let existing = cluster::find(&engine).await?;
     let generated = files(args, &existing)?;
     refuse_empty_secrets(&generated)?;
@@ -84,7 +86,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
 
     let started = Instant::now();
     let brought_up = tokio::select! {
-        done = bring_up(&engine, &compose, &generated, args.wait.timeout) => done,
+        done = bring_up(&engine, &compose, &generated, args.wait.timeout, turn) => done,
         () = interrupted() => Err(GivenUp { error: Error::failed("interrupted"), guilty: Vec::new() }),
     };
     match brought_up {
@@ -126,11 +128,13 @@ async fn bring_up(
     compose: &ComposeTool,
     generated: &Generated,
     timeout_s: u64,
+    turn: Turn,
 ) -> Result<Ready, GivenUp> {
     let id = &generated.topology.id;
     start_containers(compose, &generated.file, id)
         .await
         .map_err(|error| GivenUp { error, guilty: Vec::new() })?;
+    drop(turn);
     waiting::until_ready(engine, id, Duration::from_secs(timeout_s), Waiter::User).await
 }
 

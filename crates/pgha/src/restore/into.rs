@@ -20,6 +20,7 @@ use crate::generated::{self, Generated};
 use crate::progress::Progress;
 use crate::restore::Session;
 use crate::secrets;
+use crate::turn::Turn;
 
 /// The key of the repository, among the secrets.
 const REPOSITORY_KEY: &str = "repository-key";
@@ -104,6 +105,7 @@ impl Session {
     ) -> Result<(Session, StepDone)> {
         let started = std::time::Instant::now();
         let progress = Progress::start(&format!("cluster {}", fresh.name));
+        let turn = Turn::take().await?;
         let existing = cluster::find(&self.engine).await?;
         let file = fresh.file.clone();
         let file = file.unwrap_or_else(|| PathBuf::from(&fresh.name).join("docker-compose.yaml"));
@@ -119,6 +121,7 @@ impl Session {
         progress.at("making its containers", "");
         let compose = ComposeTool::find()?;
         compose.run(&generated.file, &["up", "--no-start"]).await?;
+        drop(turn);
         // Whatever starts them now, no empty database is made.
         for node in generated.topology.of_role(Role::Postgres) {
             self.engine.put_file(&node.name, PGDATA_MOUNT, HOLD_FILE, id).await?;

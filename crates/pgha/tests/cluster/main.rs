@@ -39,6 +39,7 @@ mod security;
 mod ssh_transport;
 mod status_truth;
 mod test_cluster;
+mod ups_at_once;
 mod waiting;
 mod wan_links;
 mod whole_engine;
