@@ -37,7 +37,10 @@ step "generated files are as they would be generated now"
 [ "$part" = quick ] && exit 0
 
 ensure_engine
-step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}')"
-cargo test --locked --package pgha --test cluster -- --ignored --test-threads=1 --nocapture
+cluster_tests() { cargo test --locked --package pgha --test cluster -- --ignored --nocapture "$@"; }
+step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}'), two at a time"
+cluster_tests --test-threads=2 --skip alone::
+step "those that want the machine for themselves"
+cluster_tests --test-threads=1 alone::
 step "the main path on a current engine"
 ./tests/engine/main-path.sh

@@ -9,9 +9,12 @@
 //! upward and is removed at the end, also after a failure; then the logs of its members are kept in
 //! `target/e2e-logs/<test>`. A test is a scenario on one cluster; each of its claims is announced
 //! with the seconds it took. Randomness is seeded, and `PGHA_E2E_SEED` repeats it.
+//!
+//! `./test.sh` runs two at a time, since they mostly wait, and then those of `alone` one by one.
 
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 
+mod alone;
 mod background_mode;
 mod backup_s3;
 mod backups;
@@ -25,7 +28,6 @@ mod full_disk;
 mod interrupted_up;
 mod leader_loss;
 mod main_path;
-mod node_build;
 mod postgres_versions;
 mod process;
 mod reference_commands;
@@ -41,6 +43,4 @@ mod status_truth;
 mod test_cluster;
 mod ups_at_once;
 mod waiting;
-mod wan_links;
-mod whole_engine;
 mod writer;

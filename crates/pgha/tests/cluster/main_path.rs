@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::docker::{docker, exec, inspect, try_sql};
 use crate::process::run;
 use crate::test_cluster::{TestCluster, leader_site, nodes_of, whole};
-use crate::waiting::{claim, seed, until};
+use crate::waiting::{claim, seed, tell, until};
 use crate::writer::{Writer, assert_has_all};
 
 #[test]
@@ -19,7 +19,7 @@ fn a_cluster_comes_up_and_lives_through_stops_restarts_and_kills() {
     let cluster = TestCluster::reserve("main_path");
     let first = cluster.pgha_up(&["-d", "2", "-c", "2"]);
     let line = first.ok().to_owned();
-    eprintln!("  up -d 2 -c 2: {:.1} s", first.took.as_secs_f64());
+    tell(&format!("up -d 2 -c 2: {:.1} s", first.took.as_secs_f64()));
 
     let view = claim("status shows one leader, three streaming replicas, no problem", || {
         let view = cluster.status();
@@ -72,7 +72,7 @@ fn a_cluster_comes_up_and_lives_through_stops_restarts_and_kills() {
         let mut members = cluster.members();
         members.shuffle(&mut StdRng::seed_from_u64(seed()));
         for member in &members {
-            eprintln!("    restarting {member}");
+            tell(&format!("  restarting {member}"));
             docker(&["restart", member]);
         }
         same_cluster(&cluster, &view, &addresses, "first,second,third");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::docker::{docker, exec, sql, try_exec, try_sql};
 use crate::restored::{assert_rows, backup, make_table, restore, write, write_through};
 use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster};
-use crate::waiting::{claim, until};
+use crate::waiting::{claim, tell, until};
 
 /// What each step says when it begins, in order.
 const STEPS: [&str; 10] = [
@@ -180,7 +180,7 @@ fn kill_at(cluster: &TestCluster, arguments: &[&str], step: &str) {
     if let Some(node) = &copies {
         docker(&["kill", node]);
     }
-    eprintln!("    killed at `{step}`");
+    tell(&format!("  killed at `{step}`"));
 }
 
 /// The node that the restore under way copies to.

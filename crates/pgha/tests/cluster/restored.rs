@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::docker::{docker, exec, sql};
 use crate::process::Ran;
 use crate::test_cluster::{TestCluster, nodes_of};
+use crate::waiting::tell;
 
 /// Where a row was committed.
 #[derive(Debug, Clone)]
@@ -87,7 +88,7 @@ pub(crate) fn listed(cluster: &TestCluster) -> Value {
 pub(crate) fn restore(cluster: &TestCluster, arguments: &[&str]) -> Ran {
     let id = cluster.id();
     let ran = cluster.pgha(&[&["restore", &id], arguments].concat());
-    eprintln!("    restore {}: {:.1} s", arguments.join(" "), ran.took.as_secs_f64());
+    tell(&format!("  restore {}: {:.1} s", arguments.join(" "), ran.took.as_secs_f64()));
     ran
 }
 

@@ -11,6 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use crate::docker::{docker, exec, try_docker};
 use crate::process::run;
 use crate::test_cluster::{PGHA_DEADLINE_S, TestCluster};
+use crate::waiting::tell;
 
 /// Image of the service; it stays for the next run.
 const IMAGE: &str = "pgha-test-s3";
@@ -105,7 +106,7 @@ impl Drop for S3 {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = try_docker(&["logs", "--tail", "20", &self.container]);
-            eprintln!("the S3 service said:\n{}{}", log.stdout, log.stderr);
+            tell(&format!("the S3 service said:\n{}{}", log.stdout, log.stderr));
         }
         try_docker(&["rm", "--force", "--volumes", &self.container]);
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::docker::docker;
 use crate::process::run;
 use crate::test_cluster::{TestCluster, leader_of, leader_site, problem_codes};
-use crate::waiting::{claim, until};
+use crate::waiting::{claim, tell, until};
 
 /// How long an answer may take on a busy machine.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ pub(crate) fn never_names_the_dead(cluster: &TestCluster, dead: &[String]) {
         }
     });
     assert!(without > 0, "there was no moment without a leader: nothing was lost");
-    eprintln!("    {without} answers named no leader before one was there");
+    tell(&format!("  {without} answers named no leader before one was there"));
 }
 
 /// Waits until status tells this problem, and gives that answer. Each must come soon.

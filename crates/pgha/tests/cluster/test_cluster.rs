@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::docker::{docker, inspect, labelled, try_docker};
 use crate::process::{Ran, run};
-use crate::waiting::until;
+use crate::waiting::{tell, until};
 
 /// Instance numbers of tests; one test run at a time has each.
 const INSTANCES: std::ops::RangeInclusive<u32> = 9000..=9099;
@@ -47,7 +47,7 @@ impl TestCluster {
         sweep(instance);
         let letters = instance.to_string().bytes().map(|d| char::from(d - b'0' + b'a')).collect();
         let dir = tempfile::Builder::new().prefix("pgha-e2e-").tempdir().expect("a folder");
-        eprintln!("\n{test}: cluster {letters}-{instance} in {}", dir.path().display());
+        tell(&format!("cluster {letters}-{instance} in {}", dir.path().display()));
         Self { name: letters, instance, test, dir, _lock: lock }
     }
 
@@ -56,7 +56,7 @@ impl TestCluster {
         let cluster = Self::reserve(test);
         let started = Instant::now();
         cluster.pgha_up(flags).ok();
-        eprintln!("  up {}: {:.1} s", flags.join(" "), started.elapsed().as_secs_f64());
+        tell(&format!("up {}: {:.1} s", flags.join(" "), started.elapsed().as_secs_f64()));
         cluster
     }
 
@@ -242,7 +242,7 @@ impl TestCluster {
         }
         let status = self.command(&["status", &self.id()]).output();
         let _ = fs::write(folder.join("status.txt"), status.map(|o| o.stdout).unwrap_or_default());
-        eprintln!("logs of {} are kept in {}", self.id(), folder.display());
+        tell(&format!("logs of {} are kept in {}", self.id(), folder.display()));
     }
 }
 

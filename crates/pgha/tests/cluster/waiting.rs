@@ -24,12 +24,21 @@ pub(crate) fn until<T, E: Display>(
     }
 }
 
+/// Says what a test is at, and which one where several run.
+pub(crate) fn tell(line: &str) {
+    let thread = std::thread::current();
+    match thread.name().and_then(|test| test.rsplit("::").nth(1)) {
+        Some(module) => eprintln!("{module}: {line}"),
+        None => eprintln!("{line}"),
+    }
+}
+
 /// Announces a claim, and how long proving it took.
 pub(crate) fn claim<T>(what: &str, prove: impl FnOnce() -> T) -> T {
     let started = Instant::now();
-    eprintln!("  claim: {what}");
+    tell(&format!("claim: {what}"));
     let proved = prove();
-    eprintln!("         … holds ({:.1} s)", started.elapsed().as_secs_f64());
+    tell(&format!("       … holds ({:.1} s): {what}", started.elapsed().as_secs_f64()));
     proved
 }
 
@@ -40,6 +49,6 @@ pub(crate) fn seed() -> u64 {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         u64::from(now.expect("it is after 1970").subsec_nanos())
     });
-    eprintln!("  seed: PGHA_E2E_SEED={seed}");
+    tell(&format!("seed: PGHA_E2E_SEED={seed}"));
     seed
 }

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::docker::{sql, try_sql};
 use crate::test_cluster::{TestCluster, nodes_of};
-use crate::waiting::until;
+use crate::waiting::{tell, until};
 
 /// How long one row may take before its fate is unknown and the next one is tried.
 const ROW_DEADLINE: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ impl Writer {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the writer does not panic");
         let rows = self.acknowledged.lock().expect("the writer does not panic").clone();
-        eprintln!("  {} rows were acknowledged", rows.len());
+        tell(&format!("{} rows were acknowledged", rows.len()));
         rows
     }
 }

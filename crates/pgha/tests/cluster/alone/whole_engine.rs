@@ -1,4 +1,4 @@
-//! The engine itself is restarted, as by an upgrade. Its name puts this test last.
+//! The engine itself is restarted, as by an upgrade.
 //!
 //! All containers of the machine stop with their engine. Where others than the test's run, the test
 //! says so and restarts nothing; `tests/engine/main-path.sh` proves the same on another engine.
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::docker::{docker, labelled, sql, try_docker, try_sql};
 use crate::process::run;
 use crate::test_cluster::{TestCluster, leader_site};
-use crate::waiting::{claim, until};
+use crate::waiting::{claim, tell, until};
 
 /// How long the engine may take to end its containers and itself.
 const ENGINE_DEADLINE_S: u64 = 180;
@@ -20,11 +20,11 @@ fn a_cluster_comes_back_by_itself_when_the_engine_restarts() {
     let others = docker(&["container", "ls", "--format", "{{.Names}}"]);
     if !others.is_empty() {
         let names = others.lines().collect::<Vec<_>>().join(", ");
-        eprintln!("\nSKIPPED: restarting this engine would end containers of others: {names}");
+        tell(&format!("SKIPPED: restarting this engine would end containers of others: {names}"));
         return;
     }
     let Some(engine) = Engine::find() else {
-        eprintln!("\nSKIPPED: there is no dockerd on this machine that this user could restart");
+        tell("SKIPPED: there is no dockerd on this machine that this user could restart");
         return;
     };
     let cluster = TestCluster::up("whole_engine", &["-d", "2", "-c", "2"]);
