@@ -157,7 +157,7 @@ fn choose(
     existing: &[Cluster],
     force: bool,
 ) -> Result<HostChoices> {
-    let taken = taken_by(existing);
+    let taken = Taken::by(existing);
     if let Some(kept) = kept {
         let fits = kept.subnets.len() == topology.sites.len()
             && topology.of_role(Role::Postgres).all(|m| kept.ports.contains_key(&m.name))
@@ -173,15 +173,6 @@ fn choose(
         return Err(Error::failed("this host is too small for the cluster, by estimate"));
     }
     host::choose(topology, &taken)
-}
-
-/// What clusters that are there have taken, running or not.
-fn taken_by(existing: &[Cluster]) -> Taken {
-    let networks = existing.iter().flat_map(|c| &c.networks);
-    Taken {
-        ports: existing.iter().flat_map(|c| &c.containers).filter_map(|c| c.host_port).collect(),
-        subnets: networks.filter_map(|n| n.subnet.as_ref()?.parse().ok()).collect(),
-    }
 }
 
 /// Writes a file so that a reader sees all of it or nothing.

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use pgha_core::estimate::{HostCapacity, Needs};
 use pgha_core::topology::{FIRST_HOST_PORT, HostChoices, Role, Topology};
 
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 
 /// Where underlay subnets are taken from. Docker's own pools and most companies' networks lie
@@ -64,6 +65,21 @@ pub(crate) struct Taken {
     pub(crate) subnets: Vec<Ipv4Net>,
 }
 
+impl Taken {
+    /// What clusters that are there have taken, running or not.
+    pub(crate) fn by(clusters: &[Cluster]) -> Self {
+        let networks = clusters.iter().flat_map(|c| &c.networks);
+        Self {
+            ports: clusters
+                .iter()
+                .flat_map(|c| &c.containers)
+                .filter_map(|c| c.host_port)
+                .collect(),
+            subnets: networks.filter_map(|n| n.subnet.as_ref()?.parse().ok()).collect(),
+        }
+    }
+}
+
 /// What this host has to give, as far as `needs` asks.
 pub(crate) fn capacity(needs: &Needs, taken: &Taken) -> HostCapacity {
     let at_most = |wanted: u32| usize::try_from(wanted).unwrap_or(usize::MAX);
@@ -96,7 +112,7 @@ pub(crate) fn choose(topology: &Topology, taken: &Taken) -> Result<HostChoices> 
 }
 
 /// Ports of the loopback that nothing listens on and no cluster has.
-fn free_ports(taken: &Taken) -> impl Iterator<Item = u16> {
+pub(crate) fn free_ports(taken: &Taken) -> impl Iterator<Item = u16> {
     (FIRST_HOST_PORT..=u16::MAX).filter(|port| !taken.ports.contains(port) && port_is_free(*port))
 }
 

@@ -37,13 +37,13 @@ impl Turn {
         while let Err(TryLockError::WouldBlock) = file.try_lock() {
             if started.elapsed() > DEADLINE {
                 return Err(Error::failed(
-                    "another pgha makes a cluster on this host, and does not end",
+                    "another pgha makes containers on this host, and does not end",
                 )
                 .hint("`pgrep -a pgha` lists them"));
             }
             progress
-                .get_or_insert_with(|| Progress::start("up"))
-                .at("waiting for another pgha that makes a cluster", "");
+                .get_or_insert_with(|| Progress::start("pgha"))
+                .at("waiting for another pgha to make its containers", "");
             tokio::time::sleep(POLL).await;
         }
         Ok(Self { _lock: Some(file) })

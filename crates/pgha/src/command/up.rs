@@ -64,7 +64,8 @@ fn refuse_missing_authorities(generated: &Generated) -> Result<()> {
 pub(crate) async fn run(args: &Up) -> Result<()> {
     let engine = Engine::connect().await?;
     let compose = ComposeTool::find()?;
-    let turn = Turn::take().await?;
+    let turn =
+        if has_what_it_needs(args, &engine).await? { None } else { Some(Turn::take().await?) };
     let existing = cluster::find(&engine).await?;
     let generated = files(args, &existing)?;
     refuse_empty_secrets(&generated)?;
@@ -110,6 +111,13 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
     }
 }
 
+/// Whether the cluster of the compose file is there already, so that nothing is to be chosen for it.
+async fn has_what_it_needs(args: &Up, engine: &Engine) -> Result<bool> {
+    let Some((there, _)) = generated::open(&args.output.output)? else { return Ok(false) };
+    let existing = cluster::find(engine).await?;
+    Ok(existing.iter().any(|c| c.id == there.topology.id && !c.containers.is_empty()))
+}
+
 /// The cluster of the compose file that is there, or a new one as the flags say.
 fn files(args: &Up, existing: &[Cluster]) -> Result<Generated> {
     let nothing_asked = args.spec == SpecArgs::default() && args.output.instance.is_none();
@@ -128,7 +136,7 @@ async fn bring_up(
     compose: &ComposeTool,
     generated: &Generated,
     timeout_s: u64,
-    turn: Turn,
+    turn: Option<Turn>,
 ) -> Result<Ready, GivenUp> {
     let id = &generated.topology.id;
     start_containers(compose, &generated.file, id)

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use bollard::query_parameters::RemoveContainerOptions;
 use pgha_core::render::{Images, REPOSITORY_DIR, REPOSITORY2_MOUNT};
 use pgha_core::restore::RestorePlan;
-use pgha_core::topology::{FIRST_HOST_PORT, POSTGRES_PORT};
+use pgha_core::topology::POSTGRES_PORT;
 
+use crate::cluster;
 use crate::error::{Error, OrFail, Result};
-use crate::host;
+use crate::host::{self, Taken};
 use crate::progress::Progress;
 use crate::restore::Session;
 use crate::secrets;
+use crate::turn::Turn;
 
 /// Label of such a container, with the cluster it is of.
 const LABEL: &str = "pgha.look";
@@ -45,10 +47,16 @@ impl Session {
             return Err(Error::bad_input(format!("there is a container {container} already"))
                 .hint(format!("`docker rm -fv {container}` removes it, or give another --node")));
         }
-        let port = free_port()?;
+        let turn = Turn::take().await?;
+        // Those of clusters that are stopped are theirs.
+        let taken = Taken::by(&cluster::find(&self.engine).await?);
+        let port = host::free_ports(&taken)
+            .next()
+            .ok_or_else(|| Error::failed("no port of 127.0.0.1 is free"))?;
         let progress = Progress::start(&container);
         progress.at("copying the backup and replaying WAL", "");
         self.run_container(&container, port, plan).await?;
+        drop(turn);
         let started = Instant::now();
         loop {
             let running = self.engine.api().inspect_container(&container, None).await;
@@ -129,11 +137,4 @@ impl Session {
         // It may never have been made.
         let _ = self.engine.api().remove_container(container, Some(options)).await;
     }
-}
-
-/// A port of the loopback that nobody listens on now.
-fn free_port() -> Result<u16> {
-    (FIRST_HOST_PORT..u16::MAX)
-        .find(|port| host::port_is_free(*port))
-        .ok_or_else(|| Error::failed("no port of 127.0.0.1 is free"))
 }

@@ -23,8 +23,6 @@ mod connection_strings;
 mod daily_use;
 mod docker;
 mod durability;
-mod failed_up;
-mod full_disk;
 mod interrupted_up;
 mod leader_loss;
 mod main_path;

@@ -3,7 +3,7 @@
 use crate::docker::{exec, sql};
 use crate::restored::{assert_rows, backup, make_table, restore, write, write_through};
 use crate::test_cluster::TestCluster;
-use crate::waiting::claim;
+use crate::waiting::{claim, until};
 
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
@@ -27,7 +27,7 @@ fn a_fresh_cluster_has_the_rows_of_the_target_and_its_source_stays_as_it_is() {
     };
     claim("it has the rows of the target on every node, under passwords of its own", || {
         let into = ["--into", &fresh.name, "-o", &file, "--instance", &instance];
-        crate::waiting::until("the segment of the target is archived", 60, || {
+        until("the segment of the target is archived", 60, || {
             let planned =
                 restore(&source, &["--time", &mark.time, "--into", &fresh.name, "--dry-run"]);
             planned.result()
@@ -70,7 +70,7 @@ fn one_container_shows_the_state_of_the_target_and_nobody_else_notices() {
     let container = format!("pgha-{}-look-a1-{}", source.name, source.instance);
     claim("it has exactly the rows of the target, takes writes, and archives nowhere", || {
         let target = ["--lsn", mark.lsn.as_str(), "--node", "a1", "--yes"];
-        crate::waiting::until("the segment of the target is archived", 60, || {
+        until("the segment of the target is archived", 60, || {
             restore(&source, &[&target[..4], &["--dry-run"]].concat()).result()
         });
         let line = restore(&source, &target);
@@ -103,7 +103,7 @@ fn a_container_and_a_fresh_cluster_are_made_from_the_second_repository_alone() {
     let target = ["--lsn", mark.lsn.as_str(), "--yes"];
     claim("nothing is said of it, and the container has the rows of the target", || {
         let node = [&target[..], &["--node", "b2"]].concat();
-        crate::waiting::until("the segment of the target is archived", 60, || {
+        until("the segment of the target is archived", 60, || {
             let planned = restore(&source, &[&node[..], &["--dry-run"]].concat()).result()?;
             if planned.contains("in repository 2") { Ok(()) } else { Err(planned) }
         });

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::docker::{docker, exec, sql};
 use crate::process::Ran;
 use crate::test_cluster::{TestCluster, nodes_of};
-use crate::waiting::tell;
+use crate::waiting::{tell, until};
 
 /// Where a row was committed.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub(crate) fn assert_rows(cluster: &TestCluster, expected: impl IntoIterator<Ite
         let replayed = format!(
             "select pg_is_in_recovery() and pg_last_wal_replay_lsn() < '{flushed}'::pg_lsn"
         );
-        crate::waiting::until("it has replayed what the leader has", 60, || {
+        until("it has replayed what the leader has", 60, || {
             if sql(node, &replayed) == "f" { Ok(()) } else { Err("not yet") }
         });
         let rows = sql(node, "select id from rows order by id");
@@ -75,6 +75,12 @@ pub(crate) fn backup(cluster: &TestCluster, kind: &str) -> String {
     let info: Value =
         serde_json::from_str(&exec(&host, &["pgbackrest", "--output=json", "info"])).expect("JSON");
     let last = info[0]["backup"].as_array().and_then(|all| all.last()).expect("a backup");
+    // For all that is known, a time in the second in which it ended is before its end.
+    let ended = last["timestamp"]["stop"].as_u64().expect("a number");
+    until("the second in which it ended is over", 10, || {
+        let now: u64 = exec(&host, &["date", "+%s"]).parse().expect("a number");
+        if now > ended { Ok(()) } else { Err(now) }
+    });
     last["label"].as_str().expect("a label").to_owned()
 }
 
