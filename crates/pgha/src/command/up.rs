@@ -15,6 +15,7 @@ use pgha_core::wan::control::Request;
 use crate::cli::{Build, NodeBuild, SpecArgs, Up};
 use crate::cluster::{self, Among, Cluster};
 use crate::command::spec_args;
+use crate::compose_file::{self, Found};
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
@@ -113,9 +114,12 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
 
 /// Whether the cluster of the compose file is there already, so that nothing is to be chosen for it.
 async fn has_what_it_needs(args: &Up, engine: &Engine) -> Result<bool> {
-    let Some((there, _)) = generated::open(&args.output.output)? else { return Ok(false) };
+    // Whoever is to write there says what is wrong with another file.
+    let Ok(Found::Cluster(there)) = compose_file::read(&args.output.output) else {
+        return Ok(false);
+    };
     let existing = cluster::find(engine).await?;
-    Ok(existing.iter().any(|c| c.id == there.topology.id && !c.containers.is_empty()))
+    Ok(existing.iter().any(|c| c.id == there.0.id && !c.containers.is_empty()))
 }
 
 /// The cluster of the compose file that is there, or a new one as the flags say.

@@ -278,7 +278,8 @@ fn router_killed(cluster: &TestCluster) {
         if view.contains("\"changed\"") { Err("a change is left".to_owned()) } else { Ok(()) }
     });
     // The new one knows when packets come by the socket that PID 1 opened while it was allowed to.
-    let output = "readlink /proc/$(pgrep -f wan-engine)/fd/1";
+    // The brackets keep the shell from finding itself.
+    let output = "readlink /proc/$(pgrep -f '[w]an-engine')/fd/1";
     let output = docker(&["exec", "--user", "999", &router, "sh", "-c", output]);
     assert!(output.starts_with("socket:"), "the engine has {output}");
     all_as_asked(cluster);
