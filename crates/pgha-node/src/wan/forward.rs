@@ -118,7 +118,8 @@ impl<'a> Forwarder<'a> {
     ///
     /// Packets and stamps are both in the order in which they came. A packet that came after the last read
     /// and before the stamps were forgotten has none, and takes that of the next one: it may leave late by
-    /// what is between them, and none leaves early.
+    /// what is between them, and none leaves early. What is written is stamped as well, so nobody asks for
+    /// stamps after that.
     fn came(&mut self) -> Duration {
         let ago = self.unread_since.and_then(|_| self.arrivals.next());
         // Read after the other clock, so that whatever comes in between makes nothing come earlier.
@@ -239,6 +240,7 @@ impl<'a> Forwarder<'a> {
             let (plain, reply) = self.scratch.split_at_mut(HEADER_LEN);
             plain.copy_from_slice(&PLAIN_HEADER);
             if let Some(written) = packet::too_big_reply(packet, mtu, router, reply) {
+                self.unread_since = None;
                 // What the kernel refuses is as good as lost on the way.
                 let _ = self.tun.write(&self.scratch[..HEADER_LEN + written]);
             }
@@ -283,6 +285,7 @@ impl<'a> Forwarder<'a> {
 
     /// Writes a packet back to the kernel, which takes it to its site.
     fn hand_out(&mut self, slot: Slot) {
+        self.unread_since = None;
         if let Err(e) = self.tun.write(self.pool.bytes(&slot)) {
             if !std::mem::replace(&mut self.refusal_is_logged, true) {
                 crate::log(&format!("the kernel refuses a packet: {e}; later ones are not logged"));
