@@ -23,7 +23,7 @@ const SIOCGSTAMPNS: Opcode = 0x8907;
 #[repr(C)]
 struct LinkAddress {
     family: u16,
-    /// 0 for that of the socket.
+    /// As on the wire.
     protocol: u16,
     interface: u32,
     hardware: u16,

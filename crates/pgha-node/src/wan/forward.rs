@@ -62,7 +62,7 @@ struct Forwarder<'a> {
     origin: Instant,
     /// How late sleeps ended, the latest of the last ones.
     lateness: Duration,
-    /// Since when nothing has been read, where it slept since then.
+    /// When the last sleep began or the packet before came, as long as stamps are of what is read.
     unread_since: Option<Duration>,
     /// Where packets are made.
     scratch: Vec<u8>,

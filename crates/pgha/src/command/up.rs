@@ -65,9 +65,7 @@ fn refuse_missing_authorities(generated: &Generated) -> Result<()> {
 pub(crate) async fn run(args: &Up) -> Result<()> {
     let engine = Engine::connect().await?;
     let compose = ComposeTool::find()?;
-    let turn =
-        if has_what_it_needs(args, &engine).await? { None } else { Some(Turn::take().await?) };
-    let existing = cluster::find(&engine).await?;
+    let (existing, turn) = look_around(args, &engine).await?;
     let generated = files(args, &existing)?;
     refuse_empty_secrets(&generated)?;
     refuse_missing_authorities(&generated)?;
@@ -112,14 +110,18 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
     }
 }
 
-/// Whether the cluster of the compose file is there already, so that nothing is to be chosen for it.
-async fn has_what_it_needs(args: &Up, engine: &Engine) -> Result<bool> {
+/// The clusters there are, and the turn to choose for a new one: for that of the compose file, where it is
+/// among them, nothing is to be chosen.
+async fn look_around(args: &Up, engine: &Engine) -> Result<(Vec<Cluster>, Option<Turn>)> {
     // Whoever is to write there says what is wrong with another file.
-    let Ok(Found::Cluster(there)) = compose_file::read(&args.output.output) else {
-        return Ok(false);
-    };
-    let existing = cluster::find(engine).await?;
-    Ok(existing.iter().any(|c| c.id == there.0.id && !c.containers.is_empty()))
+    if let Ok(Found::Cluster(there)) = compose_file::read(&args.output.output) {
+        let existing = cluster::find(engine).await?;
+        if existing.iter().any(|c| c.id == there.0.id && !c.containers.is_empty()) {
+            return Ok((existing, None));
+        }
+    }
+    let turn = Turn::take().await?;
+    Ok((cluster::find(engine).await?, Some(turn)))
 }
 
 /// The cluster of the compose file that is there, or a new one as the flags say.

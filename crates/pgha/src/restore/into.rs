@@ -104,8 +104,8 @@ impl Session {
         repository: u32,
     ) -> Result<(Session, StepDone)> {
         let started = std::time::Instant::now();
-        let progress = Progress::start(&format!("cluster {}", fresh.name));
         let turn = Turn::take().await?;
+        let progress = Progress::start(&format!("cluster {}", fresh.name));
         let existing = cluster::find(&self.engine).await?;
         let file = fresh.file.clone();
         let file = file.unwrap_or_else(|| PathBuf::from(&fresh.name).join("docker-compose.yaml"));
