@@ -1,0 +1,81 @@
+//! What keeps etcd from deciding anything, and what may soon.
+
+use super::{Problem, Severity};
+use crate::status::{ClusterView, ContainerState, Known};
+
+pub(super) fn quorum(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if view.quorum.reached() {
+        problems.extend(minority(known, view));
+    } else {
+        problems.push(no_quorum(known, view));
+    }
+    for member in view.etcd.iter().filter(|e| e.healthy && e.error.is_some()) {
+        let complaint = member.error.as_deref().unwrap_or_default();
+        problems.push(Problem::new(
+            Severity::Error,
+            "etcd_complains",
+            Some(&member.name),
+            format!("{} complains: {complaint}", member.name),
+            "`etcdctl alarm list` in an etcd member tells more",
+        ));
+    }
+    problems
+}
+
+/// Members apart from the quorum there is, and a quorum without a member to spare.
+fn minority(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
+    let (have, need, total) = (view.quorum.have, view.quorum.need, view.etcd.len());
+    let apart = view.etcd.iter().filter(|e| !e.healthy && known.etcd.contains_key(e.name.as_str()));
+    let mut problems: Vec<Problem> = apart
+        .filter(|e| known.container_state(&e.name) == ContainerState::Running)
+        .map(|member| {
+            let reason = member.error.as_deref().unwrap_or("no linearizable read");
+            Problem::new(
+                Severity::Warning,
+                "etcd_unhealthy",
+                Some(&member.name),
+                format!("{} is not healthy: {reason}", member.name),
+                format!("`pgha logs {}` shows what it waits for", member.name),
+            )
+        })
+        .collect();
+    if have == need && (have as usize) < total {
+        problems.push(Problem::new(
+            Severity::Warning,
+            "quorum_at_risk",
+            None,
+            format!("etcd has {have} of {total} members and needs {need}"),
+            "bring the others back: the loss of one more stops all writes",
+        ));
+    }
+    problems
+}
+
+fn no_quorum(known: &Known<'_>, view: &ClusterView) -> Problem {
+    let (have, need, total) = (view.quorum.have, view.quorum.need as usize, view.etcd.len());
+    let runs = |name: &str| known.container_state(name) == ContainerState::Running;
+    let unseen = view.etcd.iter().filter(|e| runs(&e.name) && e.took_ms.is_none()).count();
+    let answering = view.etcd.iter().filter(|e| e.raft_term.is_some()).count();
+    let (code, message, hint) = if unseen >= need {
+        (
+            "quorum_unknown",
+            format!("could not learn whether etcd has a quorum: {unseen} of {total} not reached"),
+            "until that is known no leader is certain".to_owned(),
+        )
+    } else if answering >= need && runs(&known.topology.router()) {
+        (
+            "no_quorum",
+            format!("etcd has no quorum: {answering} of {total} answer and follow no leader"),
+            "an election takes a few seconds; if it stays so, they do not reach each other"
+                .to_owned(),
+        )
+    } else {
+        (
+            "no_quorum",
+            format!("etcd has no quorum: {have} of {total}, need {need}"),
+            format!("no node is or becomes leader until {need} etcd members reach each other"),
+        )
+    };
+    Problem::new(Severity::Error, code, None, message, hint)
+}
