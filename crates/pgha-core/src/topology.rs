@@ -31,6 +31,9 @@ pub const MAX_SITES: u32 = 250;
 pub const MAX_NODES_PER_SITE: u32 = 150;
 /// Most etcd members in one site.
 pub const MAX_ETCD_PER_SITE: u32 = 97;
+/// Most members of one cluster: each knows the name and address of every other, so what the engine and
+/// Compose have to keep grows with the square of their number.
+pub const MAX_MEMBERS: u32 = 1000;
 /// First port on the host's loopback that a Postgres node is published on.
 pub const FIRST_HOST_PORT: u16 = 50551;
 /// The whole range of cluster addresses that members use.

@@ -241,6 +241,15 @@ fn group(
     clusters
 }
 
+/// The clusters of containers with these labels.
+#[cfg(test)]
+pub(crate) fn topologies(labels: impl Iterator<Item = HashMap<String, String>>) -> Vec<Topology> {
+    let container =
+        |labels| ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
+    let found = group(labels.map(container).collect(), Vec::new(), Vec::new());
+    found.into_iter().filter_map(|cluster| cluster.topology).collect()
+}
+
 /// Labels are anybody's to write: only a spec for which there are addresses may become a topology.
 fn has_addresses(spec: &Spec) -> bool {
     (1..MAX_SITES).contains(&spec.data_centers)

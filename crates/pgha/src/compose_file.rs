@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use ipnet::Ipv4Net;
-use pgha_core::render::DOCKER_COMPOSE_HEADER;
+use pgha_core::render::{DOCKER_COMPOSE_HEADER, unescaped};
 use pgha_core::spec::Spec;
-use pgha_core::topology::{HostChoices, Role, Topology};
+use pgha_core::topology::{HostChoices, MAX_MEMBERS, Role, Topology};
 use serde::Deserialize;
 
 use crate::error::{Error, OrFail, Result};
@@ -76,15 +76,19 @@ pub(crate) fn read(path: &Path) -> Result<Found> {
             .because(why)
             .hint("`pgha generate --force` with the cluster's flags writes it anew")
     };
-    let file: File = serde_saphyr::from_str(&text).map_err(|e| changed(e.to_string()))?;
-    let spec = Spec::from_toml(&file.spec).map_err(|e| changed(e.to_string()))?;
-    let instance = file
-        .labels
-        .get("pgha.instance")
-        .and_then(|n| n.parse().ok())
-        .ok_or_else(|| changed("the label pgha.instance is missing".to_owned()))?;
+    let cluster = parse(&text).map_err(changed)?;
+    Ok(Found::Cluster(Box::new(cluster)))
+}
+
+/// Reads the text of a compose file of pgha's; the error says what of it is not to be understood.
+fn parse(text: &str) -> Result<(Topology, HostChoices), String> {
+    let file: File =
+        serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|e| e.to_string())?;
+    let spec = Spec::from_toml(&unescaped(&file.spec)).map_err(|e| e.to_string())?;
+    let instance = file.labels.get("pgha.instance").and_then(|n| n.parse().ok());
+    let instance = instance.ok_or("the label pgha.instance is missing")?;
     if pgha_core::lint::has_errors(&pgha_core::lint::check(&spec)) {
-        return Err(changed("its specification describes no possible cluster".to_owned()));
+        return Err("its specification describes no possible cluster".to_owned());
     }
     let topology = Topology::new(spec, instance);
     let mut ports = BTreeMap::new();
@@ -92,16 +96,33 @@ pub(crate) fn read(path: &Path) -> Result<Found> {
         let port = file.services.get(&member.name).and_then(|service| {
             service.ports.iter().find_map(|p| p.split(':').rev().nth(1)?.parse().ok())
         });
-        let port = port.ok_or_else(|| changed(format!("{} has no port", member.name)))?;
+        let port = port.ok_or_else(|| format!("{} has no port", member.name))?;
         ports.insert(member.name.clone(), port);
     }
     let mut subnets = Vec::new();
     for site in &topology.sites {
         let subnet = file.networks.get(&site.network).and_then(|n| n.ipam.config.first());
-        let subnet = subnet.ok_or_else(|| changed(format!("{} has no subnet", site.network)))?;
+        let subnet = subnet.ok_or_else(|| format!("{} has no subnet", site.network))?;
         subnets.push(subnet.subnet);
     }
-    Ok(Found::Cluster(Box::new((topology, HostChoices { ports, subnets }))))
+    Ok((topology, HostChoices { ports, subnets }))
+}
+
+/// What the parser may spend. Every member names a handful of anchors again, and one of these holds the
+/// addresses of all members; the limits are those of the largest cluster, some times over.
+fn yaml_options() -> serde_saphyr::Options {
+    let members = MAX_MEMBERS as usize;
+    let events = members * (members + 1000) * 2;
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            enforce_alias_anchor_ratio: false,
+            max_events: events,
+            max_nodes: events,
+        },
+        // What is read of a member stands at the member itself.
+        merge_keys: serde_saphyr::options::MergeKeyPolicy::AsOrdinary,
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: events },
+    }
 }
 
 /// Moves a file or folder out of the way, to the same name with `.old`, replacing an older one.
@@ -117,4 +138,95 @@ pub(crate) fn set_aside(path: &Path) -> Result<()> {
         fs::remove_dir_all(old).or_fail(what())?;
     }
     fs::rename(path, old).or_fail(what())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use pgha_core::lint;
+    use pgha_core::render;
+    use pgha_core::topology::FIRST_HOST_PORT;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn choices(topology: &Topology) -> HostChoices {
+        let nodes = topology.of_role(Role::Postgres).zip(FIRST_HOST_PORT..);
+        let subnets = (0..topology.sites.len()).map(|n| format!("10.208.{n}.0/24").parse());
+        HostChoices {
+            ports: nodes.map(|(member, port)| (member.name.clone(), port)).collect(),
+            subnets: subnets.collect::<Result<_, _>>().expect("subnets"),
+        }
+    }
+
+    /// Generates the cluster of a spec and reads it back.
+    fn check(spec: Spec, instance: u32) {
+        assert!(!lint::has_errors(&lint::check(&spec)), "{spec:?}");
+        let topology = Topology::new(spec, instance);
+        let choices = choices(&topology);
+        let text = render::compose(&topology, &choices, "./a$b.secrets");
+        assert_eq!(parse(&text), Ok((topology.clone(), choices)));
+
+        #[derive(Deserialize)]
+        struct Labels {
+            services: BTreeMap<String, Labelled>,
+        }
+        #[derive(Deserialize)]
+        struct Labelled {
+            labels: Shared,
+        }
+        #[derive(Deserialize)]
+        struct Shared {
+            #[serde(rename = "<<")]
+            labels: HashMap<String, String>,
+        }
+        let file: Labels =
+            serde_saphyr::from_str_with_options(&text, yaml_options()).expect("YAML");
+        let names: BTreeSet<_> = file.services.keys().cloned().collect();
+        assert_eq!(names, topology.containers().into_iter().collect());
+        let labels = file.services.values().map(|service| {
+            let labels = service.labels.labels.iter();
+            labels.map(|(key, value)| (key.clone(), unescaped(value))).collect()
+        });
+        assert_eq!(crate::cluster::topologies(labels), [topology]);
+    }
+
+    #[test]
+    fn clusters_at_the_limits_are_read_back_and_found_by_their_labels() {
+        let of = |data_centers, nodes, etcd, must_suffice| Spec {
+            data_centers,
+            nodes,
+            etcd,
+            must_suffice,
+            ..Spec::default()
+        };
+        for spec in [
+            of(5, 4, None, 1),
+            of(1, 150, None, 1),
+            of(249, 3, None, 249),
+            of(1, 2, Some(97), 1),
+            of(9, 99, Some(11), 9),
+        ] {
+            check(spec, 9999);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn a_cluster_that_is_planned_is_read_back_and_found_by_its_labels(
+            data_centers in 1u32..=12,
+            nodes in 1u32..=12,
+            etcd in prop::option::of(1u32..=5),
+            must_suffice in 1u32..=12,
+            path in "/[a-z$ {}\"'\\\\#:é-]{0,12}",
+            instance in 1u32..=9999,
+        ) {
+            let mut spec = Spec { data_centers, nodes, etcd, must_suffice, ..Spec::default() };
+            spec.backup.repo2 = Some(pgha_core::spec::Repo2::Posix { path: Some(path) });
+            prop_assume!(!lint::has_errors(&lint::check(&spec)));
+            check(spec, instance);
+        }
+    }
 }

@@ -4,7 +4,9 @@
 use super::{Finding, shortened};
 use crate::placement::Placement;
 use crate::spec::{NAME_MAX_LEN, Spec};
-use crate::topology::{FIRST_HOST_PORT, MAX_ETCD_PER_SITE, MAX_NODES_PER_SITE, MAX_SITES};
+use crate::topology::{
+    FIRST_HOST_PORT, MAX_ETCD_PER_SITE, MAX_MEMBERS, MAX_NODES_PER_SITE, MAX_SITES,
+};
 
 /// Postgres majors that the images can be built with.
 pub const SUPPORTED_POSTGRES: &[u32] = &[16, 17, 18];
@@ -17,8 +19,12 @@ const COLLIDING_NAMES: &[&str] = &["etcd"];
 /// backup host, the router or a network by whoever reads them.
 const MISLEADING_NAMES: &[&str] = &["net", "patroni", "pgbackrest", "wan"];
 
-/// Postgres nodes that find a loopback port from [`FIRST_HOST_PORT`] upward.
-const MAX_POSTGRES_NODES: u64 = (u16::MAX - FIRST_HOST_PORT) as u64 + 1;
+/// Most bytes of the cluster file with every value stated: members have it in their environment, where
+/// Linux takes 128 KiB for one variable.
+const FILE_MAX_LEN: usize = 120_000;
+
+// Each Postgres node finds a loopback port.
+const _: () = assert!(MAX_MEMBERS <= (u16::MAX - FIRST_HOST_PORT) as u32);
 
 /// Numbers of which no topology can be made.
 pub(super) fn counts(spec: &Spec) -> Vec<Finding> {
@@ -58,12 +64,11 @@ pub(super) fn counts(spec: &Spec) -> Vec<Finding> {
             ),
             format!("-c takes 1 to {MAX_NODES_PER_SITE}"),
         ));
-    } else if d <= most_data_centers && nodes > MAX_POSTGRES_NODES {
+    } else if d <= most_data_centers && nodes > u64::from(MAX_MEMBERS) {
         findings.push(Finding::error(
             "too_many_nodes",
             format!(
-                "{nodes} Postgres nodes are asked for, and this host has ports for \
-                 {MAX_POSTGRES_NODES} (from {FIRST_HOST_PORT} upward)"
+                "{nodes} Postgres nodes are requested; a cluster has at most {MAX_MEMBERS} members"
             ),
             "ask for fewer data centers or fewer nodes in each",
         ));
@@ -107,15 +112,31 @@ fn etcd(spec: &Spec, sound: bool) -> Option<Finding> {
             "more than 7 in all make every write slower and nothing safer; leave -e out",
         ));
     }
-    let outside = if sound { Placement::of(spec).external } else { 0 };
-    (outside > MAX_ETCD_PER_SITE).then(|| {
-        Finding::error(
+    if !sound {
+        return None;
+    }
+    let placement = Placement::of(spec);
+    let outside = placement.external;
+    if outside > MAX_ETCD_PER_SITE {
+        return Some(Finding::error(
             "too_many_etcd_outside",
             format!(
                 "what is asked takes {outside} etcd members outside the data centers, and a site \
                  has addresses for {MAX_ETCD_PER_SITE}"
             ),
             "leave -e out, or ask to outlive fewer data centers with a larger -m",
+        ));
+    }
+    let (nodes, etcd) = (spec.data_centers * spec.nodes, placement.total());
+    // Beside them the backup host.
+    (nodes + etcd + 1 > MAX_MEMBERS).then(|| {
+        Finding::error(
+            "too_many_members",
+            format!(
+                "{nodes} Postgres nodes, {etcd} etcd members and the backup host are requested; a \
+                 cluster has at most {MAX_MEMBERS} members"
+            ),
+            "ask for fewer data centers, fewer nodes in each, or leave -e out",
         )
     })
 }
@@ -152,6 +173,17 @@ pub(super) fn words(spec: &Spec) -> Vec<Finding> {
                 "Postgres nodes named `pgha-{name}1-DC1-1` are easily taken for something else"
             ),
             "take another name: -n demo",
+        ));
+    }
+    let file_len = spec.to_toml().len();
+    if file_len > FILE_MAX_LEN {
+        findings.push(Finding::error(
+            "cluster_file_too_long",
+            format!(
+                "the cluster file has {file_len} bytes with every value stated; members take at most \
+                 {FILE_MAX_LEN} in their environment"
+            ),
+            "give fewer [[link]] tables: a preset or regions say the same of all pairs at once",
         ));
     }
     if !SUPPORTED_POSTGRES.contains(&spec.postgres) {

@@ -32,6 +32,8 @@ fn each_impossible_number_is_an_error_of_its_own() {
         (Spec { nodes: 1, data_centers: 1, ..two() }, "too_few_nodes"),
         (Spec { nodes: 151, ..two() }, "too_many_nodes_per_site"),
         (Spec { nodes: 150, data_centers: 100, ..two() }, "too_many_nodes"),
+        (Spec { nodes: 10, data_centers: 98, ..two() }, "too_many_members"),
+        (Spec { etcd: Some(20), data_centers: 49, must_suffice: 25, ..two() }, "too_many_members"),
         (Spec { etcd: Some(0), ..two() }, "no_etcd"),
         (Spec { etcd: Some(98), ..two() }, "too_many_etcd_per_site"),
         (Spec { etcd: Some(50), data_centers: 9, ..two() }, "too_many_etcd_outside"),
@@ -52,6 +54,19 @@ fn each_impossible_number_is_an_error_of_its_own() {
         let errors = check(&spec).into_iter().filter(|f| f.severity == Severity::Error).count();
         assert_eq!(errors, 1, "{code} comes alone: {:?}", check(&spec));
     }
+}
+
+#[test]
+fn a_file_that_no_environment_takes_is_refused() {
+    let all = |sites: u32| {
+        let pairs = (1..=sites).flat_map(|a| (a + 1..=sites).map(move |b| (a, b)));
+        let links = pairs.map(|(a, b)| {
+            link(&format!("DC{a}"), &format!("DC{b}"), Duration::from_millis(u64::from(a + b)))
+        });
+        Spec { data_centers: sites, must_suffice: sites - 1, links: links.collect(), ..two() }
+    };
+    assert_eq!(severity_of(&all(40), "cluster_file_too_long"), None);
+    assert_eq!(severity_of(&all(80), "cluster_file_too_long"), Some(Severity::Error));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! `docker-compose.yaml`: the contract between pgha and Compose.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::render::{
-    ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_MOUNT, S3_CA, SSH_FILES,
-    STANZA, TLS_FILES, data_dir, render, repo2_volume, repository_secrets, s3_ca_file,
+    ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_MOUNT, S3_CA, SHM_SIZE,
+    SSH_FILES, STANZA, TLS_FILES, data_dir, render, repo2_volume, repository_secrets, s3_ca_file,
 };
 use crate::spec::{BackupTransport, Repo2};
 use crate::topology::{HostChoices, Role, SiteKind, Topology};
@@ -44,7 +44,8 @@ impl Images {
 
 /// Renders the compose file.
 ///
-/// `secrets_dir` is written as given and taken by Compose as relative to the file's own folder.
+/// `secrets_dir` is taken by Compose as relative to the file's own folder. Compose takes a `$` for the
+/// start of a variable, so every one of them is written twice; [`unescaped`] takes that back.
 ///
 /// # Panics
 /// When `host` lacks the port of a node or the subnet of a site.
@@ -98,7 +99,7 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
     let images = Images::of(spec.postgres);
     render(
         include_str!("../../templates/docker-compose.yaml.j2"),
-        &json!({
+        &escaped(json!({
             "title": title(topology),
             "name": topology.id.name,
             "instance": topology.id.instance,
@@ -117,13 +118,29 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
             "repo2": repo2,
             "data_dir": data_dir(spec.postgres),
             "stanza": STANZA,
+            "shm_size": SHM_SIZE,
             "secrets_dir": secrets_dir,
             "secrets": { "postgres": node_secrets, "backup": backup_secrets },
             "all_secrets": all_secrets,
             "s3_ca": S3_CA,
             "s3_ca_file": s3_ca_file(spec),
-        }),
+        })),
     )
+}
+
+/// A value with every `$` of its texts as Compose wants it where no variable is meant.
+fn escaped(value: Value) -> Value {
+    match value {
+        Value::String(text) => text.replace('$', "$$").into(),
+        Value::Array(all) => all.into_iter().map(escaped).collect(),
+        Value::Object(all) => all.into_iter().map(|(key, value)| (key, escaped(value))).collect(),
+        other => other,
+    }
+}
+
+/// A text of the compose file as it was before it was written there.
+pub fn unescaped(text: &str) -> String {
+    text.replace("$$", "$")
 }
 
 /// Which underlay subnet is which site's, for the router: `1=10.213.0.0/24 2=…`.
@@ -156,7 +173,6 @@ mod tests {
     use super::*;
     use crate::spec::Spec;
     use crate::topology::FIRST_HOST_PORT;
-    use serde_json::Value;
 
     pub(crate) fn choices(topology: &Topology) -> HostChoices {
         HostChoices {
@@ -192,6 +208,47 @@ mod tests {
         for (name, service) in file["services"].as_object().expect("services") {
             let mut secrets = service["secrets"].as_array().into_iter().flatten();
             assert_eq!(secrets.any(|s| s == S3_CA), name.starts_with("pgha-pgbackrest"), "{name}");
+        }
+    }
+
+    /// What Compose makes of a text: `None` where it would look for a variable.
+    fn interpolated(text: &str) -> Option<String> {
+        (!text.split("$$").any(|part| part.contains('$'))).then(|| text.replace("$$", "$"))
+    }
+
+    /// Every text of a document.
+    fn texts(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::String(text) => found.push(text.clone()),
+            Value::Array(all) => all.iter().for_each(|one| texts(one, found)),
+            Value::Object(all) => all.values().for_each(|one| texts(one, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn compose_finds_no_variable_in_what_a_user_wrote() {
+        let hostile = "/srv/a$b${HOME}$$c$";
+        let s3 = format!(
+            "[backup.repo2]\ntype = \"s3\"\nbucket = \"b\"\nendpoint = \"e\"\nregion = \"r\"\n\
+             ca_file = \"{hostile}\"\n"
+        );
+        let posix = format!("[backup.repo2]\ntype = \"posix\"\npath = \"{hostile}\"\n");
+        for toml in [s3, posix] {
+            let spec = Spec::from_toml(&toml).expect("a spec");
+            let topology = Topology::new(spec.clone(), 1);
+            let text = compose(&topology, &choices(&topology), hostile);
+            let file: Value = serde_saphyr::from_str(&text).expect("YAML");
+            let mut all = Vec::new();
+            texts(&file, &mut all);
+            let seen: Vec<_> = all.iter().map(|t| interpolated(t).expect(t)).collect();
+            assert!(seen.contains(&format!("{hostile}/postgres")), "{seen:?}");
+            assert!(seen.contains(&hostile.to_owned()), "{seen:?}");
+            let environment = &file["services"][topology.router()]["environment"]["PGHA_SPEC"];
+            for spec_text in [environment, &file["x-spec"]] {
+                let back = unescaped(spec_text.as_str().expect("the spec"));
+                assert_eq!(Spec::from_toml(&back).as_ref(), Ok(&spec));
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 mod compose;
 mod members;
 
-pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose};
+pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose, unescaped};
 pub use members::{
     NodeSecrets, RepositorySecrets, etcd, patroni, pgbackrest_host, pgbackrest_node,
     ssh_client_config, sshd_config,
@@ -40,6 +40,9 @@ pub const SPOOL_DIR: &str = "/pgdata/pgbackrest-spool";
 pub const PGDATA_MOUNT: &str = "/pgdata";
 /// Mount point of an etcd member's volume.
 pub const ETCD_MOUNT: &str = "/pgha/etcd";
+/// Most that `/dev/shm` of a Postgres node may hold, in the words of Docker and Compose: parallel queries
+/// share hash tables there. A limit that nothing is set aside for; Docker's own is 64 MB.
+pub const SHM_SIZE: &str = "1g";
 /// User name of Patroni's REST API for calls that change something.
 pub const PATRONI_API_USER: &str = "pgha";
 /// Common name in the certificate of Postgres nodes.

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::RemoveContainerOptions;
-use pgha_core::render::{Images, REPOSITORY_DIR, REPOSITORY2_MOUNT};
+use pgha_core::render::{Images, REPOSITORY_DIR, REPOSITORY2_MOUNT, SHM_SIZE};
 use pgha_core::restore::RestorePlan;
 use pgha_core::topology::POSTGRES_PORT;
 
@@ -89,6 +89,7 @@ impl Session {
         for capability in ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"] {
             command.args(["--cap-add", capability]);
         }
+        command.args(["--shm-size", SHM_SIZE]);
         command.args(["--publish", &format!("127.0.0.1:{port}:{POSTGRES_PORT}")]);
         command.args(["--env", "PGHA_SPEC", "--env", "PGHA_INSTANCE"]);
         command
