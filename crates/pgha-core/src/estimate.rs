@@ -85,7 +85,7 @@ impl Needs {
                     "the cluster takes {} networks of /24, and {} are free on this host",
                     self.subnets, host.free_subnets
                 ),
-                "remove networks with `docker network prune`, or go on with --force",
+                "--subnets names another range, `docker network prune` removes what nothing uses",
             ));
         }
         if self.ports > host.free_ports {

@@ -8,6 +8,7 @@ pub(crate) mod wan;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::Ipv4Net;
 use pgha_core::spec::{BackupTransport, Durability, PlacementRule, Repo2, TimerPreset};
 use pgha_core::wan::preset::WanPreset;
 
@@ -165,6 +166,9 @@ pub(crate) struct OutputArgs {
     /// Instance number [default: the lowest that is free on this engine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub(crate) instance: Option<u32>,
+    /// Range for the subnets of the cluster's networks [default: 10.208.0.0/12]
+    #[arg(long, value_name = "RANGE", value_parser = crate::host::parse_range)]
+    pub(crate) subnets: Option<Ipv4Net>,
     /// Overwrite another cluster's file, and go on where the host looks too small
     #[arg(long)]
     pub(crate) force: bool,

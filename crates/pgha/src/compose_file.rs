@@ -151,6 +151,22 @@ mod tests {
 
     use super::*;
 
+    #[derive(Deserialize)]
+    struct Labels {
+        services: BTreeMap<String, Labelled>,
+    }
+
+    #[derive(Deserialize)]
+    struct Labelled {
+        labels: Shared,
+    }
+
+    #[derive(Deserialize)]
+    struct Shared {
+        #[serde(rename = "<<")]
+        labels: HashMap<String, String>,
+    }
+
     fn choices(topology: &Topology) -> HostChoices {
         let nodes = topology.of_role(Role::Postgres).zip(FIRST_HOST_PORT..);
         let subnets = (0..topology.sites.len()).map(|n| format!("10.208.{n}.0/24").parse());
@@ -168,19 +184,6 @@ mod tests {
         let text = render::compose(&topology, &choices, "./a$b.secrets");
         assert_eq!(parse(&text), Ok((topology.clone(), choices)));
 
-        #[derive(Deserialize)]
-        struct Labels {
-            services: BTreeMap<String, Labelled>,
-        }
-        #[derive(Deserialize)]
-        struct Labelled {
-            labels: Shared,
-        }
-        #[derive(Deserialize)]
-        struct Shared {
-            #[serde(rename = "<<")]
-            labels: HashMap<String, String>,
-        }
         let file: Labels =
             serde_saphyr::from_str_with_options(&text, yaml_options()).expect("YAML");
         let names: BTreeSet<_> = file.services.keys().cloned().collect();

@@ -16,7 +16,7 @@ use crate::cli::OutputArgs;
 use crate::cluster::Cluster;
 use crate::compose_file::{self, Found};
 use crate::error::{Error, OrFail, Result};
-use crate::host::Taken;
+use crate::host::{Taken, UNDERLAYS};
 use crate::{host, screen, secrets};
 
 /// A cluster whose files are on disk.
@@ -49,7 +49,10 @@ pub(crate) fn generate(spec: Spec, output: &OutputArgs, existing: &[Cluster]) ->
             let (topology, choices) = *cluster;
             let same = topology.id.name == spec.name
                 && output.instance.is_none_or(|n| n == topology.id.instance);
-            if same && topology.spec == spec {
+            let in_range = output
+                .subnets
+                .is_none_or(|range| choices.subnets.iter().all(|net| range.contains(net)));
+            if same && topology.spec == spec && in_range {
                 secrets::create(&topology, &secrets::dir_of(&file))?;
                 return Ok(Generated { topology, file, written: false });
             }
@@ -58,7 +61,7 @@ pub(crate) fn generate(spec: Spec, output: &OutputArgs, existing: &[Cluster]) ->
             }
             if same {
                 refuse_to_change_a_running(&topology, existing)?;
-                (topology.id.instance, Some(choices))
+                (topology.id.instance, in_range.then_some(choices))
             } else {
                 (free_instance(&spec, output, existing)?, None)
             }
@@ -66,7 +69,7 @@ pub(crate) fn generate(spec: Spec, output: &OutputArgs, existing: &[Cluster]) ->
     };
 
     let topology = Topology::new(spec, instance);
-    let choices = choose(&topology, kept, existing, output.force)?;
+    let choices = choose(&topology, kept, existing, output)?;
     let secrets_dir = secrets::dir_of(&file);
     compose_file::set_aside(&file)?;
     compose_file::set_aside(&secrets_dir)?;
@@ -98,7 +101,13 @@ pub(crate) fn open(path: &Path) -> Result<Option<(Generated, HostChoices)>> {
 }
 
 fn in_the_way(there: &Topology, asked: &Spec, file: &Path) -> Error {
-    let what = if there.id.name == asked.name {
+    let what = if there.spec == *asked {
+        format!(
+            "{} has cluster {} with another instance number or in other subnets",
+            file.display(),
+            there.id
+        )
+    } else if there.id.name == asked.name {
         format!("{} has cluster {} with another specification", file.display(), there.id)
     } else {
         format!("{} belongs to cluster {}", file.display(), there.id)
@@ -155,8 +164,9 @@ fn choose(
     topology: &Topology,
     kept: Option<HostChoices>,
     existing: &[Cluster],
-    force: bool,
+    output: &OutputArgs,
 ) -> Result<HostChoices> {
+    let range = output.subnets.unwrap_or_else(|| UNDERLAYS.parse().expect("a constant"));
     let taken = Taken::by(existing);
     if let Some(kept) = kept {
         let fits = kept.subnets.len() == topology.sites.len()
@@ -167,12 +177,12 @@ fn choose(
         }
     }
     let needs = Needs::of(topology);
-    let lacking = needs.lacking(&host::capacity(&needs, &taken));
+    let lacking = needs.lacking(&host::capacity(&needs, &taken, range));
     screen::tell(&screen::plan::findings(&lacking))?;
-    if has_errors(&lacking) && !force {
+    if has_errors(&lacking) && !output.force {
         return Err(Error::failed("this host is too small for the cluster, by estimate"));
     }
-    host::choose(topology, &taken)
+    host::choose(topology, &taken, range)
 }
 
 /// Writes a file so that a reader sees all of it or nothing.

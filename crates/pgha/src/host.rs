@@ -11,9 +11,11 @@ use pgha_core::topology::{FIRST_HOST_PORT, HostChoices, Role, Topology};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 
-/// Where underlay subnets are taken from. Docker's own pools and most companies' networks lie
-/// elsewhere; what is in use is passed over in any case.
-const UNDERLAYS: &str = "10.208.0.0/12";
+/// Where underlay subnets are taken from, unless another range is given. Docker's own pools and most
+/// companies' networks lie elsewhere; what is in use is passed over in any case.
+pub(crate) const UNDERLAYS: &str = "10.208.0.0/12";
+/// Length of the prefix of an underlay subnet.
+const UNDERLAY_PREFIX: u8 = 24;
 
 /// Whether there is a program of this name to run.
 pub(crate) fn on_path(program: &str) -> bool {
@@ -26,10 +28,63 @@ pub(crate) fn port_is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// Subnets that this host has a route to.
-pub(crate) fn routed_subnets() -> Vec<Ipv4Net> {
-    // Absent on hosts other than Linux, where containers live in a machine of their own.
-    fs::read_to_string("/proc/net/route").map(|text| parse_routes(&text)).unwrap_or_default()
+/// The networks that this host is in or knows a way to.
+#[derive(Debug, Default)]
+pub(crate) struct Networks {
+    /// Those of its interfaces, bridges of Docker among them.
+    interfaces: Vec<Ipv4Net>,
+    /// Those that it has a route to; the default route is none.
+    routes: Vec<Ipv4Net>,
+}
+
+impl Networks {
+    /// Asks the kernel.
+    pub(crate) fn of_this_host() -> Self {
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        let of = |interface: if_addrs::Interface| match interface.addr {
+            if_addrs::IfAddr::V4(v4) => Ipv4Net::new(v4.ip, v4.prefixlen).ok(),
+            if_addrs::IfAddr::V6(_) => None,
+        };
+        // Absent on hosts other than Linux, where containers live in a machine of their own.
+        let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
+        Self {
+            interfaces: interfaces.into_iter().filter_map(of).map(|net| net.trunc()).collect(),
+            routes: parse_routes(&routes),
+        }
+    }
+
+    /// Whether a bridge cannot have this subnet: an interface is in it, or a route leads to a part of it.
+    /// Where a wider route leads, as to a company's networks, a bridge only goes before it.
+    pub(crate) fn take(&self, net: Ipv4Net) -> bool {
+        self.interfaces.iter().any(|other| overlap(*other, net))
+            || self.routes.iter().any(|route| net.contains(route))
+    }
+
+    /// Whether a wider route leads there.
+    fn lead_to(&self, net: Ipv4Net) -> bool {
+        self.routes.iter().any(|route| route.contains(&net))
+    }
+}
+
+fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+    one.contains(&other) || other.contains(&one)
+}
+
+/// Reads a range for underlay subnets.
+pub(crate) fn parse_range(text: &str) -> Result<Ipv4Net, String> {
+    let range: Ipv4Net =
+        text.parse().map_err(|_| "a range is written like 10.208.0.0/12".to_owned())?;
+    let range = range.trunc();
+    if range.prefix_len() > UNDERLAY_PREFIX {
+        return Err(format!("{range} has no subnet of /{UNDERLAY_PREFIX}"));
+    }
+    // Inside members 198.18.0.0/15 is the cluster's own.
+    let unusable = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "198.18.0.0/15", "224.0.0.0/3"];
+    let unusable = unusable.map(|net| net.parse::<Ipv4Net>().expect("a constant"));
+    match unusable.iter().find(|net| overlap(**net, range)) {
+        Some(net) => Err(format!("{range} includes addresses of {net}, which no network can have")),
+        None => Ok(range),
+    }
 }
 
 /// Reads the kernel's table of routes: hexadecimal numbers in the host's byte order.
@@ -81,13 +136,16 @@ impl Taken {
 }
 
 /// What this host has to give, as far as `needs` asks.
-pub(crate) fn capacity(needs: &Needs, taken: &Taken) -> HostCapacity {
+pub(crate) fn capacity(needs: &Needs, taken: &Taken, range: Ipv4Net) -> HostCapacity {
+    let networks = Networks::of_this_host();
     let at_most = |wanted: u32| usize::try_from(wanted).unwrap_or(usize::MAX);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     HostCapacity {
         // A host that does not say is not refused.
         memory_available_bytes: available_memory().unwrap_or(u64::MAX),
-        free_subnets: count(free_subnets(taken).take(at_most(needs.subnets)).count()),
+        free_subnets: count(
+            free_subnets(taken, &networks, range).take(at_most(needs.subnets)).count(),
+        ),
         free_ports: count(free_ports(taken).take(at_most(needs.ports)).count()),
     }
 }
@@ -96,17 +154,19 @@ pub(crate) fn capacity(needs: &Needs, taken: &Taken) -> HostCapacity {
 ///
 /// # Errors
 /// When there are not enough left.
-pub(crate) fn choose(topology: &Topology, taken: &Taken) -> Result<HostChoices> {
+pub(crate) fn choose(topology: &Topology, taken: &Taken, range: Ipv4Net) -> Result<HostChoices> {
     let nodes: Vec<_> = topology.of_role(Role::Postgres).map(|m| m.name.clone()).collect();
     let (wanted, sites) = (nodes.len(), topology.sites.len());
     let ports: BTreeMap<_, _> = nodes.into_iter().zip(free_ports(taken)).collect();
-    let subnets: Vec<_> = free_subnets(taken).take(sites).collect();
+    let networks = Networks::of_this_host();
+    let subnets: Vec<_> = free_subnets(taken, &networks, range).take(sites).collect();
     if ports.len() < wanted || subnets.len() < sites {
         return Err(Error::failed("this host has too few free ports or subnets").because(format!(
-            "{} of {wanted} ports from {FIRST_HOST_PORT} upward, {} of {sites} subnets in {UNDERLAYS}",
+            "{} of {wanted} ports from {FIRST_HOST_PORT} upward, {} of {sites} subnets in {range}",
             ports.len(),
             subnets.len()
-        )));
+        ))
+        .hint("--subnets names another range for the subnets, such as 172.24.0.0/13"));
     }
     Ok(HostChoices { ports, subnets })
 }
@@ -116,14 +176,18 @@ pub(crate) fn free_ports(taken: &Taken) -> impl Iterator<Item = u16> {
     (FIRST_HOST_PORT..=u16::MAX).filter(|port| !taken.ports.contains(port) && port_is_free(*port))
 }
 
-/// Every /24 of the range for underlays that overlaps no route and no network.
-fn free_subnets(taken: &Taken) -> impl Iterator<Item = Ipv4Net> {
-    let used: Vec<_> = routed_subnets().into_iter().chain(taken.subnets.iter().copied()).collect();
-    let range: Ipv4Net = UNDERLAYS.parse().expect("a constant");
-    range
-        .subnets(24)
-        .expect("the range is wider")
-        .filter(move |net| !used.iter().any(|other| other.contains(net) || net.contains(other)))
+/// Every subnet of the range that nothing has, those before the others that no wider route leads to.
+fn free_subnets<'a>(
+    taken: &'a Taken,
+    networks: &'a Networks,
+    range: Ipv4Net,
+) -> impl Iterator<Item = Ipv4Net> + use<'a> {
+    let all = move || range.subnets(UNDERLAY_PREFIX).into_iter().flatten();
+    let free = |net: &Ipv4Net| {
+        !networks.take(*net) && !taken.subnets.iter().any(|other| overlap(*other, *net))
+    };
+    let first = all().filter(|net| !networks.lead_to(*net));
+    first.chain(all().filter(|net| networks.lead_to(*net))).filter(free)
 }
 
 #[cfg(test)]
@@ -138,13 +202,45 @@ mod tests {
         assert_eq!(parse_routes(text), ["10.213.0.0/24".parse().expect("a subnet")]);
     }
 
+    fn subnet(text: &str) -> Ipv4Net {
+        text.parse().expect("a subnet")
+    }
+
+    fn first_free(interfaces: &[&str], routes: &[&str]) -> Option<Ipv4Net> {
+        let all = |nets: &[&str]| nets.iter().map(|net| subnet(net)).collect();
+        let networks = Networks { interfaces: all(interfaces), routes: all(routes) };
+        free_subnets(&Taken::default(), &networks, subnet(UNDERLAYS)).next()
+    }
+
     #[test]
     fn a_subnet_inside_or_around_a_taken_one_is_passed_over() {
-        let subnet = |text: &str| text.parse::<Ipv4Net>().expect("a subnet");
         let subnets = vec![subnet("10.208.0.0/16"), subnet("10.209.0.128/25")];
         let taken = Taken { subnets, ..Taken::default() };
-        assert_eq!(free_subnets(&taken).find(|n| *n < subnet("10.209.0.0/24")), None);
-        assert_eq!(free_subnets(&taken).find(|n| *n == subnet("10.209.0.0/24")), None);
-        assert!(free_subnets(&taken).count() > 1000);
+        let networks = Networks::default();
+        let free = || free_subnets(&taken, &networks, subnet(UNDERLAYS));
+        assert_eq!(free().next(), Some(subnet("10.209.1.0/24")));
+        assert!(free().count() > 1000);
+        assert_eq!(first_free(&["10.208.0.0/25"], &[]), Some(subnet("10.208.1.0/24")));
+        assert_eq!(first_free(&[], &["10.208.0.128/25"]), Some(subnet("10.208.1.0/24")));
+        assert_eq!(first_free(&[], &["10.208.0.0/24"]), Some(subnet("10.208.1.0/24")));
+    }
+
+    #[test]
+    fn a_wider_route_takes_nothing_and_an_interface_in_the_range_all() {
+        let first = Some(subnet("10.208.0.0/24"));
+        assert_eq!(first_free(&["192.0.2.0/24"], &["192.0.2.0/24", "10.0.0.0/8"]), first);
+        assert_eq!(first_free(&["10.8.0.2/32"], &["0.0.0.0/1", "128.0.0.0/1"]), first);
+        assert_eq!(first_free(&["10.0.0.0/8"], &["10.0.0.0/8"]), None);
+        // What no route leads to goes first.
+        assert_eq!(first_free(&[], &["10.208.0.0/16"]), Some(subnet("10.209.0.0/24")));
+    }
+
+    #[test]
+    fn a_range_holds_a_subnet_and_no_address_that_means_something_else() {
+        assert_eq!(parse_range("172.24.0.9/13"), Ok(subnet("172.24.0.0/13")));
+        assert_eq!(parse_range("192.168.7.0/24"), Ok(subnet("192.168.7.0/24")));
+        for bad in ["10.0.0.0", "10.0.0.0/25", "198.18.4.0/24", "0.0.0.0/0", "224.0.0.0/8", "x"] {
+            assert!(parse_range(bad).is_err(), "{bad} was accepted");
+        }
     }
 }

@@ -126,7 +126,9 @@ async fn look_around(args: &Up, engine: &Engine) -> Result<(Vec<Cluster>, Option
 
 /// The cluster of the compose file that is there, or a new one as the flags say.
 fn files(args: &Up, existing: &[Cluster]) -> Result<Generated> {
-    let nothing_asked = args.spec == SpecArgs::default() && args.output.instance.is_none();
+    let nothing_asked = args.spec == SpecArgs::default()
+        && args.output.instance.is_none()
+        && args.output.subnets.is_none();
     if nothing_asked && let Some((there, _)) = generated::open(&args.output.output)? {
         return Ok(there);
     }
@@ -251,9 +253,8 @@ fn check_ports(file: &Path, existing: &[Cluster]) -> Result<()> {
         return Err(Error::failed(format!("port {} of 127.0.0.1 is taken by another program", taken.join(", ")))
             .hint("end that program, or choose other ports with `pgha generate --force` and the cluster's flags"));
     }
-    let routed = host::routed_subnets();
-    let subnet =
-        choices.subnets.iter().find(|s| routed.iter().any(|r| r.contains(*s) || s.contains(r)));
+    let networks = host::Networks::of_this_host();
+    let subnet = choices.subnets.iter().find(|subnet| networks.take(**subnet));
     if let Some(subnet) = subnet {
         return Err(Error::failed(format!("the subnet {subnet} is in use on this host"))
             .hint("choose others with `pgha generate --force` and the cluster's flags"));

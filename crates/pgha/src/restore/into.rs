@@ -109,7 +109,7 @@ impl Session {
         let existing = cluster::find(&self.engine).await?;
         let file = fresh.file.clone();
         let file = file.unwrap_or_else(|| PathBuf::from(&fresh.name).join("docker-compose.yaml"));
-        let output = OutputArgs { output: file, instance: fresh.instance, force: false };
+        let output = OutputArgs { output: file, instance: fresh.instance, ..OutputArgs::default() };
         let generated = generated::generate(self.fresh_spec(&fresh.name)?, &output, &existing)?;
         let new = generated.topology.id.clone();
         if existing.iter().any(|cluster| cluster.id == new) {
