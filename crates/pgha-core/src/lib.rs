@@ -8,7 +8,9 @@
 
 pub mod backup_run;
 pub mod connect;
+pub mod dynamic;
 pub mod estimate;
+pub mod etcd_start;
 pub mod lint;
 pub mod observe;
 pub mod overview;

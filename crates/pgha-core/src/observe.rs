@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::dynamic::Dynamic;
 use crate::spec::Spec;
 
 /// Where Patroni keeps a cluster in etcd: `/<namespace>/<scope>/`.
@@ -155,6 +156,9 @@ pub struct Patroni {
     pub failsafe: bool,
     /// A changed setting waits for a restart.
     pub pending_restart: bool,
+    /// Which ones, each as `max_connections 100 (200)`: what runs, and in parentheses what is set.
+    #[serde(default)]
+    pub pending_settings: Vec<String>,
 }
 
 impl Patroni {
@@ -200,6 +204,9 @@ pub struct Dcs {
     pub members: Vec<DcsMember>,
     /// Those that may be promoted without loss, as the last leader wrote it.
     pub sync_standbys: Vec<String>,
+    /// Patroni's configuration as it runs; `None` before the first bootstrap.
+    #[serde(default)]
+    pub config: Option<Dynamic>,
 }
 
 /// What a member last wrote of itself.
@@ -268,7 +275,19 @@ pub fn patroni(body: &[u8]) -> Result<Patroni, String> {
         cluster_unlocked: truth(&answer["cluster_unlocked"]),
         failsafe: truth(&answer["failsafe_mode_is_active"]),
         pending_restart: truth(&answer["pending_restart"]),
+        pending_settings: pending_settings(&answer["pending_restart_reason"]),
     })
+}
+
+/// Reads `{"max_connections": {"old_value": "100", "new_value": "200"}}`.
+fn pending_settings(reason: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let settings = reason.as_object().into_iter().flatten();
+    settings
+        .map(|(name, change)| {
+            format!("{name} {} ({})", text(&change["old_value"]), text(&change["new_value"]))
+        })
+        .collect()
 }
 
 /// Reads etcd's answer to `/v3/maintenance/status`. Zero, empty and false are left out there.
@@ -327,6 +346,7 @@ pub fn dcs(body: &[u8]) -> Result<Dcs, String> {
         };
         match key.strip_prefix(DCS_PREFIX) {
             Some("leader") => dcs.leader = Some(value),
+            Some("config") => dcs.config = Dynamic::parse(&value),
             Some("initialize") => dcs.system_id = Some(value).filter(|id| !id.is_empty()),
             Some("sync") => {
                 let sync: Value = serde_json::from_str(&value).unwrap_or_default();
@@ -391,6 +411,7 @@ fn quote(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tuning::SynchronousMode;
     use proptest::prelude::*;
 
     const PRIMARY: &str = r#"{"state": "running", "postmaster_start_time": "2026-11-02 19:39:26.352526+00:00",
@@ -402,7 +423,8 @@ mod tests {
     const REPLICA: &str = r#"{"state": "running", "role": "replica", "server_version": 170006,
         "xlog": {"received_location": 67395656, "replayed_location": 67395000, "replayed_timestamp": null,
         "paused": false}, "timeline": 1, "replication_state": "streaming", "sync_standby": true,
-        "pending_restart": true, "dcs_last_seen": 1692356718,
+        "pending_restart": true, "pending_restart_reason": {"max_connections": {"old_value": "100",
+        "new_value": "200"}}, "dcs_last_seen": 1692356718,
         "database_system_identifier": "7268616322854375442",
         "patroni": {"version": "4.0.7", "scope": "pgha_cluster", "name": "pgha-demo2-DC1-1"}}"#;
     const CLONING: &str = r#"{"state": "creating replica", "role": "replica", "cluster_unlocked": true,
@@ -424,6 +446,7 @@ mod tests {
         assert_eq!((replica.received, replica.replayed), (Some(67_395_656), Some(67_395_000)));
         assert_eq!(replica.replication_state.as_deref(), Some("streaming"));
         assert!(replica.sync_standby && replica.pending_restart && !replica.quorum_standby);
+        assert_eq!(replica.pending_settings, ["max_connections 100 (200)"]);
     }
 
     #[test]
@@ -461,6 +484,7 @@ mod tests {
                 pair("initialize", "7268616322854375442"),
                 pair("members/pgha-demo1-DC1-1", r#"{"role":"primary","state":"running"}"#),
                 pair("members/pgha-demo2-DC1-1", "not JSON"),
+                pair("config", r#"{"ttl":60,"synchronous_mode":"quorum"}"#),
                 pair("sync", r#"{"leader":"pgha-demo1-DC1-1","sync_standby":"a,b","quorum":0}"#),
                 {"key": "*", "value": "*"},
             ],
@@ -471,6 +495,8 @@ mod tests {
         assert_eq!(dcs.members.len(), 2);
         assert_eq!(dcs.members[0].role, "primary");
         assert_eq!(dcs.sync_standbys, ["a", "b"]);
+        let config = dcs.config.expect("a configuration");
+        assert_eq!((config.ttl_s, config.synchronous_mode), (60, SynchronousMode::Quorum));
     }
 
     #[test]

@@ -7,18 +7,20 @@
 
 mod archive;
 mod problems;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dynamic::Dynamic;
 use crate::observe::{Archiver, Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
 use crate::topology::{Member, Role, SiteKind, Topology};
-use crate::tuning::Synchronous;
 
+pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
-pub use problems::{LAG_MAX_BYTES, Problem, RESTORE_UNFINISHED, Severity};
+pub use problems::{Problem, RESTORE_UNFINISHED, Severity};
 
 /// How the container of a member is, in the engine's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,8 +111,10 @@ pub struct ClusterView {
     pub etcd: Vec<EtcdView>,
     /// Whether etcd can decide anything.
     pub quorum: Tally,
-    /// Standbys whose acknowledgement each commit waits for, and how many the durability asks.
+    /// Standbys whose acknowledgement each commit waits for, and how many the settings ask for.
     pub acknowledging: Tally,
+    /// The settings that Patroni runs with; `null` where etcd did not say.
+    pub settings: Option<Dynamic>,
     /// How the archive is; `null` where the leader did not say.
     pub archive: Option<ArchiveView>,
     /// How old the backups are; `null` where the backup host did not say.
@@ -151,6 +155,8 @@ pub struct MemberView {
     pub state: Option<String>,
     /// Timeline of a Postgres node.
     pub timeline: Option<u64>,
+    /// A changed setting of a node waits for its restart; `null` where unknown and for other kinds.
+    pub pending_restart: Option<bool>,
     /// How far a replica is behind the leader, in bytes of WAL received; `null` where either
     /// position is unknown or they are on different timelines.
     pub lag_bytes: Option<u64>,
@@ -278,7 +284,8 @@ impl ClusterView {
             system_id: known.system_id(),
             sites: known.site_views(),
             quorum: known.quorum(),
-            acknowledging: acknowledging(topology, &members),
+            acknowledging: acknowledging(known.settings(), &members),
+            settings: known.dcs.and_then(|dcs| dcs.config),
             members,
             etcd,
             archive: known.archive(),
@@ -310,12 +317,13 @@ impl ClusterView {
     }
 }
 
-/// How many standbys acknowledge each write, of those that the durability asks.
-fn acknowledging(topology: &Topology, members: &[MemberView]) -> Tally {
+/// How many standbys acknowledge each write, of those that the settings ask for.
+fn acknowledging(settings: Dynamic, members: &[MemberView]) -> Tally {
     let counts =
         |m: &&MemberView| matches!(m.role, Some(NodeRole::SyncStandby | NodeRole::QuorumStandby));
     let have = members.iter().filter(counts).count();
-    let need = Synchronous::of(&topology.spec).acknowledging_standbys();
+    let nodes = members.iter().filter(|m| m.kind == Role::Postgres).count();
+    let need = settings.acknowledging_standbys(nodes);
     Tally { have: u32::try_from(have).unwrap_or(u32::MAX), need }
 }
 
@@ -467,6 +475,7 @@ impl<'a> Known<'a> {
             role: None,
             state: None,
             timeline: None,
+            pending_restart: None,
             lag_bytes: None,
             host_port: container.and_then(|c| c.host_port),
             address: Some(member.address),
@@ -481,6 +490,7 @@ impl<'a> Known<'a> {
                     view.role = node_role(patroni, leader == Some(&member.name));
                     view.state = Some(node_state(patroni));
                     view.timeline = patroni.timeline;
+                    view.pending_restart = Some(patroni.pending_restart);
                     view.error = None;
                 }
             },
@@ -533,6 +543,7 @@ impl<'a> Known<'a> {
             role: None,
             state: None,
             timeline: None,
+            pending_restart: None,
             lag_bytes: None,
             host_port: None,
             address: None,

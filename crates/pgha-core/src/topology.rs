@@ -46,6 +46,8 @@ pub const PATRONI_PORT: u16 = 8008;
 pub const ETCD_CLIENT_PORT: u16 = 2379;
 /// etcd for its peers, inside the cluster.
 pub const ETCD_PEER_PORT: u16 = 2380;
+/// An etcd member before etcd, inside the cluster: it accepts while its store is empty.
+pub const ETCD_START_PORT: u16 = 2378;
 /// pgBackRest's TLS server, inside the cluster.
 pub const PGBACKREST_PORT: u16 = 8432;
 

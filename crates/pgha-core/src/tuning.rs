@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::spec::{Durability, Spec, TimerPreset};
 
 /// Patroni's timers, in whole seconds as Patroni takes them.
@@ -40,6 +42,17 @@ impl PatroniTimers {
             TimerPreset::Safe => 150,
             TimerPreset::Wide => 400,
         })
+    }
+
+    /// The largest round trip that timers of any length are meant for: that of the widest preset whose
+    /// `ttl` and `retry_timeout` they reach.
+    pub fn meant_for(self) -> Duration {
+        let reached = TimerPreset::ALL.iter().filter(|preset| {
+            let of = Self::of(**preset);
+            self.ttl_s >= of.ttl_s && self.retry_timeout_s >= of.retry_timeout_s
+        });
+        let widest = reached.map(|preset| Self::round_trip_max(*preset)).max();
+        widest.unwrap_or_else(|| Self::round_trip_max(TimerPreset::Fast))
     }
 
     /// The tightest preset that is meant for a round trip; `None` where none is.
@@ -81,7 +94,8 @@ impl EtcdTimers {
 }
 
 /// Patroni's `synchronous_mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SynchronousMode {
     /// The leader alone acknowledges.
     Off,
@@ -89,6 +103,17 @@ pub enum SynchronousMode {
     On,
     /// Any of the standbys acknowledge (Patroni 4.0 and later).
     Quorum,
+}
+
+impl SynchronousMode {
+    /// Patroni's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Quorum => "quorum",
+        }
+    }
 }
 
 /// Who must have a write before it is acknowledged, in Patroni's settings.
@@ -162,6 +187,16 @@ mod tests {
             assert!(t.ttl_s >= 20 && t.loop_wait_s >= 1 && t.retry_timeout_s >= 3, "{preset}");
             assert!(t.loop_wait_s + 2 * t.retry_timeout_s <= t.ttl_s, "{preset}");
         }
+    }
+
+    #[test]
+    fn timers_of_a_preset_are_meant_for_what_the_preset_is() {
+        for &preset in TimerPreset::ALL {
+            let meant_for = PatroniTimers::of(preset).meant_for();
+            assert_eq!(meant_for, PatroniTimers::round_trip_max(preset), "{preset}");
+        }
+        let wide = PatroniTimers { ttl_s: 90, loop_wait_s: 10, retry_timeout_s: 25 };
+        assert_eq!(wide.meant_for(), PatroniTimers::round_trip_max(TimerPreset::Safe));
     }
 
     #[test]

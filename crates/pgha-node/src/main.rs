@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         "run-schedule" => schedule::run(),
         "replica-from-backup" => postgres::replica_from_backup(),
         "settle" => postgres::settle(),
+        "etcd-start" => etcd::start(),
         "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
         "wan-control" => wan::relay(),
         "round-trips" => Identity::from_environment().and_then(|me| wan::round_trips(&me)),
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
         "look-restore" => restore::look::restore(&arguments()),
         _ => {
             Err("usage: pgha-node run | probe | create-stanza | backup | full-disks | schedule \
-                  | run-schedule | replica-from-backup | settle | repository NUMBER | restoreme | restore STEP \
+                  | run-schedule | replica-from-backup | settle | etcd-start | repository NUMBER | restoreme | restore STEP \
                   | wan-engine | wan-control | round-trips"
                 .to_owned())
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use pgha_core::dynamic::Dynamic;
 use pgha_core::render::PATRONI_API_USER;
 use pgha_core::topology::{Member, PATRONI_PORT};
 use serde_json::Value;
@@ -32,6 +33,11 @@ fn parse_followers(answer: &str) -> BTreeMap<String, bool> {
             Some((stream["application_name"].as_str()?.to_owned(), counts))
         })
         .collect()
+}
+
+/// The settings that Patroni runs with; `None` where the member's does not say.
+pub(crate) fn settings(member: &Member) -> Option<Dynamic> {
+    Dynamic::parse(&http::get(member.address, PATRONI_PORT, "config")?)
 }
 
 /// The timeline on which this member leads; `None` where it does not.

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use pgha_core::dynamic::Dynamic;
 use pgha_core::render::{
     self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SPOOL_DIR, SSH_PORT, data_dir,
 };
 use pgha_core::restore::Holdings;
 use pgha_core::spec::BackupTransport;
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PGBACKREST_PORT, Role, Topology};
-use pgha_core::tuning::Synchronous;
 
 use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
@@ -126,7 +126,11 @@ pub(crate) fn settle() -> Result<ExitCode> {
             written = true;
         }
         let settled = match patroni::followers(member) {
-            Some(followers) => leader_has_settled(&me.topology, member, &followers),
+            Some(followers) => {
+                let settings = patroni::settings(member);
+                let settings = settings.unwrap_or_else(|| Dynamic::of(&me.topology.spec));
+                leader_has_settled(&me.topology, settings, member, &followers)
+            }
             None => patroni::is_known_to_stream(member),
         };
         if runs && !settled && woken.is_none_or(|at| at.elapsed() > WAKE_UP_PAUSE) {
@@ -141,16 +145,18 @@ pub(crate) fn settle() -> Result<ExitCode> {
 }
 
 /// Whether a leader has done all that it does in rounds `loop_wait` apart: make the slots that new
-/// members wait for, and have as many of them acknowledge each write as the durability asks.
+/// members wait for, and have as many of them acknowledge each write as the settings ask for.
 fn leader_has_settled(
     topology: &Topology,
+    settings: Dynamic,
     leader: &Member,
     followers: &BTreeMap<String, bool>,
 ) -> bool {
-    let mut others = topology.of_role(Role::Postgres).filter(|m| m.name != leader.name);
+    let nodes = || topology.of_role(Role::Postgres);
     let counting = followers.values().filter(|counts| **counts).count();
-    let wanted = Synchronous::of(&topology.spec).acknowledging_standbys();
-    others.all(|m| followers.contains_key(&m.name)) && counting >= wanted as usize
+    let wanted = settings.acknowledging_standbys(nodes().count());
+    nodes().all(|m| m.name == leader.name || followers.contains_key(&m.name))
+        && counting >= wanted as usize
 }
 
 /// Patroni's way to create a replica from the repository. Fails at once, so that Patroni goes on
@@ -212,6 +218,7 @@ fn usable_backup(repository: &Holdings, timeline: Option<u32>) -> Result<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgha_core::spec::{Durability, Spec};
 
     fn repository(history: &str) -> Holdings {
         let report = format!(
@@ -225,6 +232,28 @@ mod tests {
             "histories": {{"2": "{history}"}}}}"#
         );
         Holdings::parse(report.as_bytes()).expect("a report")
+    }
+
+    #[test]
+    fn a_leader_has_settled_by_the_settings_that_run() {
+        let spec = Spec { data_centers: 2, durability: Durability::Quorum, ..Spec::default() };
+        let topology = Topology::new(spec, 1);
+        let nodes: Vec<&Member> = topology.of_role(Role::Postgres).collect();
+        let counts = |counting: usize| -> BTreeMap<String, bool> {
+            let others = nodes[1..].iter().enumerate();
+            others.map(|(n, m)| (m.name.clone(), n < counting)).collect()
+        };
+        let settled = |config: &str, counting| {
+            let settings = Dynamic::parse(config).expect("a configuration");
+            leader_has_settled(&topology, settings, nodes[0], &counts(counting))
+        };
+        let of_file = Dynamic::of(&topology.spec);
+        assert!(!leader_has_settled(&topology, of_file, nodes[0], &counts(1)));
+        assert!(leader_has_settled(&topology, of_file, nodes[0], &counts(2)));
+        assert!(settled(r#"{"synchronous_mode": "quorum", "synchronous_node_count": 1}"#, 1));
+        assert!(settled(r#"{"synchronous_mode": false, "synchronous_node_count": 2}"#, 0));
+        assert!(settled(r#"{"synchronous_mode": true, "synchronous_node_count": 9}"#, 3));
+        assert!(!leader_has_settled(&topology, of_file, nodes[0], &BTreeMap::new()));
     }
 
     #[test]

@@ -4,18 +4,18 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::dynamic::LAG_MAX_BYTES;
 use crate::render::{
     BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
     REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, S3_CA_FILE, SCOPE, SPOOL_DIR, SSH_PORT, STANZA,
     data_dir, render,
 };
 use crate::spec::Repo2;
-use crate::status::LAG_MAX_BYTES;
 use crate::topology::{
     CLUSTER_NET, ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, PATRONI_PORT, PGBACKREST_PORT,
     POSTGRES_PORT, Role, Topology,
 };
-use crate::tuning::{EtcdTimers, Limits, PatroniTimers, Synchronous, SynchronousMode};
+use crate::tuning::{EtcdTimers, Limits, PatroniTimers, Synchronous};
 
 /// The authorities that Debian trusts, in the image of the backup host.
 const DEBIAN_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -113,11 +113,7 @@ pub fn patroni(topology: &Topology, member: &Member, secrets: &NodeSecrets) -> S
             "max_wal_senders": limits.max_wal_senders,
         },
         "synchronous": {
-            "mode": match synchronous.mode {
-                SynchronousMode::Off => "off",
-                SynchronousMode::On => "on",
-                SynchronousMode::Quorum => "quorum",
-            },
+            "mode": synchronous.mode.as_str(),
             "strict": synchronous.strict,
             "node_count": synchronous.node_count,
         },
@@ -177,15 +173,20 @@ pub fn pgbackrest_host(topology: &Topology, secrets: &RepositorySecrets) -> Stri
     )
 }
 
-/// `etcd.yaml` of an etcd member.
-pub fn etcd(topology: &Topology, member: &Member) -> String {
+/// `etcd.yaml` of an etcd member: of a new cluster, or of one that exists with these members, by name and
+/// peer URL. A member that has a store takes no notice of either.
+pub fn etcd(topology: &Topology, member: &Member, joins: Option<&[(String, String)]>) -> String {
     let timers = EtcdTimers::of(topology.spec.largest_round_trip());
-    let initial_cluster: Vec<_> = topology
-        .of_role(Role::Etcd)
-        .map(|m| format!("{}=http://{}:{ETCD_PEER_PORT}", m.name, m.address))
-        .collect();
+    let initial_cluster: Vec<_> = match joins {
+        None => topology
+            .of_role(Role::Etcd)
+            .map(|m| format!("{}=http://{}:{ETCD_PEER_PORT}", m.name, m.address))
+            .collect(),
+        Some(members) => members.iter().map(|(name, url)| format!("{name}={url}")).collect(),
+    };
     let more = json!({
         "initial_cluster": initial_cluster.join(","),
+        "state": if joins.is_some() { "existing" } else { "new" },
         "token": format!("pgha-{}", topology.id),
         "timers": { "heartbeat_ms": timers.heartbeat_ms, "election_ms": timers.election_ms },
     });
@@ -277,6 +278,17 @@ mod tests {
     }
 
     #[test]
+    fn the_local_file_leaves_what_people_change_to_edit_config() {
+        let file = patroni_json(Spec::default());
+        let (local, shared) = (&file["postgresql"], &file["bootstrap"]["dcs"]["postgresql"]);
+        for name in ["pg_hba", "pg_ident"] {
+            assert!(local.get(name).is_none() && !shared[name][0].is_null(), "{name}");
+        }
+        let parameters = local["parameters"].as_object().expect("parameters");
+        assert_eq!(parameters.keys().collect::<Vec<_>>(), ["unix_socket_directories"]);
+    }
+
+    #[test]
     fn quorum_commit_waits_for_as_many_standbys_as_a_site_has_nodes() {
         let file = patroni_json(Spec {
             data_centers: 2,
@@ -296,12 +308,24 @@ mod tests {
             let all = [
                 pgbackrest_node(&topology, &topology.members[0]),
                 pgbackrest_host(&topology, &RepositorySecrets::default()),
-                etcd(&topology, etcd_member),
+                etcd(&topology, etcd_member, None),
                 sshd_config(&topology, &topology.members[0]),
                 ssh_client_config(),
             ];
             insta::assert_snapshot!(format!("files_{backup_transport}"), all.join("\n----\n"));
         }
+    }
+
+    #[test]
+    fn an_etcd_member_that_joins_is_told_who_is_there() {
+        let topology = topology(Spec { data_centers: 2, ..Spec::default() });
+        let member = topology.of_role(Role::Etcd).next().expect("an etcd member");
+        let there = [("a", "http://x:2380"), ("b", "http://y:2380")];
+        let there = there.map(|(name, url)| (name.to_owned(), url.to_owned()));
+        let file = etcd(&topology, member, Some(&there));
+        let file: Json = serde_saphyr::from_str(&file).expect("YAML");
+        assert_eq!(file["initial-cluster"], "a=http://x:2380,b=http://y:2380");
+        assert_eq!(file["initial-cluster-state"], "existing");
     }
 
     #[test]

@@ -98,10 +98,12 @@ pub(super) fn problems(
     let host = known.topology.backup_host();
     let host_runs = known.container_state(&host.name) == super::ContainerState::Running;
     let id = &known.topology.id;
-    let hint = if host_runs {
-        format!("`pgha backup check {id}` and `pgha logs {leader}` say why")
-    } else {
+    let hint = if !host_runs {
         format!("{} keeps the archive: WAL stays on {leader} until it is back", host.name)
+    } else if known.stanza_exists() == Some(false) {
+        format!("there is no stanza to archive into; `pgha logs {}` says why", host.name)
+    } else {
+        format!("`pgha backup check {id}` and `pgha logs {leader}` say why")
     };
     let last = match (&view.last_wal, view.last_age_s) {
         (Some(wal), Some(age)) => format!("the last one was {wal}, {} ago", age_words(age)),

@@ -11,11 +11,8 @@ mod node;
 use serde::{Deserialize, Serialize};
 
 use crate::observe::STANZA;
-use crate::status::archive;
 use crate::status::{ClusterView, ContainerState, Known, Tally};
-
-/// A replica that is further behind is not promoted: Patroni's `maximum_lag_on_failover`.
-pub const LAG_MAX_BYTES: u64 = 1 << 20;
+use crate::status::{archive, settings};
 
 /// Code of the problem that a restore is not finished.
 pub const RESTORE_UNFINISHED: &str = "restore_unfinished";
@@ -92,6 +89,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
         problems.extend(node::postgres(known, view, node));
     }
     problems.extend(durability(view));
+    problems.extend(settings::problems(known, view));
     problems.extend(paused(known));
     problems.extend(stanza(known));
     problems.extend(restore(known));

@@ -102,6 +102,14 @@ impl Lab {
         &mut nodes.into_iter().find(|n| n.name == name).expect("a node").patroni
     }
 
+    /// Has Patroni run with this configuration.
+    fn configured(&mut self, config: &str) {
+        let config = Dynamic::parse(config).expect("a configuration");
+        for member in self.etcd() {
+            member.dcs.as_mut().expect("a read").config = Some(config);
+        }
+    }
+
     fn etcd(&mut self) -> impl Iterator<Item = &mut EtcdObservation> {
         self.reports().flat_map(|r| &mut r.etcd)
     }
@@ -485,6 +493,15 @@ fn an_archive_that_fails_is_a_problem_of_a_known_leader_only() {
     let view = lab.view();
     assert_eq!(codes(&view), ["archive_failing"]);
     assert!(view.problems[0].message.contains("000000010000000000000009, 5 min ago"));
+    for (stanza, advice) in [(true, "pgha backup check"), (false, "pgha logs pgha-pgbackrest")] {
+        lab.observed.sites.get_mut("DC3").expect("a site").as_mut().expect("a report").stanza =
+            Some(stanza);
+        let problems = lab.view().problems;
+        let failing = problems.iter().find(|p| p.code == "archive_failing").expect("it fails");
+        assert!(failing.hint.contains(advice), "{failing:?}");
+    }
+    lab.observed.sites.get_mut("DC3").expect("a site").as_mut().expect("a report").stanza =
+        Some(true);
     if let Some(Ok(archiver)) = &mut lab.observed.archiver {
         archiver.last_failed_age_s = None;
     }
@@ -494,4 +511,56 @@ fn an_archive_that_fails_is_a_problem_of_a_known_leader_only() {
     let mut silent = Lab::healthy();
     silent.observed.archiver = Some(Err("no answer".to_owned()));
     assert_eq!((silent.view().archive, codes(&silent.view())), (None, vec![]));
+}
+
+#[test]
+fn durability_is_judged_by_what_patroni_runs_with() {
+    let mut lab = Lab::healthy();
+    lab.topology.spec.durability = crate::spec::Durability::Quorum;
+    let need = |lab: &Lab| lab.view().acknowledging.need;
+    assert_eq!(need(&lab), 2, "before etcd says, the file counts");
+    assert_eq!(lab.view().settings, None);
+    lab.configured(r#"{"synchronous_mode": "quorum", "synchronous_node_count": 1}"#);
+    if let Ok(patroni) = lab.node(OTHER) {
+        patroni.quorum_standby = true;
+    }
+    assert_eq!(need(&lab), 1);
+    assert_eq!(awaiting(&lab.view()), []);
+    assert_eq!(codes(&lab.view()), ["settings_changed"]);
+    lab.configured(r#"{"synchronous_mode": "off", "ttl": 60}"#);
+    assert_eq!((need(&lab), awaiting(&lab.view())), (0, Vec::new()));
+    let problems = lab.view().problems;
+    assert!(problems[0].message.contains("ttl 60 (30), synchronous_mode off (quorum)"));
+    lab.configured(r#"{"synchronous_mode": "quorum", "synchronous_node_count": 2}"#);
+    assert_eq!(codes(&lab.view()), ["durability_not_met"]);
+}
+
+#[test]
+fn a_lost_leaders_deadline_is_that_of_the_running_timers() {
+    let mut lab = Lab::healthy();
+    lab.configured(r#"{"ttl": 77, "loop_wait": 13}"#);
+    *lab.node(LEADER) = Err("no answer within 400 ms".to_owned());
+    let problems = lab.view().problems;
+    let lost = problems.iter().find(|p| p.code == "leader_unconfirmed").expect("it is lost");
+    assert!(lost.hint.contains("77 s"), "{lost:?}");
+}
+
+#[test]
+fn nodes_that_wait_for_the_same_restart_are_one_problem() {
+    let mut lab = Lab::healthy();
+    for name in [LEADER, OTHER] {
+        if let Ok(patroni) = lab.node(name) {
+            patroni.pending_restart = true;
+            patroni.pending_settings = vec!["max_connections 100 (200)".to_owned()];
+        }
+    }
+    let view = lab.view();
+    assert_eq!(codes(&lab.view()), ["pending_restart"]);
+    assert!(view.problems[0].message.contains(LEADER) && view.problems[0].message.contains(OTHER));
+    assert!(view.problems[0].message.contains("max_connections 100 (200)"));
+    assert!(view.problems[0].hint.contains("clients of the leader"));
+    let of = |name: &str| view.member(name).and_then(|m| m.pending_restart);
+    assert_eq!((of(OTHER), of("pgha-demo2-DC1-1")), (Some(true), Some(false)));
+    assert_eq!(of("pgha-etcd1-DC1-1"), None);
+    assert_eq!(awaiting(&view), [], "it is ready all the same");
 }

@@ -75,14 +75,17 @@ pub(crate) struct ChangeArgs {
 
 /// Arguments of `wan set`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha wan set DC1 DC2 --latency 40ms --jitter 5ms\n  \
+#[command(
+    override_usage = "pgha wan set [OPTIONS] [NAME] <SITE> <SITE>",
+    after_help = "Examples:\n  pgha wan set DC1 DC2 --latency 40ms --jitter 5ms\n  \
     pgha wan set demo DC1 DC2 --loss 5% --burst 10 --for 2m\n  \
     pgha wan set DC1 DC3 --rate 10mbit --queue 100ms --one-way\n  \
     pgha wan set DC1 DC2 --preset global\n\n\
-    Settings that are not named stay as they are.")]
+    Settings that are not named stay as they are."
+)]
 pub(crate) struct Set {
     /// Two sites, such as DC1 DC2; before them the cluster where there are several
-    #[arg(value_names = ["[NAME] SITE", "SITE"], num_args = 2..=3, required = true)]
+    #[arg(value_name = "[NAME] SITE SITE", num_args = 1..=4, required = true)]
     pub(crate) sites: Vec<String>,
     /// Change packets from the first site to the second only
     #[arg(long)]
@@ -158,11 +161,14 @@ impl LinkArgs {
 
 /// Arguments of `wan cut`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha wan cut DC1 DC2\n  \
-    pgha wan cut demo DC1 DC2 --one-way --for 30s")]
+#[command(
+    override_usage = "pgha wan cut [OPTIONS] [NAME] <SITE> <SITE>",
+    after_help = "Examples:\n  pgha wan cut DC1 DC2\n  \
+    pgha wan cut demo DC1 DC2 --one-way --for 30s"
+)]
 pub(crate) struct Cut {
     /// Two sites, such as DC1 DC2; before them the cluster where there are several
-    #[arg(value_names = ["[NAME] SITE", "SITE"], num_args = 2..=3, required = true)]
+    #[arg(value_name = "[NAME] SITE SITE", num_args = 1..=4, required = true)]
     pub(crate) sites: Vec<String>,
     /// Cut packets from the first site to the second only
     #[arg(long)]
@@ -173,10 +179,13 @@ pub(crate) struct Cut {
 
 /// Arguments of `wan isolate`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha wan isolate DC1\n  pgha wan isolate demo DC2 --for 1m")]
+#[command(
+    override_usage = "pgha wan isolate [OPTIONS] [NAME] <SITE>",
+    after_help = "Examples:\n  pgha wan isolate DC1\n  pgha wan isolate demo DC2 --for 1m"
+)]
 pub(crate) struct Isolate {
     /// The site; before it the cluster where there are several
-    #[arg(value_name = "[NAME] SITE", num_args = 1..=2, required = true)]
+    #[arg(value_name = "[NAME] SITE", num_args = 1..=3, required = true)]
     pub(crate) sites: Vec<String>,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
@@ -185,6 +194,7 @@ pub(crate) struct Isolate {
 /// Arguments of `wan heal`.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "pgha wan heal [OPTIONS] [NAME] [SITE] [SITE]",
     after_help = "Examples:\n  pgha wan heal               every cut of the only cluster\n  \
     pgha wan heal demo DC1      cuts of all links of a site\n  pgha wan heal DC1 DC2\n\n\
     Settings other than the cut stay as they are; `pgha wan reset` undoes all."
@@ -207,6 +217,7 @@ pub(crate) struct Heal {
 /// Arguments of `wan reset`.
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "pgha wan reset [OPTIONS] [NAME] [SITE] [SITE]",
     after_help = "Examples:\n  pgha wan reset               all links of the only cluster\n  \
     pgha wan reset demo DC1 DC2"
 )]
@@ -240,7 +251,7 @@ pub(crate) struct Watch {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|e| format!("{e}; give it with its unit, such as 40ms"))
+    parse_duration(text).map_err(|e| format!("{e}, such as 40ms"))
 }
 
 /// Longest time for which anything is done here.

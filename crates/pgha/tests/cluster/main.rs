@@ -19,6 +19,7 @@ mod background_mode;
 mod backup_s3;
 mod backups;
 mod bad_input;
+mod by_hand;
 mod connection_strings;
 mod daily_use;
 mod docker;

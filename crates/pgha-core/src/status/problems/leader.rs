@@ -1,8 +1,8 @@
 //! Why there is no certain leader, or more than one.
 
 use super::{Problem, Severity};
+use crate::dynamic::Dynamic;
 use crate::status::{ClusterView, Known, NodeRole};
-use crate::tuning::PatroniTimers;
 
 pub(super) fn split_brain(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
     let primaries = known.primaries();
@@ -24,8 +24,7 @@ pub(super) fn split_brain(known: &Known<'_>, view: &ClusterView) -> Option<Probl
 
 /// Why there is no certain leader.
 pub(super) fn leader(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
-    let timers = PatroniTimers::of(known.topology.spec.timers);
-    let (ttl, loop_wait) = (timers.ttl_s, timers.loop_wait_s);
+    let Dynamic { ttl_s: ttl, loop_wait_s: loop_wait, .. } = known.settings();
     let unconfirmed = view.nodes().filter(|n| n.role == Some(NodeRole::Primary));
     let Some(dcs) = known.dcs else {
         return unconfirmed

@@ -1,6 +1,6 @@
 //! What is wrong with one Postgres node.
 
-use super::{LAG_MAX_BYTES, Problem, Severity};
+use super::{Problem, Severity};
 use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole};
 
 /// What is wrong with one Postgres node whose container runs.
@@ -53,11 +53,12 @@ pub(super) fn postgres(known: &Known<'_>, view: &ClusterView, node: &MemberView)
             ));
         }
     }
-    if let Some(lag) = node.lag_bytes.filter(|lag| *lag > LAG_MAX_BYTES) {
+    let lag_max_bytes = known.settings().maximum_lag_on_failover_bytes;
+    if let Some(lag) = node.lag_bytes.filter(|lag| *lag > lag_max_bytes) {
         problems.push(warn(
             "lag",
             format!("{name} is {lag} bytes behind the leader"),
-            format!("Patroni promotes nobody that is more than {LAG_MAX_BYTES} bytes behind"),
+            format!("Patroni promotes nobody that is more than {lag_max_bytes} bytes behind"),
         ));
     }
     problems

@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pgha_core::dynamic::Dynamic;
 use pgha_core::lint::{self, Finding};
 use pgha_core::spec::format_duration;
 use pgha_core::topology::Topology;
+use pgha_core::tuning::PatroniTimers;
 use pgha_core::wan::asked::slow_delay;
 use pgha_core::wan::control::{Direction, Request, WanState};
 use pgha_core::wan::fit;
@@ -18,16 +20,16 @@ use serde::Serialize;
 use super::{Running, sites};
 use crate::cli::wan::{ChangeArgs, Cut, Heal, Isolate, Reset, Set};
 use crate::error::{Error, Result};
-use crate::screen;
+use crate::{observe, screen};
 
 /// Carries out `pgha wan set`.
 pub(super) async fn set(args: &Set) -> Result<()> {
-    let words = sites::exactly(&args.sites, 2);
     let change = args.settings.change();
     if change == LinkChange::default() {
         return Err(Error::bad_input("nothing is to be changed")
             .hint("give a setting: --latency 40ms; `pgha wan set --help` lists all"));
     }
+    let words = sites::two("set", &args.sites)?;
     let running = Running::find(words.cluster).await?;
     let links = sites::between(running.cluster.topology()?, words.sites, args.one_way)?;
     carry_out(running, links, change, args.change).await
@@ -35,7 +37,7 @@ pub(super) async fn set(args: &Set) -> Result<()> {
 
 /// Carries out `pgha wan cut`.
 pub(super) async fn cut(args: &Cut) -> Result<()> {
-    let words = sites::exactly(&args.sites, 2);
+    let words = sites::two("cut", &args.sites)?;
     let running = Running::find(words.cluster).await?;
     let links = sites::between(running.cluster.topology()?, words.sites, args.one_way)?;
     carry_out(running, links, cutting(true), args.change).await
@@ -43,7 +45,7 @@ pub(super) async fn cut(args: &Cut) -> Result<()> {
 
 /// Carries out `pgha wan isolate`.
 pub(super) async fn isolate(args: &Isolate) -> Result<()> {
-    let words = sites::exactly(&args.sites, 1);
+    let words = sites::one("isolate", &args.sites)?;
     let running = Running::find(words.cluster).await?;
     let links = sites::around(running.cluster.topology()?, &words.sites[0])?;
     carry_out(running, links, cutting(true), args.change).await
@@ -147,7 +149,9 @@ async fn tell(
     mut warnings: Vec<Finding>,
 ) -> Result<()> {
     let topology = running.cluster.topology()?;
-    warnings.extend(misfits(topology, &running.state, links));
+    let seen = observe::view(&running.engine, &running.cluster).await?;
+    let timers = seen.settings.unwrap_or_else(|| Dynamic::of(&topology.spec)).timers();
+    warnings.extend(misfits(topology, timers, &running.state, links));
     let from: BTreeSet<String> =
         links.iter().map(|link| link.from.clone().min(link.to.clone())).collect();
     let from: Vec<String> = if args.no_verify { Vec::new() } else { from.into_iter().collect() };
@@ -187,7 +191,12 @@ async fn tell(
 }
 
 /// The timers in force that the round trips of these links do not fit.
-fn misfits(topology: &Topology, state: &WanState, links: &[Direction]) -> Vec<Finding> {
+fn misfits(
+    topology: &Topology,
+    timers: PatroniTimers,
+    state: &WanState,
+    links: &[Direction],
+) -> Vec<Finding> {
     let slowest = links
         .iter()
         .filter_map(|link| {
@@ -196,5 +205,5 @@ fn misfits(topology: &Topology, state: &WanState, links: &[Direction]) -> Vec<Fi
             (!forth.cut && !back.cut).then(|| slow_delay(forth).saturating_add(slow_delay(back)))
         })
         .max();
-    fit::timers(&topology.spec, slowest.unwrap_or(Duration::ZERO))
+    fit::timers(&topology.spec, timers, slowest.unwrap_or(Duration::ZERO))
 }

@@ -16,9 +16,54 @@ pub(super) struct Words<'a> {
     pub(super) sites: &'a [String],
 }
 
-/// Takes the words of a verb apart that wants so many sites.
-pub(super) fn exactly(words: &[String], sites: usize) -> Words<'_> {
-    let (cluster, sites) = words.split_at(words.len().saturating_sub(sites));
+/// Takes the words of a verb apart that wants one site.
+///
+/// # Errors
+/// When there is none, or several.
+pub(super) fn one<'a>(verb: &str, words: &'a [String]) -> Result<Words<'a>> {
+    let words = apart(words);
+    let cluster = words.cluster.map(|name| format!("{name} ")).unwrap_or_default();
+    match words.sites {
+        [_] => Ok(words),
+        [] => Err(Error::bad_input("no site is named")
+            .hint(format!("name it: `pgha wan {verb} {cluster}DC1`"))),
+        [first, ..] => {
+            Err(Error::bad_input("several sites are named, and one at a time is isolated")
+                .hint(format!("`pgha wan {verb} {cluster}{first}`, and again for the next")))
+        }
+    }
+}
+
+/// Takes the words of a verb apart that wants two sites.
+///
+/// # Errors
+/// When there are more or fewer.
+pub(super) fn two<'a>(verb: &str, words: &'a [String]) -> Result<Words<'a>> {
+    let words = apart(words);
+    let cluster = words.cluster.map(|name| format!("{name} ")).unwrap_or_default();
+    match words.sites {
+        [_, _] => Ok(words),
+        [] => Err(Error::bad_input("no site is named, and a link is between two")
+            .hint(format!("name them: `pgha wan {verb} {cluster}DC1 DC2`"))),
+        [site] => {
+            let other = if site.eq_ignore_ascii_case("DC2") { "DC1" } else { "DC2" };
+            let all = match verb {
+                "cut" => format!("; `pgha wan isolate {cluster}{site}` cuts all links of {site}"),
+                _ => String::new(),
+            };
+            let what = format!("a link is between two sites, and {site} alone is named");
+            Err(Error::bad_input(what)
+                .hint(format!("name both: `pgha wan {verb} {cluster}{site} {other}`{all}")))
+        }
+        _ => Err(Error::bad_input("three sites are named, and a link is between two")
+            .hint(format!("`pgha wan {verb} {cluster}DC1 DC2`, and again for the next link"))),
+    }
+}
+
+/// The cluster is named where the first word cannot be a site.
+fn apart(words: &[String]) -> Words<'_> {
+    let named = words.first().is_some_and(|word| !is_site(word));
+    let (cluster, sites) = words.split_at(usize::from(named));
     Words { cluster: cluster.first().map(String::as_str), sites }
 }
 
@@ -27,13 +72,12 @@ pub(super) fn exactly(words: &[String], sites: usize) -> Words<'_> {
 /// # Errors
 /// When there are more than two sites.
 pub(super) fn some(words: &[String]) -> Result<Words<'_>> {
-    let named = words.first().is_some_and(|word| !is_site(word));
-    let (cluster, sites) = words.split_at(usize::from(named));
-    if sites.len() > 2 {
+    let words = apart(words);
+    if words.sites.len() > 2 {
         return Err(Error::bad_input("three sites are named, and a link is between two")
             .hint("`pgha wan heal DC1` is about all links of DC1"));
     }
-    Ok(Words { cluster: cluster.first().map(String::as_str), sites })
+    Ok(words)
 }
 
 /// What can only be a site.
@@ -150,8 +194,26 @@ mod tests {
         }
         assert!(some(&words("DC1 DC2 DC3")).is_err());
         let three = words("demo DC1 DC2");
-        assert_eq!(exactly(&three, 2).cluster, Some("demo"));
-        assert_eq!(exactly(&three[1..], 2).cluster, None);
+        assert_eq!(two("cut", &three).expect("two").cluster, Some("demo"));
+        assert_eq!(two("cut", &three[1..]).expect("two").cluster, None);
+        assert_eq!(one("isolate", &three[..2]).expect("one").cluster, Some("demo"));
+    }
+
+    #[test]
+    fn a_cluster_is_never_taken_for_a_site() {
+        for (text, said) in [
+            ("demo DC1", "`pgha wan cut demo DC1 DC2`; `pgha wan isolate demo DC1`"),
+            ("DC2", "`pgha wan cut DC2 DC1`"),
+            ("demo", "`pgha wan cut demo DC1 DC2`"),
+            ("DC1 DC2 DC3", "three sites"),
+        ] {
+            let error = two("cut", &words(text)).expect_err(text).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        for (text, said) in [("demo", "`pgha wan isolate demo DC1`"), ("DC1 DC2", "isolate DC1`")] {
+            let error = one("isolate", &words(text)).expect_err(text).to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 
     #[test]
