@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::repository::Running;
+use crate::spec::Repo2;
+use crate::topology::Topology;
 use crate::wal::SEGMENT_BYTES;
 
 /// Something that happened to a backup.
@@ -116,8 +118,10 @@ pub fn without_requests(said: &str) -> String {
     kept.join("\n")
 }
 
-/// What to do about a command of pgBackRest that failed saying this; `id` is the cluster.
-pub fn advice(said: &str, id: &str) -> String {
+/// What to do about a command of pgBackRest that failed saying this. Names what pgBackRest names, and
+/// nothing that the cluster does not have.
+pub fn advice(said: &str, topology: &Topology) -> String {
+    let id = &topology.id;
     let has = |part: &str| said.contains(part);
     if has(NO_SPACE) {
         format!(
@@ -131,27 +135,132 @@ pub fn advice(said: &str, id: &str) -> String {
     } else if has("unable to verify certificate") || has("certificate verify failed") {
         "ca_file of the second repository names whom the certificate of its service must be of"
             .to_owned()
-    } else if has("HostConnectError") || has("unable to get address") {
-        format!("the service of the second repository is not reached; `pgha status {id}` says more")
+    } else if let Some(host) = unreached_host(said) {
+        unreached(host, topology)
     } else if has("[050]") {
         format!("something else works on the repository; `pgha backups {id}` shows a backup")
-    } else if has("[056]") {
+    } else if has("unable to find primary cluster") {
         format!("a backup needs a leader; `pgha status {id}` says why there is none")
-    } else if has("[082]") {
-        format!("WAL does not reach the repository; `pgha status {id}` says more")
-    } else if has("[055]") || has("[103]") {
+    } else if has("[056]") {
+        format!("a Postgres node refuses the connection or is down; `pgha status {id}` says which")
+    } else if has("before standby replayed") {
         format!(
-            "`pgha status {id}` says whether the stanza is there, `pgha backup check {id}` more"
+            "the standby that the backup was read from is too far behind the leader; `pgha status {id}` \
+             shows how far each is"
         )
+    } else if has("[082]") {
+        let repository = repository_of(said).map_or_else(
+            || {
+                if topology.spec.backup.repo2.is_some() { "a repository" } else { "the repository" }
+                    .to_owned()
+            },
+            |number| format!("repository {number}"),
+        );
+        format!(
+            "WAL of the leader did not reach {repository} in time; `pgha status {id}` says whether WAL is \
+             archived at all, `pgha logs` of the leader why not"
+        )
+    } else if has("backup.info") || has("archive.info") || has("stanza-create") {
+        let repository =
+            repository_of(said).map_or_else(String::new, |n| format!(" in repository {n}"));
+        format!("the stanza is not there{repository}; `pgha status {id}` says more")
     } else {
         format!("`pgha backup check {id}` tests the way from the leader to the repository")
     }
 }
 
+/// The host that pgBackRest did not reach, without its port.
+fn unreached_host(said: &str) -> Option<&str> {
+    const BEFORE: [&str; 2] = ["unable to connect to '", "unable to get address for '"];
+    let found = BEFORE.iter().find_map(|before| said.split_once(before))?.1;
+    let host = found.split('\'').next()?;
+    Some(host.rsplit_once(':').map_or(host, |(host, _)| host))
+}
+
+/// What to do where a host was not reached: a member of the cluster, the service of the second
+/// repository, or neither.
+fn unreached(host: &str, topology: &Topology) -> String {
+    let id = &topology.id;
+    if let Some(member) = topology.member(host) {
+        let site = &topology.site(member.site).name;
+        return format!(
+            "{host} in {site} is not reached: `pgha status {id}` says whether it runs, `pgha wan show {id}` \
+             whether a link is cut"
+        );
+    }
+    match &topology.spec.backup.repo2 {
+        Some(Repo2::S3 { endpoint, .. }) if host.ends_with(endpoint.as_str()) => format!(
+            "the service of the second repository, {host}, is not reached from the backup host: is it up, \
+             and is its name known there?"
+        ),
+        _ => format!("{host} is not reached; `pgha status {id}` says what of the cluster runs"),
+    }
+}
+
+/// The one repository that is named, as `repo2:` or `repo2-path`.
+fn repository_of(said: &str) -> Option<u32> {
+    let named = |number: &u32| {
+        let (colon, dash) = (format!("repo{number}:"), format!("repo{number} "));
+        said.contains(&colon) || said.contains(&dash)
+    };
+    let mut all = [1, 2].into_iter().filter(named);
+    all.next().filter(|_| all.next().is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{BackupSpec, Spec, UriStyle};
     use proptest::prelude::*;
+
+    fn cluster(repo2: Option<Repo2>) -> Topology {
+        let backup = BackupSpec { repo2, ..BackupSpec::default() };
+        Topology::new(Spec { data_centers: 2, backup, ..Spec::default() }, 1)
+    }
+
+    fn s3() -> Repo2 {
+        Repo2::S3 {
+            bucket: "shop".into(),
+            endpoint: "s3.example.com".into(),
+            region: "eu-west-1".into(),
+            uri_style: UriStyle::Host,
+            port: Some(9000),
+            verify_tls: false,
+            ca_file: None,
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_not_reached_is_the_one_that_is_named() {
+        let node = "[125]: remote-0 process on 'pgha-demo1-DC2-1' terminated unexpectedly [255]: \
+            HostConnectError: unable to connect to 'pgha-demo1-DC2-1:8432': [111] Connection refused";
+        for repo2 in [None, Some(s3())] {
+            let told = advice(node, &cluster(repo2));
+            assert!(told.starts_with("pgha-demo1-DC2-1 in DC2 is not reached"), "{told}");
+        }
+        let service = "[049]: unable to connect to 'shop.s3.example.com:9000': [110] timeout";
+        assert!(advice(service, &cluster(Some(s3()))).contains("second repository, shop.s3."));
+        let name = "[049]: unable to get address for 'shop.s3.example.com': [-2] Name unknown";
+        assert!(advice(name, &cluster(Some(s3()))).contains("second repository"));
+        for told in [advice(name, &cluster(None)), advice(node, &cluster(None))] {
+            assert!(!told.contains("second repository"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_that_of_what_was_waited_for() {
+        let wal = "[082]: WAL segment 000000010000000000000003 was not archived before the 60000ms timeout";
+        assert!(advice(wal, &cluster(None)).contains("did not reach the repository in time"));
+        let second = format!("repo2: {wal}");
+        assert!(advice(&second, &cluster(Some(s3()))).contains("repository 2 in time"));
+        let replay = "[082]: timeout before standby replayed to 0/5000028 - only reached 0/4000028";
+        let told = advice(replay, &cluster(None));
+        assert!(told.contains("standby") && !told.contains("repository"), "{told}");
+        let none = "[056]: unable to find primary cluster - cannot proceed";
+        assert!(advice(none, &cluster(None)).contains("needs a leader"));
+        let refused = "[056]: unable to connect to 'dbname=postgres': connection refused";
+        assert!(!advice(refused, &cluster(None)).contains("needs a leader"));
+    }
 
     #[test]
     fn lines_of_pgbackrest_are_told_apart() {
@@ -199,18 +308,19 @@ mod tests {
         let kept = "[039]: unable to load x:\nProtocolError: HTTP request failed with 403 (Forbidden):\n\
             <Error/>\nProtocolError: HTTP request failed with 403 (Forbidden):\nHINT: is it there?";
         assert_eq!(without_requests(said), kept);
-        assert!(advice(said, "demo-1").contains("repo2-s3-key-secret"));
+        assert!(advice(said, &cluster(None)).contains("repo2-s3-key-secret"));
     }
 
     #[test]
     fn a_full_disk_is_named_as_such_whatever_the_code() {
         let said = "[039]: unable to write '/pgha/pgbackrest/x': [28] No space left on device";
-        assert!(advice(said, "demo-1").contains("full"));
+        assert!(advice(said, &cluster(None)).contains("full"));
         let said = full_disk("/pgha/pgbackrest", FULL_BELOW_BYTES - 1).expect("it is full");
         assert_eq!(said, "No space left on device: /pgha/pgbackrest has 16383 KiB");
-        assert!(advice(&said, "demo-1").contains("full"));
+        assert!(advice(&said, &cluster(None)).contains("full"));
         assert_eq!(full_disk("/pgha/pgbackrest", FULL_BELOW_BYTES), None);
-        assert!(advice("[050]: unable to acquire lock", "demo-1").contains("pgha backups demo-1"));
+        let locked = advice("[050]: unable to acquire lock", &cluster(None));
+        assert!(locked.contains("pgha backups demo-1"));
     }
 
     proptest! {

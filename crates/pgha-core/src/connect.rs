@@ -5,14 +5,14 @@
 //! `standby` and `prefer-standby` are unknown to tokio-postgres 0.7; timeouts other than
 //! `connect_timeout` have other names or units there.
 //!
-//! Chooses no node: whoever connects does, each time it connects. Knows no secret but the password
-//! it is given.
+//! Chooses no node: whoever connects does, each time it connects. What it chooses among stands in the
+//! order in which it should try. Knows no secret but the password it is given.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use crate::topology::{POSTGRES_PORT, Role, Topology};
+use crate::topology::{Member, POSTGRES_PORT, Role, Topology};
 
 /// The superuser, whom every string names.
 pub const USER: &str = "postgres";
@@ -57,22 +57,32 @@ pub struct Address {
     pub port: u16,
 }
 
-/// The nodes as clients on the host reach them: ports on its loopback, by member name. A node
-/// without a port is left out.
-pub fn from_host(topology: &Topology, ports: &BTreeMap<String, u16>) -> Vec<Address> {
-    topology
-        .of_role(Role::Postgres)
-        .filter_map(|member| ports.get(&member.name))
-        .map(|&port| Address { host: Ipv4Addr::LOCALHOST.to_string(), port })
-        .collect()
+/// Every node in the order in which a client should try them: the leader first where it is to write, and
+/// last where it is to read from a replica.
+///
+/// libpq asks each node in turn whether it will do, but goes no further where one refuses the session:
+/// a replica that has not replayed `create database` yet refuses one on that database.
+pub fn in_order<'a>(
+    topology: &'a Topology,
+    leader: Option<&str>,
+    access: Access,
+) -> Vec<&'a Member> {
+    let mut nodes: Vec<&Member> = topology.of_role(Role::Postgres).collect();
+    nodes.sort_by_key(|node| (access == Access::ReadOnly) == (leader == Some(&node.name)));
+    nodes
 }
 
-/// The nodes as members of the cluster reach them, in any site.
-pub fn from_inside(topology: &Topology) -> Vec<Address> {
-    topology
-        .of_role(Role::Postgres)
-        .map(|member| Address { host: member.name.clone(), port: POSTGRES_PORT })
-        .collect()
+/// These nodes as clients on the host reach them: ports on its loopback, by member name. A node without
+/// a port is left out.
+pub fn from_host(nodes: &[&Member], ports: &BTreeMap<String, u16>) -> Vec<Address> {
+    let ports = nodes.iter().filter_map(|node| ports.get(&node.name));
+    ports.map(|&port| Address { host: Ipv4Addr::LOCALHOST.to_string(), port }).collect()
+}
+
+/// These nodes as members of the cluster reach them, in any site.
+pub fn from_inside(nodes: &[&Member]) -> Vec<Address> {
+    let address = |node: &&Member| Address { host: node.name.clone(), port: POSTGRES_PORT };
+    nodes.iter().map(address).collect()
 }
 
 /// What a connection string says.
@@ -170,6 +180,10 @@ mod tests {
         Topology::new(Spec { data_centers, nodes, ..Spec::default() }, 1)
     }
 
+    fn all(topology: &Topology) -> Vec<&Member> {
+        in_order(topology, None, Access::ReadWrite)
+    }
+
     fn ports(topology: &Topology) -> BTreeMap<String, u16> {
         topology.of_role(Role::Postgres).map(|m| m.name.clone()).zip(50551..).collect()
     }
@@ -177,8 +191,8 @@ mod tests {
     #[test]
     fn strings_are_those_of_the_reference() {
         let topology = topology(2, 1);
-        let inside = from_inside(&topology);
-        let host = from_host(&topology, &ports(&topology));
+        let inside = from_inside(&all(&topology));
+        let host = from_host(&all(&topology), &ports(&topology));
         let target = |access, addresses, password| Target { access, addresses, password };
 
         let write = target(Access::ReadWrite, &host, Some("p@ss 'word'"));
@@ -204,11 +218,26 @@ mod tests {
     }
 
     #[test]
+    fn the_leader_is_tried_first_for_writes_and_last_for_reads() {
+        let topology = topology(2, 2);
+        let order = |leader, access| -> Vec<&str> {
+            let nodes = in_order(&topology, leader, access);
+            nodes.iter().map(|node| &node.name["pgha-demo".len()..]).collect()
+        };
+        let leader = Some("pgha-demo1-DC2-1");
+        assert_eq!(order(leader, Access::ReadWrite), ["1-DC2-1", "1-DC1-1", "2-DC1-1", "2-DC2-1"]);
+        assert_eq!(order(leader, Access::ReadOnly), ["1-DC1-1", "2-DC1-1", "2-DC2-1", "1-DC2-1"]);
+        for access in Access::ALL {
+            assert_eq!(order(None, access), ["1-DC1-1", "2-DC1-1", "1-DC2-1", "2-DC2-1"]);
+        }
+    }
+
+    #[test]
     fn a_node_without_a_port_is_left_out_for_the_host() {
         let topology = topology(2, 1);
         let mut ports = ports(&topology);
         ports.remove("pgha-demo1-DC1-1");
-        let host = from_host(&topology, &ports);
+        let host = from_host(&all(&topology), &ports);
         assert_eq!(host, [Address { host: "127.0.0.1".to_owned(), port: 50552 }]);
     }
 
@@ -229,7 +258,7 @@ mod tests {
             password in prop::option::of("[^\\x00]{0,40}|['\\\\ @:/?#%&=,+\\t\\n]{1,12}"),
         ) {
             let topology = topology(data_centers, nodes);
-            for addresses in [from_inside(&topology), from_host(&topology, &ports(&topology))] {
+            for addresses in [from_inside(&all(&topology)), from_host(&all(&topology), &ports(&topology))] {
                 for access in Access::ALL {
                     let target =
                         Target { access, addresses: &addresses, password: password.as_deref() };

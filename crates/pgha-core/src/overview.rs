@@ -1,6 +1,6 @@
 //! The Overview block that `generate` prints, with the lines of the earlier bash scripts.
 //!
-//! The words are theirs, the `od` included, since people and scripts look for them. For the classic
+//! The words are theirs, since people and scripts look for them. For the classic
 //! placement so are the numbers, some of which exist on paper only ([`ClassicPaper`]); for a
 //! computed one they are those of the real placement.
 
@@ -28,8 +28,8 @@ pub fn overview(topology: &Topology) -> String {
 
 Number of data centers: {data_centers}
 Original number of ETCD nodes needed: {base}
-Original number od ETCD nodes needed for a quorum: {base_quorum}
-Original number od ETCD nodes to deploy per data center: {each}
+Original number of ETCD nodes needed for a quorum: {base_quorum}
+Original number of ETCD nodes to deploy per data center: {each}
 The number of data centers to maintain running after all others fail: {must_suffice}
 Number of external ETCD nodes needed outside of data centers to maintain a quorum: {external}
 Total ETCD nodes needed including the external ones: {total}
@@ -84,8 +84,8 @@ mod tests {
             "Overview ...\n\n\
              Number of data centers: 1\n\
              Original number of ETCD nodes needed: 3\n\
-             Original number od ETCD nodes needed for a quorum: 2\n\
-             Original number od ETCD nodes to deploy per data center: 1\n\
+             Original number of ETCD nodes needed for a quorum: 2\n\
+             Original number of ETCD nodes to deploy per data center: 1\n\
              The number of data centers to maintain running after all others fail: 1\n\
              Number of external ETCD nodes needed outside of data centers to maintain a quorum: 2\n\
              Total ETCD nodes needed including the external ones: 5\n\

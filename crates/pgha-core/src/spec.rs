@@ -217,7 +217,7 @@ pub enum SpecError {
     Latency {
         /// The text as given.
         given: String,
-        /// What the parser says.
+        /// Why not.
         reason: String,
     },
     /// The same pair of sites twice, or the same direction.
@@ -338,7 +338,10 @@ impl From<&Spec> for SpecV1 {
 /// When the unit is missing, the text is not a length of time, or it is negative.
 pub fn parse_duration(text: &str) -> Result<Duration, SpecError> {
     let bad = |reason: String| SpecError::Latency { given: text.to_owned(), reason };
-    let signed: jiff::SignedDuration = text.parse().map_err(|e: jiff::Error| bad(e.to_string()))?;
+    let signed: jiff::SignedDuration = text.parse().map_err(|_: jiff::Error| {
+        let number = text.trim().parse::<f64>().is_ok();
+        bad(if number { "it has no unit" } else { "a number and its unit are wanted" }.to_owned())
+    })?;
     Duration::try_from(signed).map_err(|_| bad("it is negative".to_owned()))
 }
 

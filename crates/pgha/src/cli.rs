@@ -2,6 +2,7 @@
 //! [`crate::command`].
 
 mod backup;
+pub(crate) mod explain;
 mod restore;
 pub(crate) mod wan;
 
@@ -93,19 +94,19 @@ pub(crate) struct SpecArgs {
     #[arg(short = 'n', long)]
     pub(crate) name: Option<String>,
     /// Data centers [default: 1]
-    #[arg(short = 'd', long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(short = 'd', long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
     pub(crate) data_centers: Option<u32>,
     /// Postgres nodes in each data center [default: 2]
-    #[arg(short = 'c', long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(short = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
     pub(crate) nodes: Option<u32>,
     /// etcd members in each data center [default: computed; classic placement: 1]
-    #[arg(short = 'e', long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(short = 'e', long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
     pub(crate) etcd: Option<u32>,
     /// Data centers that must suffice after a failure [default: 1]
-    #[arg(short = 'm', long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(short = 'm', long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
     pub(crate) must_suffice: Option<u32>,
     /// Postgres major version [default: 17]
-    #[arg(short = 'v', long, value_name = "MAJOR", allow_negative_numbers = true)]
+    #[arg(short = 'v', long, value_name = "MAJOR", allow_negative_numbers = true, value_parser = whole)]
     pub(crate) postgres: Option<u32>,
     /// Run Patroni in the background; the container stays up without it
     #[arg(short = 'b', long)]
@@ -131,6 +132,14 @@ pub(crate) struct SpecArgs {
     /// Let distances hold while the cluster comes up, and not only once it is ready
     #[arg(long)]
     pub(crate) wan_from_start: bool,
+}
+
+fn whole(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "a whole number is wanted, such as 2".to_owned())
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a number of seconds is wanted, such as 300".to_owned())
 }
 
 /// Arguments of `plan`.
@@ -191,7 +200,7 @@ pub(crate) struct Generate {
     pgha build --node-build container")]
 pub(crate) struct Build {
     /// Postgres major version
-    #[arg(short = 'v', long, value_name = "MAJOR", default_value_t = 17)]
+    #[arg(short = 'v', long, value_name = "MAJOR", default_value_t = 17, value_parser = whole)]
     pub(crate) postgres: u32,
     /// Build even where the image is there
     #[arg(long)]
@@ -235,7 +244,7 @@ pub(crate) struct Up {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArgs {
     /// Seconds to wait for the cluster
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = seconds)]
     pub(crate) timeout: u64,
 }
 

@@ -5,13 +5,14 @@
 //! without a running Postgres from one that will answer: Docker accepts the connection in its place
 //! and then closes it, at which libpq gives up instead of trying the next node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pgha_core::connect::{self, Address};
-use pgha_core::topology::Topology;
+use pgha_core::connect::{self, Access, Address};
+use pgha_core::topology::{Member, Role, Topology};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -20,24 +21,26 @@ use crate::cluster::{self, Among, Cluster};
 use crate::compose_file::{self, Found};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
-use crate::secrets;
+use crate::{observe, secrets};
 
 /// `SSLRequest`: its length and its code ("Message Formats" in the documentation of Postgres).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// How long a node on this very host may take to say whether it speaks TLS.
 const KNOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How long it may take to learn who leads; without that the order is the usual one.
+const LEADER_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The ways to a cluster's databases.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Every node on the host's loopback, those that answer first.
-    pub(crate) host: Vec<Address>,
-    /// How many of [`Connection::host`] answer.
-    pub(crate) answering: usize,
-    /// Every node inside the cluster.
-    pub(crate) inside: Vec<Address>,
-    /// Nodes that have no known port on the host, by name.
-    pub(crate) without_port: Vec<String>,
+    topology: Topology,
+    /// The leader, where it is certain.
+    leader: Option<String>,
+    /// Ports on the host's loopback, by name of the node.
+    ports: BTreeMap<String, u16>,
+    /// Nodes that answer there.
+    answering: BTreeSet<String>,
     compose_file: PathBuf,
 }
 
@@ -48,29 +51,68 @@ pub(crate) async fn cluster(engine: &Engine, name: Option<&str>) -> Result<Clust
 }
 
 impl Connection {
-    /// Finds them, and knocks at every node.
+    /// Finds them, asks who leads, and knocks at every node.
     ///
     /// # Errors
     /// When the labels do not tell what the cluster is or where its compose file is.
-    pub(crate) async fn of(cluster: &Cluster) -> Result<Self> {
+    pub(crate) async fn of(engine: &Engine, cluster: &Cluster) -> Result<Self> {
         let topology = cluster.topology()?;
         let compose_file = cluster.compose.as_ref().map(|c| c.file.clone()).ok_or_else(|| {
             Error::failed(format!("cluster {} was not made with Compose", cluster.id))
                 .because("its containers do not say where their compose file is")
         })?;
         let ports = ports(cluster, topology, &compose_file);
-        let all = connect::from_host(topology, &ports);
-        let answers = join_all(all.iter().map(answers)).await;
-        let (mut host, mut silent) = (Vec::new(), Vec::new());
-        for (address, answers) in all.into_iter().zip(answers) {
-            if answers { &mut host } else { &mut silent }.push(address);
-        }
-        let answering = host.len();
-        host.append(&mut silent);
-        let inside = connect::from_inside(topology);
-        let without_port =
-            inside.iter().map(|a| a.host.clone()).filter(|name| !ports.contains_key(name));
-        Ok(Self { host, answering, without_port: without_port.collect(), inside, compose_file })
+        let knocks = join_all(ports.iter().map(async |(name, port)| {
+            let host = Ipv4Addr::LOCALHOST.to_string();
+            answers(&Address { host, port: *port }).await.then(|| name.clone())
+        }));
+        let (answering, view) =
+            tokio::join!(knocks, timeout(LEADER_TIMEOUT, observe::view(engine, cluster)));
+        let leader = view.ok().and_then(Result::ok).and_then(|view| view.leader);
+        let answering = answering.into_iter().flatten().collect();
+        Ok(Self { topology: topology.clone(), leader, ports, answering, compose_file })
+    }
+
+    fn nodes(&self, access: Access) -> Vec<&Member> {
+        connect::in_order(&self.topology, self.leader.as_deref(), access)
+    }
+
+    /// The nodes on the host's loopback that answer, in the order in which they are to be tried.
+    pub(crate) fn answering(&self, access: Access) -> Vec<Address> {
+        let mut nodes = self.nodes(access);
+        nodes.retain(|node| self.answering.contains(&node.name));
+        connect::from_host(&nodes, &self.ports)
+    }
+
+    /// Every node on the host's loopback, those that answer first.
+    pub(crate) fn on_host(&self, access: Access) -> Vec<Address> {
+        let mut nodes = self.nodes(access);
+        nodes.sort_by_key(|node| !self.answering.contains(&node.name));
+        connect::from_host(&nodes, &self.ports)
+    }
+
+    /// Every node inside the cluster.
+    pub(crate) fn inside(&self, access: Access) -> Vec<Address> {
+        connect::from_inside(&self.nodes(access))
+    }
+
+    /// The leader, where it is certain.
+    pub(crate) fn leader(&self) -> Option<&str> {
+        self.leader.as_deref()
+    }
+
+    /// Nodes that have no known port on the host, by name.
+    pub(crate) fn without_port(&self) -> Vec<&str> {
+        let nodes = self.topology.of_role(Role::Postgres).map(|node| node.name.as_str());
+        nodes.filter(|name| !self.ports.contains_key(*name)).collect()
+    }
+
+    /// The same file, with the password as it is now.
+    ///
+    /// # Errors
+    /// When the password cannot be read or the file not be written.
+    pub(crate) fn fresh_passfile(&self) -> Result<PathBuf> {
+        secrets::fresh_pgpass(&self.compose_file)
     }
 
     /// The file for `PGPASSFILE`.

@@ -26,13 +26,18 @@ mod wan;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match cli::explain::parse() {
+        Ok(cli) => cli,
+        Err(refused) => {
+            // A reader that has gone wants nothing more.
+            let _ = refused.print();
+            return ExitCode::from(u8::try_from(refused.exit_code()).unwrap_or(2));
+        }
+    };
     let result = match cli.command {
         Command::Plan(args) => command::plan::run(&args),
         Command::Generate(args) => command::generate::run(&args).await,

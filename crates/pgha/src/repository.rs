@@ -105,14 +105,14 @@ impl BackupHost {
         if ran.code == 0 {
             return Ok(ran.stdout);
         }
-        let id = self.cluster.id.to_string();
+        let topology = self.cluster.topology()?;
         let mut said = without_requests(&(ran.stdout + &ran.stderr));
         if let Ok(full) = self.engine.exec(&self.name, &FULL_DISKS, INFO_DEADLINE).await {
             said.push_str(&full.stdout);
         }
         let verb = arguments.last().unwrap_or(&"");
         Err(Error::failed(format!("`pgbackrest {verb}` failed on {}", self.name))
-            .hint(advice(&said, &id))
+            .hint(advice(&said, topology))
             .because(said))
     }
 }

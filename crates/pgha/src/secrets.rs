@@ -48,6 +48,19 @@ pub(crate) fn pgpass_of(compose_file: &Path) -> PathBuf {
     dir_of(compose_file).join(PGPASS)
 }
 
+/// The file for psql's `PGPASSFILE`, made anew where the password is another one by now.
+pub(crate) fn fresh_pgpass(compose_file: &Path) -> Result<PathBuf> {
+    derive_pgpass(&dir_of(compose_file), &superuser_password(compose_file)?)?;
+    Ok(pgpass_of(compose_file))
+}
+
+fn derive_pgpass(dir: &Path, password: &str) -> Result<()> {
+    let escaped = password.replace('\\', r"\\").replace(':', r"\:");
+    let text = format!("*:*:*:postgres:{escaped}\n");
+    let same = fs::read_to_string(dir.join(PGPASS)).is_ok_and(|there| there == text);
+    if same { Ok(()) } else { write(dir, PGPASS, &text) }
+}
+
 /// The superuser's password.
 pub(crate) fn superuser_password(compose_file: &Path) -> Result<String> {
     let path = dir_of(compose_file).join("postgres");
@@ -66,10 +79,8 @@ pub(crate) fn create(topology: &Topology, dir: &Path) -> Result<()> {
             write(dir, name, &Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN))?;
         }
     }
-    if !dir.join(PGPASS).exists() {
-        let password = fs::read_to_string(dir.join("postgres")).or_fail(what())?;
-        write(dir, PGPASS, &format!("*:*:*:postgres:{}", password.trim_end()))?;
-    }
+    let password = fs::read_to_string(dir.join("postgres")).or_fail(what())?;
+    derive_pgpass(dir, password.trim_end())?;
     for name in repository_secrets(&topology.spec) {
         if dir.join(name).exists() {
             continue;
@@ -189,6 +200,20 @@ mod tests {
             };
             assert_eq!(files.len(), expected, "{files:?}");
         }
+    }
+
+    #[test]
+    fn the_password_file_follows_the_password() {
+        let at = tempfile::tempdir().expect("a temporary folder");
+        let file = at.path().join("docker-compose.yaml");
+        let dir = dir_of(&file);
+        create(&Topology::new(Spec::default(), 1), &dir).expect("secrets are made");
+        write(&dir, "postgres", r"new:pass\word").expect("a new password");
+        let passfile = fresh_pgpass(&file).expect("it is made");
+        let text = fs::read_to_string(&passfile).expect("it is there");
+        assert_eq!(text, "*:*:*:postgres:new\\:pass\\\\word\n");
+        let mode = fs::metadata(&passfile).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

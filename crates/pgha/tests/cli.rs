@@ -28,7 +28,7 @@ const VERBS: [&str; 21] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 24] = [
+const DOCKER_VERBS: [&[&str]; 25] = [
     &["build"],
     &["stop"],
     &["start"],
@@ -46,6 +46,7 @@ const DOCKER_VERBS: [&[&str]; 24] = [
     &["psql"],
     &["backup"],
     &["backup", "verify", "demo"],
+    &["backup", "list"],
     &["backup", "schedule", "0 1 * * 0 full"],
     &["backups"],
     &["restore-point", "demo", "before"],
@@ -148,7 +149,7 @@ fn what_is_missing_or_senseless_is_bad_input() {
 #[test]
 fn bad_settings_of_a_link_are_refused_before_the_engine_is_asked() {
     for (flag, value, said) in [
-        ("--latency", "40", "unit"),
+        ("--latency", "40", "it has no unit, such as 40ms"),
         ("--latency", "-1ms", "negative"),
         ("--jitter", "fast", "no length of time"),
         ("--loss", "101%", "0% to 100%"),
@@ -172,8 +173,12 @@ fn bad_settings_of_a_link_are_refused_before_the_engine_is_asked() {
     }
     for (arguments, said) in [
         (["set", "DC1", "DC2"].as_slice(), "--latency 40ms"),
-        (&["set", "DC1", "--latency", "1ms"], "SITE"),
-        (&["cut", "DC1"], "SITE"),
+        (&["set", "DC1", "--latency", "1ms"], "`pgha wan set DC1 DC2`"),
+        (&["cut", "DC1"], "`pgha wan cut DC1 DC2`"),
+        (&["cut", "demo", "DC1"], "`pgha wan isolate demo DC1` cuts all links of DC1"),
+        (&["cut", "demo"], "no site is named"),
+        (&["cut", "DC1", "DC2", "DC3"], "a link is between two"),
+        (&["isolate", "demo"], "`pgha wan isolate demo DC1`"),
         (&["isolate"], "SITE"),
         (&["heal", "DC1", "DC2", "DC3"], "between two"),
         (&["heal", "DC1", "--all"], "leave one of them out"),
@@ -346,5 +351,90 @@ fn bad_input_about_backups_is_refused_before_the_engine_is_asked() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
         assert_eq!(stdout(&output), "");
+    }
+}
+
+#[test]
+fn words_of_other_programs_lead_to_the_verb_that_is_meant() {
+    for (typed, verb) in [
+        ("create", "pgha up"),
+        ("init", "pgha up"),
+        ("destroy", "pgha down"),
+        ("delete", "pgha down"),
+        ("rm", "pgha down"),
+        ("top", "pgha status"),
+        ("info", "pgha status"),
+        ("ps", "pgha list"),
+        ("ls", "pgha list"),
+        ("shell", "pgha exec MEMBER -- bash"),
+        ("sql", "pgha psql"),
+        ("log", "pgha logs"),
+        ("switchover", "patronictl"),
+        ("edit-config", "patronictl"),
+        ("restart", "pgha stop"),
+        ("check", "pgha doctor"),
+        ("help", "pgha --help"),
+        ("version", "pgha --version"),
+        ("partition", "pgha wan"),
+    ] {
+        let output = pgha(&[typed, "demo"]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{typed}: {said}");
+        assert!(said.contains("tip: ") && said.contains(verb), "{typed}: {said}");
+        assert!(!said.contains("similar"), "{typed}: {said}");
+    }
+    for (typed, verb) in
+        [("status", "pgha wan show"), ("delay", "pgha wan set"), ("undo", "pgha wan heal")]
+    {
+        let said = stderr(&pgha(&["wan", typed]));
+        assert!(said.contains(verb), "{typed}: {said}");
+    }
+}
+
+#[test]
+fn no_slip_is_answered_with_a_verb_that_takes_something_away() {
+    for typed in ["restroy", "hop", "flop", "town", "own", "drestore", "crop", "é", ""] {
+        let said = stderr(&pgha(&[typed]));
+        for verb in ["'stop'", "'down'", "'restore'"] {
+            let similar = verb.get(1..2) == typed.get(..1);
+            assert!(similar || !said.contains(verb), "{typed}: {said}");
+        }
+    }
+    assert!(stderr(&pgha(&["stpo"])).contains("'stop'"), "one's own slip is still understood");
+}
+
+#[test]
+fn a_refused_command_line_shows_the_usage_of_its_verb() {
+    for (arguments, usage, why) in [
+        (["up", "-d", "two"].as_slice(), "", "a whole number"),
+        (&["up", "-d", "-1"], "", "a whole number"),
+        (&["up", "--datacenters", "2"], "Usage: pgha up [OPTIONS]", "--data-centers"),
+        (&["up", "demo"], "Usage: pgha up [OPTIONS]", "`pgha up -n demo`"),
+        (&["up", "--timeout", "5m"], "", "a number of seconds"),
+        (&["plan", "-d"], "", "a value is required"),
+        (&["down", "demo", "--force"], "Usage: pgha down [OPTIONS] [NAME]", "--force"),
+        (&["status", "demo", "demo2"], "Usage: pgha status [OPTIONS] [NAME]", "demo2"),
+        (
+            &["psql", "demo", "-c", "select 1"],
+            "Usage: pgha psql [OPTIONS] [NAME] [-- <PSQL ARGUMENTS>...]",
+            "-c",
+        ),
+        (&["logs", "-f"], "Usage: pgha logs [OPTIONS] <MEMBER>", "MEMBER"),
+        (&["exec", "bash"], "Usage: pgha exec <MEMBER> -- <COMMAND>...", "COMMAND"),
+        (
+            &["wan", "cut", "--one-way", "--x"],
+            "Usage: pgha wan cut [OPTIONS] [NAME] <SITE> <SITE>",
+            "--x",
+        ),
+        (&["backup", "check", "--full"], "Usage: pgha backup check [NAME]", "--full"),
+        (&["up", "--durability", "synchronous"], "", "async, sync, strict, quorum"),
+        (&["up", "--timers", "slow"], "", "default, fast, norm, safe, wide"),
+    ] {
+        let output = pgha(arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(usage) && said.contains(why), "{arguments:?}: {said}");
+        let passed_on = arguments[0] == "psql";
+        assert_eq!(said.contains("as a value"), passed_on, "{arguments:?}: {said}");
     }
 }

@@ -63,6 +63,9 @@ pub(crate) enum BackupAction {
     Expire(BackupExpire),
     /// Have the backup host make backups by itself, or show when it does
     Schedule(BackupSchedule),
+    /// List the backups, as `pgha backups` does
+    #[command(visible_alias = "info")]
+    List(Backups),
 }
 
 /// The cluster that is meant.

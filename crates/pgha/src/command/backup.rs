@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use pgha_core::backup_run::{Event, Level, Said, advice, without_requests};
 use pgha_core::repository::{BackupType, Repository, Running, STATUS_MISSING_STANZA};
+use pgha_core::topology::Topology;
 
 use crate::cli::{Backup, BackupAction, BackupExpire, BackupMake, BackupOf};
-use crate::command::backup_schedule;
+use crate::command::{backup_schedule, backups};
 use crate::error::{Error, OrFail as _, Result};
 use crate::progress::Progress;
 use crate::repository::{BackupHost, no_second};
@@ -29,11 +30,21 @@ pub(crate) async fn run(args: &Backup) -> Result<()> {
         Some(BackupAction::Verify(of)) => verify(of).await,
         Some(BackupAction::Expire(args)) => expire(args).await,
         Some(BackupAction::Schedule(args)) => backup_schedule::run(args).await,
+        Some(BackupAction::List(args)) => backups::run(args).await,
     }
 }
 
 async fn make(args: &BackupMake) -> Result<()> {
-    let host = BackupHost::find(args.cluster.as_deref(), None).await?;
+    let host = BackupHost::find(args.cluster.as_deref(), None).await;
+    let host = host.map_err(|error| match args.cluster.as_deref() {
+        Some(kind @ ("full" | "diff" | "incr")) => {
+            error.hint(format!("`pgha backup --type {kind}` makes a backup of that type"))
+        }
+        Some("restore") => error.hint("`pgha restore` restores from backups"),
+        Some("delete" | "remove" | "rm") => error
+            .hint("`pgha backup expire` removes what is past its time by the cluster's settings"),
+        _ => error,
+    })?;
     let id = host.cluster.id.to_string();
     let view = observe::view(&host.engine, &host.cluster).await?;
     if view.leader.is_none() {
@@ -75,7 +86,7 @@ async fn make(args: &BackupMake) -> Result<()> {
                 .hint("what it has copied is kept, and the next one of its type goes on from there"));
         }
     }
-    let label = watch.end(&id)?;
+    let label = watch.end(host.cluster.topology()?)?;
     let after = host.repository().await?;
     let backup = after.backup(&label).ok_or_else(|| {
         Error::failed(format!("the backup {label} was made and is not listed"))
@@ -145,13 +156,14 @@ impl Watching {
     }
 
     /// Name of the new backup.
-    fn end(mut self, id: &str) -> Result<String> {
+    fn end(mut self, topology: &Topology) -> Result<String> {
+        let id = &topology.id;
         drop(self.progress.take());
         let said = without_requests(&self.errors.join("\n"));
         match self.ended {
             Some((0, Some(label))) => Ok(label),
             Some(_) => Err(Error::failed(format!("the backup of cluster {id} failed"))
-                .hint(advice(&said, id))
+                .hint(advice(&said, topology))
                 .because(said)),
             None => Err(Error::failed(format!("the backup of cluster {id} broke off"))
                 .because("the backup host stopped, or lacks what this pgha asks of it")
@@ -239,6 +251,7 @@ async fn expire(args: &BackupExpire) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgha_core::spec::Spec;
 
     #[test]
     fn a_repository_is_sound_only_where_its_own_status_is() {
@@ -266,7 +279,7 @@ mod tests {
             for line in lines {
                 watching.take(line.as_bytes());
             }
-            watching.end("demo-1").map_err(|e| e.to_string())
+            watching.end(&Topology::new(Spec::default(), 1)).map_err(|e| e.to_string())
         };
         assert_eq!(end(&[r#"{"ended":{"code":0,"label":"L"}}"#]).as_deref(), Ok("L"));
         for lines in [

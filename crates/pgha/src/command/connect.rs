@@ -1,6 +1,6 @@
 //! `pgha connect`: connection strings. Works while the cluster is stopped, too.
 
-use pgha_core::connect::Target;
+use pgha_core::connect::{Access, Address, Target};
 
 use crate::cli::Connect;
 use crate::connection::{self, Connection};
@@ -13,23 +13,28 @@ use crate::screen::connect::{Both, Ways};
 pub(crate) async fn run(args: &Connect) -> Result<()> {
     let engine = Engine::connect().await?;
     let cluster = connection::cluster(&engine, args.cluster.as_deref()).await?;
-    let connection = Connection::of(&cluster).await?;
-    if connection.host.is_empty() {
+    let connection = Connection::of(&engine, &cluster).await?;
+    let all = connection.on_host(Access::ReadWrite).len();
+    if all == 0 {
         return Err(Error::failed(format!("no port of cluster {} is known", cluster.id))
             .because("its containers and its compose file are gone"));
     }
     let password = if args.no_password { None } else { Some(connection.password()?) };
+    if let Err(error) = connection.fresh_passfile() {
+        anstream::eprintln!("note: the password file is not made anew: {error}");
+    }
     let ways = ways(&connection, password.as_deref());
     if args.json {
         screen::print_json(&ways)?;
     } else {
         screen::print(&screen::connect::draw(&ways))?;
     }
-    if !connection.without_port.is_empty() {
-        let names = connection.without_port.join(", ");
+    let without_port = connection.without_port();
+    if !without_port.is_empty() {
+        let names = without_port.join(", ");
         anstream::eprintln!("note: left out for the host, having no port there: {names}");
     }
-    match (connection.answering, connection.host.len()) {
+    match (connection.answering(Access::ReadWrite).len(), all) {
         (0, _) => anstream::eprintln!("note: no node answers now; `pgha status` says why"),
         (answering, of) if answering < of => anstream::eprintln!(
             "note: {answering} of {of} nodes answer now, and stand first; `pgha status` says more"
@@ -40,11 +45,12 @@ pub(crate) async fn run(args: &Connect) -> Result<()> {
 }
 
 fn ways(connection: &Connection, password: Option<&str>) -> Ways {
-    let host = |access| Target { access, addresses: &connection.host, password };
-    let inside = |access| Target { access, addresses: &connection.inside, password };
-    Ways::new(
-        |access| Both { host: host(access).uri(), inside: inside(access).uri() },
-        |access| Both { host: host(access).keywords(), inside: inside(access).keywords() },
-        connection.passfile(),
-    )
+    let both = |access, keywords| {
+        let say = |addresses: &[Address]| {
+            let target = Target { access, addresses, password };
+            if keywords { target.keywords() } else { target.uri() }
+        };
+        Both { host: say(&connection.on_host(access)), inside: say(&connection.inside(access)) }
+    };
+    Ways::new(|access| both(access, false), |access| both(access, true), connection.passfile())
 }

@@ -4,7 +4,6 @@
 //! environment variables, so that arguments such as `-d other` add to it instead of replacing it.
 //! The password is in none of them: psql reads it from a file.
 
-use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::cluster::{Cluster, ClusterState};
 use crate::connection::{self, Connection};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
-use crate::{handover, observe};
+use crate::handover;
 
 /// Variables of the caller that would turn the session elsewhere or keep it from the password file.
 const UNSET: [&str; 9] = [
@@ -45,11 +44,11 @@ const WRITE_PASSFILE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) async fn run(args: &Psql) -> Result<()> {
     let engine = Engine::connect().await?;
     let cluster = connection::cluster(&engine, args.cluster.as_deref()).await?;
-    let connection = Connection::of(&cluster).await?;
     if cluster.state() == ClusterState::Stopped {
         return Err(Error::missing(format!("cluster {} is stopped", cluster.id))
             .hint(format!("`pgha start {}` starts it", cluster.id)));
     }
+    let connection = Connection::of(&engine, &cluster).await?;
     let access = if args.read_only { Access::ReadOnly } else { Access::ReadWrite };
     let mut command = match handover::which("psql") {
         Some(psql) => on_host(Command::new(psql), &cluster, &connection, access)?,
@@ -65,23 +64,20 @@ fn on_host(
     connection: &Connection,
     access: Access,
 ) -> Result<Command> {
-    let answering = &connection.host[..connection.answering];
+    let answering = connection.answering(access);
     if answering.is_empty() {
         return Err(Error::missing(format!("no node of cluster {} answers", cluster.id))
             .because("none of its ports on this host leads to a running Postgres")
             .hint(format!("`pgha status {}` says why", cluster.id)));
     }
     // Without it psql would ask for a password that nobody knows by heart.
-    let passfile = connection.passfile();
-    File::open(&passfile).map_err(|e| {
-        Error::missing(format!("cannot read the password file {}", passfile.display()))
-            .because(e)
-            .hint("the secrets stand beside the compose file, for the user who generated it")
+    let passfile = connection.fresh_passfile().map_err(|e| {
+        e.hint("the secrets stand beside the compose file, for the user who generated it")
     })?;
     for name in UNSET {
         psql.env_remove(name);
     }
-    psql.envs(environment(access, answering)).env("PGPASSFILE", passfile);
+    psql.envs(environment(access, &answering)).env("PGPASSFILE", passfile);
     Ok(psql)
 }
 
@@ -96,9 +92,9 @@ async fn in_member(
     let running = |member: &&Member| {
         cluster.container(&member.name).is_some_and(|c| c.state == ContainerState::Running)
     };
-    let leader = observe::view(engine, cluster).await?.leader;
     let nodes: Vec<&Member> = topology.of_role(Role::Postgres).filter(running).collect();
-    let node = nodes.iter().find(|m| Some(&m.name) == leader.as_ref()).or(nodes.first());
+    let node =
+        nodes.iter().find(|m| Some(m.name.as_str()) == connection.leader()).or(nodes.first());
     let node = node.ok_or_else(|| {
         Error::missing(format!("no node of cluster {} runs", cluster.id))
             .hint(format!("`pgha status {}` says why", cluster.id))
@@ -113,7 +109,7 @@ async fn in_member(
     }
     let mut docker = handover::docker_exec();
     docker.args(["--user", "postgres"]);
-    for (name, value) in environment(access, &connection.inside) {
+    for (name, value) in environment(access, &connection.inside(access)) {
         handover::env(&mut docker, name, value);
     }
     handover::env(&mut docker, "PGPASSFILE", passfile);

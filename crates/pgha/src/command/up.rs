@@ -221,11 +221,15 @@ fn psql_line(generated: &Generated, ready: &Ready) -> String {
         return format!("docker exec -it {leader} psql -U postgres");
     }
     let ports = ready.view.nodes().filter_map(|node| Some((node.name.clone(), node.host_port?)));
-    let addresses = connect::from_host(&generated.topology, &ports.collect());
+    let leader = ready.view.leader.as_deref();
+    let nodes = connect::in_order(&generated.topology, leader, Access::ReadWrite);
+    let addresses = connect::from_host(&nodes, &ports.collect());
     let target = Target { access: Access::ReadWrite, addresses: &addresses, password: None };
     format!(
         "PGPASSFILE='{}' psql '{}'",
-        secrets::pgpass_of(&generated.file).display(),
+        secrets::fresh_pgpass(&generated.file)
+            .unwrap_or_else(|_| secrets::pgpass_of(&generated.file))
+            .display(),
         target.uri()
     )
 }

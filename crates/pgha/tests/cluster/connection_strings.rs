@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tokio_postgres::NoTls;
 
-use crate::docker::docker;
+use crate::docker::{docker, exec, sql};
 use crate::process::run;
 use crate::test_cluster::{TestCluster, leader_site};
 use crate::waiting::claim;
@@ -38,6 +38,24 @@ fn every_printed_string_leads_where_it_says() {
             cluster.pgha(&[&["psql", &id], flags, &query].concat()).ok().to_owned()
         };
         assert_eq!((ask(&[]).as_str(), ask(&["--read-only"]).as_str()), ("f", "t"));
+    });
+    claim("pgha psql finds a database that was made just now, whoever leads", || {
+        for n in 0..5 {
+            let (leader, name) = (cluster.leader(), format!("fresh{n}"));
+            sql(&leader, &format!("create database {name}"));
+            let query = ["psql", &cluster.id(), "--", "-XAt", "-d", &name, "-c", "select 1"];
+            assert_eq!(cluster.pgha(&query).ok(), "1");
+            if n == 0 {
+                let far = leader_site(&cluster.status()).2;
+                let argv =
+                    ["patronictl", "switchover", "pgha_cluster", "--force", "--candidate", &far];
+                exec(&leader, &argv);
+                cluster.wait_whole();
+            }
+        }
+        let leader = cluster.leader();
+        let inside = strings(&cluster, &[])["read_write"]["inside"].to_string();
+        assert!(inside.contains(&format!("@{leader}:5432,")), "{inside}");
     });
     claim("without a password the strings work with the password file", || {
         let strings = strings(&cluster, &["--no-password"]);
