@@ -1,6 +1,6 @@
 //! Files and folders with the right owner and mode, and the secrets that Compose mounts.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
@@ -41,8 +41,27 @@ pub(crate) fn install_secret(name: &str, path: &str, owner: Owner) -> Result<()>
     write(path, &text, owner)
 }
 
-/// Writes a file of mode 0600; readers see the old or the new text, never a part.
+/// Writes a file of mode 0600 that is written anew at every start; readers see the old or the new text,
+/// never a part.
 pub(crate) fn write(path: &str, text: &str, owner: Owner) -> Result<()> {
+    put(path, text, owner, false)
+}
+
+/// Writes a file of mode 0600 that must outlive a power cut: afterwards it is on the disk, whole, under
+/// its name.
+pub(crate) fn keep(path: &str, text: &str, owner: Owner) -> Result<()> {
+    put(path, text, owner, true)?;
+    sync(Path::new(path).parent().unwrap_or(Path::new("/")))
+}
+
+/// Has a file, or what was done to names in a folder, outlive a power cut.
+pub(crate) fn sync(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|e| format!("cannot write {} to the disk: {e}", path.display()))
+}
+
+fn put(path: &str, text: &str, owner: Owner, durable: bool) -> Result<()> {
     let explain = |e| format!("cannot write {path}: {e}");
     let fresh = format!("{path}.new");
     let _ = fs::remove_file(&fresh);
@@ -54,6 +73,9 @@ pub(crate) fn write(path: &str, text: &str, owner: Owner) -> Result<()> {
         .map_err(explain)?;
     file.write_all(text.as_bytes()).map_err(explain)?;
     chown(&fresh, Some(owner.0), Some(owner.0)).map_err(explain)?;
+    if durable {
+        file.sync_all().map_err(explain)?;
+    }
     fs::rename(&fresh, path).map_err(explain)
 }
 

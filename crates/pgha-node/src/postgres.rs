@@ -1,23 +1,26 @@
 //! PID 1 of a Postgres node, and the helpers that Patroni and PID 1 call there.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use pgha_core::dynamic::Dynamic;
 use pgha_core::render::{
     self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SPOOL_DIR, SSH_PORT, data_dir,
 };
-use pgha_core::restore::Holdings;
+use pgha_core::restore::{Holdings, is_on_volume};
 use pgha_core::spec::BackupTransport;
-use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PGBACKREST_PORT, Role, Topology};
+use pgha_core::topology::{
+    ETCD_CLIENT_PORT, Member, PGBACKREST_PORT, POSTGRES_PORT, Role, Topology,
+};
 
 use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
+use crate::restore::files::{Folders, clear, is_empty, make_places};
 use crate::restore::{hold, report, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, http, network, patroni};
@@ -176,27 +179,70 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
     for number in me.topology.spec.backup.repositories() {
         found = report::holdings(number)
             .and_then(|holdings| usable_backup(&holdings, timeline))
-            .map(|backup| [format!("--repo={number}"), format!("--set={backup}")]);
+            .map(|backup| (number, backup));
         match &found {
             Ok(_) => break,
             Err(reason) => crate::log(&format!("repository {number}: {reason}")),
         }
     }
-    let from = found?;
+    let folders = Folders::of(&me);
+    let mut tablespaces = leaders_tablespaces(&me);
+    let Ok((number, backup)) = found else {
+        // `pg_basebackup` is next, which wants every tablespace empty.
+        if is_empty(&folders.data) || !folders.data.exists() {
+            clear(&folders, &tablespaces)?;
+        }
+        return found.map(|_| ExitCode::FAILURE);
+    };
+    tablespaces.extend(report::tablespaces(&number.to_string(), &backup)?);
     // What a failed attempt left would be taken for files to keep.
-    let data = data_dir(me.topology.spec.postgres);
-    for entry in fs::read_dir(&data).map_err(|e| format!("cannot read {data}: {e}"))?.flatten() {
-        let path = entry.path();
-        let removed =
-            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.map_err(|e| format!("cannot remove {}: {e}", path.display()))?;
-    }
+    clear(&folders, &tablespaces)?;
     let done = hold::pgbackrest()
-        .args(from)
+        .args([format!("--repo={number}"), format!("--set={backup}")])
         .arg("restore")
         .status()
         .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
-    Ok(if done.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if !done.success() {
+        clear(&folders, &tablespaces)?;
+        return Ok(ExitCode::FAILURE);
+    }
+    // Those that were made after the backup are in the WAL, and their folders are not.
+    let data = data_dir(me.topology.spec.postgres);
+    let own = tablespaces.iter().map(String::as_str).filter(|path| is_on_volume(path, &data));
+    make_places(&me, &own.collect::<Vec<_>>())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the leader has tablespaces; none where it does not say. Patroni has written the password for this
+/// helper.
+fn leaders_tablespaces(me: &Identity) -> Vec<String> {
+    let mut nodes = me.topology.of_role(Role::Postgres);
+    let Some(leader) = nodes.find(|node| patroni::timeline_led_by(node).is_some()) else {
+        return Vec::new();
+    };
+    let (host, port) = (leader.address, POSTGRES_PORT);
+    let url = format!(
+        "host={host} port={port} user=replicator dbname=postgres connect_timeout=3 sslmode=prefer"
+    );
+    let sql = "select pg_tablespace_location(oid) from pg_tablespace \
+        where pg_tablespace_location(oid) <> ''";
+    match Command::new("psql").args(["-XAtqw", "-d", &url, "-c", sql]).output() {
+        Ok(said) if said.status.success() => {
+            String::from_utf8_lossy(&said.stdout).lines().map(str::to_owned).collect()
+        }
+        Ok(said) => {
+            crate::log(&format!(
+                "{} does not say where it has tablespaces: {}",
+                leader.name,
+                String::from_utf8_lossy(&said.stderr).trim()
+            ));
+            Vec::new()
+        }
+        Err(e) => {
+            crate::log(&format!("cannot run psql: {e}"));
+            Vec::new()
+        }
+    }
 }
 
 /// The newest backup from which a replica can follow the leader's timeline. After a restore to an earlier

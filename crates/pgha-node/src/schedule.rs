@@ -80,7 +80,7 @@ pub(crate) fn keep(arguments: &[String]) -> Result<ExitCode> {
         },
         [text] => {
             let schedule: Schedule = text.parse().map_err(|e| format!("no schedule: {e}"))?;
-            files::write(SCHEDULE_FILE, &format!("{schedule}\n"), POSTGRES)?;
+            files::keep(SCHEDULE_FILE, &format!("{schedule}\n"), POSTGRES)?;
         }
         _ => return Err("usage: pgha-node schedule [TEXT | --clear]".to_owned()),
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::query_parameters::UploadToContainerOptions;
+use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -230,6 +230,24 @@ impl Engine {
         self.api.upload_to_container(container, Some(options), tar).await.or_fail(what)
     }
 
+    /// Reads a small file of a container, running or not.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) async fn get_file(&self, container: &str, path: &str) -> Result<String> {
+        let what = || format!("cannot read {path} in {container}");
+        let options = DownloadFromContainerOptions { path: path.to_owned() };
+        let mut pieces = self.api.download_from_container(container, Some(options));
+        let mut tar = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            tar.extend_from_slice(&piece.or_fail(what())?);
+            if tar.len() > EXEC_OUTPUT_MAX_BYTES {
+                return Err(Error::failed(what()).because("it is too large"));
+            }
+        }
+        content_of(&tar).ok_or_else(|| Error::failed(what()).because("it is no plain file"))
+    }
+
     async fn run(
         &self,
         container: &str,
@@ -254,6 +272,15 @@ impl Engine {
         }
         Ok(printed)
     }
+}
+
+/// The text of the one file in a tar archive.
+fn content_of(tar: &[u8]) -> Option<String> {
+    let size = std::str::from_utf8(tar.get(124..136)?).ok()?;
+    let size = usize::from_str_radix(size.trim_matches(['\0', ' ']), 8).ok()?;
+    let is_file = matches!(tar.get(156)?, 0 | b'0');
+    let content = tar.get(512..512_usize.checked_add(size)?)?;
+    is_file.then(|| String::from_utf8_lossy(content).into_owned())
 }
 
 /// A tar archive of one file of the user postgres, readable for all, which is what the engine takes.
@@ -426,5 +453,14 @@ mod tests {
         let found = context_host(config.path(), None);
         assert_eq!(found, Some(("desktop".into(), "unix:///home/d.sock".into())));
         assert_eq!(context_host(config.path(), Some("default")), None);
+    }
+
+    #[test]
+    fn a_file_that_was_packed_is_unpacked_and_nonsense_is_not() {
+        let tar = tar_of("restore.hold", b"into-20261124-155501");
+        assert_eq!(content_of(&tar).as_deref(), Some("into-20261124-155501"));
+        for nonsense in [&b""[..], &tar[..200], &tar[..520], &[b'9'; 600]] {
+            assert_eq!(content_of(nonsense), None);
+        }
     }
 }

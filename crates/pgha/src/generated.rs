@@ -17,7 +17,7 @@ use crate::cluster::Cluster;
 use crate::compose_file::{self, Found};
 use crate::error::{Error, OrFail, Result};
 use crate::host::{Taken, UNDERLAYS};
-use crate::{host, screen, secrets};
+use crate::{host, kept_file, screen, secrets};
 
 /// A cluster whose files are on disk.
 #[derive(Debug)]
@@ -187,9 +187,6 @@ fn choose(
 
 /// Writes a file so that a reader sees all of it or nothing.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    fs::write(&fresh, text)
-        .and_then(|()| fs::rename(&fresh, path))
+    kept_file::write(path, text.as_bytes(), kept_file::PLAIN)
         .or_fail(format!("cannot write {}", path.display()))
 }

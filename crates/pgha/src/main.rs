@@ -13,6 +13,7 @@ mod generated;
 mod handover;
 mod host;
 mod images;
+mod kept_file;
 mod member;
 mod observe;
 mod progress;

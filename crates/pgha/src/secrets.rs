@@ -14,9 +14,8 @@
 //!
 //! A file that exists is kept, so that generating again does not lock anybody out.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use pgha_core::render::{
@@ -30,6 +29,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use crate::error::{OrFail, Result};
+use crate::kept_file;
 
 /// Characters of a password: 32 letters and digits are 190 bits.
 const PASSWORD_LEN: usize = 32;
@@ -152,15 +152,9 @@ fn create_ssh_keys(topology: &Topology, dir: &Path) -> Result<()> {
 /// Writes one secret; it is never readable for others, not even while being written.
 fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
     let path = dir.join(name);
-    let fresh = dir.join(format!(".{name}.new"));
-    let written = (|| {
-        let _ = fs::remove_file(&fresh);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-        file.write_all(text.trim_end().as_bytes())?;
-        file.write_all(b"\n")?;
-        fs::rename(&fresh, &path)
-    })();
-    written.or_fail(format!("cannot write {}", path.display()))
+    let text = format!("{}\n", text.trim_end());
+    kept_file::write(&path, text.as_bytes(), kept_file::PRIVATE)
+        .or_fail(format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

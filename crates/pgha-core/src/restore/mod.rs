@@ -3,28 +3,32 @@
 //! [`Target`] is the state a user asks for, [`Holdings`] what the backup host has, [`Lineage`] which
 //! part of it belongs to one line of history, and [`RestorePlan`] what follows: the backup, the WAL
 //! after it, what is lost, who leads and who is rebuilt, or a [`Refusal`] with the nearest choice that
-//! would do; [`RestorePlan::demand_room`] is whether the new data fit beside the old. [`Journal`] is how
-//! far a restore has come; it is kept by the cluster itself.
+//! would do; [`RestorePlan::demand_room`] is whether the new data fit beside the old, and [`Volume`] which folders
+//! are moved away for them and put back. [`Journal`] is how far a restore has come, and how far it is taken
+//! back; it is kept by the cluster itself.
 //!
 //! This module never runs anything and never looks at a clock.
 
 mod holdings;
 mod journal;
 mod lineage;
+mod moves;
 mod plan;
 mod room;
+mod stopped;
 mod target;
 
 pub use holdings::{ArchivedSegment, Backup, Holdings, HoldingsError};
-pub use journal::{Journal, Phase, Step, StepDone};
+pub use journal::{Began, Journal, Phase, Step, StepDone, Undo};
 pub use lineage::{Lineage, LineageError};
+pub use moves::{
+    ASIDE, Linked, Move, OffVolume, Volume, aside_of, demand_on_volume, is_moved, is_on_volume,
+};
 pub use plan::{Facts, LeaderFact, Loss, Refusal, RestorePlan, WalRange, plan};
 pub use room::{Room, TooFull};
+pub use stopped::{Changed, Stopped};
 pub use target::{Stop, Target, TargetError, TargetOptions, parse_time};
 
-/// What stands between the name of a data folder and the restore that it was set aside for:
-/// `17.before-restore-20261124-155501`.
-pub const ASIDE: &str = ".before-restore-";
 /// Name of the file on a node's volume that keeps its Postgres from being started; it holds the
 /// restore's id.
 pub const HOLD_FILE: &str = "restore.hold";

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::repository::BackupType;
-use crate::restore::{ArchivedSegment, Backup, Holdings, Lineage, Step, Stop, Target, parse_time};
+use crate::restore::{
+    ArchivedSegment, Backup, Holdings, Lineage, Linked, OffVolume, Step, Stop, Target,
+    demand_on_volume, is_on_volume, parse_time,
+};
 use crate::topology::{Role, Topology};
 use crate::wal::{Lsn, Segment};
 
@@ -100,6 +103,9 @@ pub struct RestorePlan {
     pub replicas: Vec<String>,
     /// Whether there is a leader now, which archives its last WAL first.
     pub leader_archives: bool,
+    /// Where the backup has tablespaces.
+    #[serde(default)]
+    pub tablespaces: Vec<String>,
     /// What is done, in this order.
     pub steps: Vec<Step>,
 }
@@ -280,11 +286,30 @@ fn plan_from(
         replicas: nodes.into_iter().filter(|n| *n != leader).map(str::to_owned).collect(),
         leader,
         leader_archives: facts.leader.is_some(),
+        tablespaces: Vec::new(),
         steps: Step::ALL.into(),
     })
 }
 
 impl RestorePlan {
+    /// Takes note of where the backup has tablespaces.
+    ///
+    /// # Errors
+    /// When one is not on the volume that the data are restored to.
+    pub fn with_tablespaces(mut self, paths: Vec<String>, data: &str) -> Result<Self, OffVolume> {
+        let linked: Vec<Linked> = paths
+            .iter()
+            .map(|path| Linked {
+                link: "a tablespace".to_owned(),
+                path: path.clone(),
+                on_volume: is_on_volume(path, data),
+            })
+            .collect();
+        demand_on_volume(&format!("backup {}", self.backup), &linked)?;
+        self.tablespaces = paths;
+        Ok(self)
+    }
+
     /// What pgBackRest is told beside its configuration, its stanza and whether files are there.
     pub fn pgbackrest(&self) -> Vec<String> {
         // pgBackRest takes the option not for every kind of target, and Postgres's own default is the

@@ -12,7 +12,7 @@ use pgha_core::restore::HOLD_FILE;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::backup::POSTGRES_HOME;
-use crate::files::{self, POSTGRES};
+use crate::files::{self, POSTGRES, sync};
 use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, say};
@@ -48,6 +48,9 @@ pub(crate) fn supervisor(id: &str, server: Process) -> Result<Supervisor> {
     for user in PASSWORDS {
         files::install_secret(user, &password_file(user), POSTGRES)?;
     }
+    // Whoever reads that it is held may do what no Postgres must start on: the mark outlives a power cut.
+    files::sync(&mark())?;
+    sync(Path::new(PGDATA_MOUNT))?;
     files::write(HELD_FILE, id, POSTGRES)?;
     Ok(Supervisor { others: vec![(server, WhenItEnds::Restart)], ..Supervisor::default() })
 }
@@ -89,21 +92,35 @@ pub(crate) fn print_held(me: &Identity) {
         "data_bytes": data.used_bytes(),
         "free_bytes": super::files::free_bytes(),
         "device": super::files::device(),
+        "linked": data.linked(),
+        "stopped": stopped(me, &data.data),
     })
     .to_string());
+}
+
+/// How Postgres left the data: what `pg_control` says, and what was not archived; `null` without data.
+fn stopped(me: &Identity, data: &Path) -> Option<serde_json::Value> {
+    let tool = format!("/usr/lib/postgresql/{}/bin/pg_controldata", me.topology.spec.postgres);
+    let said = Command::new(tool).arg(data).env("LC_ALL", "C").output().ok()?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let field = |name: &str| {
+        said.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
+    };
+    let timeline: u32 = field("Latest checkpoint's TimeLineID")?.parse().ok()?;
+    let waiting = fs::read_dir(data.join("pg_wal/archive_status")).into_iter().flatten().flatten();
+    let waiting =
+        waiting.filter(|entry| entry.path().extension().is_some_and(|ext| ext == "ready"));
+    Some(serde_json::json!({
+        "state": field("Database cluster state")?,
+        "timeline": timeline,
+        "not_archived": waiting.count(),
+    }))
 }
 
 /// Lets PID 1 start Patroni from the next start of the container on.
 pub(crate) fn release() -> Result<()> {
     files::remove_if_there(&mark())?;
     sync(Path::new(PGDATA_MOUNT))
-}
-
-/// Has what was done to names in a folder outlive a power cut.
-pub(crate) fn sync(folder: &Path) -> Result<()> {
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(|e| format!("cannot write {} to the disk: {e}", folder.display()))
 }
 
 /// pgBackRest with this member's configuration, as the user postgres: it refuses keys that are not its

@@ -3,6 +3,8 @@
 //! With the old keys Patroni would find the restored data behind the last leader, or not among the
 //! acknowledging standbys, and elect nobody. The configuration stays as it was, out of pause.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use pgha_core::render::{NAMESPACE, SCOPE};
@@ -10,22 +12,52 @@ use pgha_core::topology::{ETCD_CLIENT_PORT, Member, Role};
 use serde_json::{Value, json};
 
 use crate::identity::Identity;
-use crate::{Result, http};
+use crate::{Result, http, say};
 
 /// Keys of Patroni below its scope that are about a cluster's present and past.
 const FORGOTTEN: [&str; 8] =
     ["initialize", "leader", "status", "sync", "history", "failover", "failsafe", "optime/leader"];
+/// Those of them that hold as long as no node runs.
+const REMEMBERED: [&str; 4] = ["initialize", "status", "sync", "history"];
 
-/// Removes them, and ends a pause.
-pub(crate) fn clear(me: &Identity) -> Result<()> {
+/// Removes them, and ends a pause. Those that are given are put back, in JSON as [`remember`] prints them.
+pub(crate) fn clear(me: &Identity, put_back: &str) -> Result<()> {
+    let kept: BTreeMap<String, String> =
+        serde_json::from_str(put_back).map_err(|e| format!("`{put_back}`: {e}"))?;
+    through_any(me, |member| {
+        clear_through(member)?;
+        for (key, value) in kept.iter().filter(|(key, _)| REMEMBERED.contains(&key.as_str())) {
+            ask(member, "kv/put", &json!({ "key": name(key), "value": value }))?;
+        }
+        Ok(())
+    })
+}
+
+/// Prints what etcd knows of how far the cluster was and who had acknowledged, by key, as etcd encodes it.
+pub(crate) fn remember(me: &Identity) -> Result<()> {
+    let known = through_any(me, |member| {
+        let mut known = BTreeMap::new();
+        for key in REMEMBERED {
+            let found = ask(member, "kv/range", &json!({ "key": name(key) }))?;
+            if let Some(value) = found["kvs"][0]["value"].as_str() {
+                known.insert(key, value.to_owned());
+            }
+        }
+        Ok(known)
+    })?;
+    say(&json!(known).to_string());
+    Ok(())
+}
+
+fn through_any<T>(me: &Identity, ask: impl Fn(&Member) -> Result<T>) -> Result<T> {
     let mut reasons = Vec::new();
     for member in me.topology.of_role(Role::Etcd) {
-        match clear_through(member) {
-            Ok(()) => return Ok(()),
+        match ask(member) {
+            Ok(done) => return Ok(done),
             Err(reason) => reasons.push(format!("{}: {reason}", member.name)),
         }
     }
-    Err(format!("no etcd member has taken the change\n{}", reasons.join("\n")))
+    Err(format!("no etcd member has answered\n{}", reasons.join("\n")))
 }
 
 fn clear_through(member: &Member) -> Result<()> {

@@ -81,6 +81,6 @@ pub(crate) fn restore(arguments: &[String]) -> Result<ExitCode> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     recover::fetch(&me, &arguments)?;
     recover::recover(&me)?;
-    files::write(READY, "", POSTGRES)?;
+    files::keep(READY, "", POSTGRES)?;
     Ok(ExitCode::SUCCESS)
 }

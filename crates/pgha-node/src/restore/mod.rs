@@ -7,7 +7,7 @@
 //! [`look`] a container that is only looked at. Nothing here
 //! decides what to restore: that is [`pgha_core::restore`]'s.
 
-mod files;
+pub(crate) mod files;
 pub(crate) mod hold;
 mod keys;
 pub(crate) mod look;
@@ -21,9 +21,9 @@ use crate::Result;
 use crate::identity::Identity;
 
 /// What this verb takes.
-const USAGE: &str = "usage: pgha-node restore held | aside ID | discard | fetch ARGUMENTS | \
-    recover | clear | release | back ID | tidy ID | journal [TEXT] | lock | stanza \
-    | forget-after TIMELINE";
+const USAGE: &str = "usage: pgha-node restore held | aside ID [TABLESPACE…] | discard | folders PATH… | \
+    fetch ARGUMENTS | recover | remember | clear [KEYS] | release | back ID | tidy ID | journal [TEXT] | lock | stanza \
+    | tablespaces REPOSITORY BACKUP | forget BEGAN";
 
 /// Carries out one step: `pgha-node restore STEP [ARGUMENTS]`.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
@@ -34,19 +34,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         ["journal", text] => report::write_journal(text),
         ["lock"] => report::lock(),
         ["stanza"] => crate::backup::make_missing_stanza(),
-        ["forget-after", timeline] => report::forget_after(&me, timeline),
+        ["tablespaces", repository, backup] => report::print_tablespaces(repository, backup),
+        ["forget", began] => report::forget(&me, began),
         ["tidy", id] => files::tidy(&me, id),
         ["held"] => {
             hold::print_held(&me);
             Ok(())
         }
         ["release"] => hold::release(),
-        ["clear"] => keys::clear(&me),
+        ["clear"] => keys::clear(&me, "{}"),
+        ["clear", put_back] => keys::clear(&me, put_back),
+        ["remember"] => keys::remember(&me),
         [step, rest @ ..] => {
             hold::demand()?;
             let _lock = hold::lock_step()?;
             match (*step, rest) {
-                ("aside", [id]) => files::aside(&me, id),
+                ("aside", [id, backup @ ..]) => files::aside(&me, id, backup),
+                ("folders", paths) => files::make_places(&me, paths),
                 ("discard", []) => files::discard(&me),
                 ("fetch", arguments) => recover::fetch(&me, arguments),
                 ("recover", []) => recover::recover(&me),

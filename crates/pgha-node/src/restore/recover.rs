@@ -13,10 +13,12 @@ use std::time::Duration;
 use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
 use serde_json::json;
 
+use crate::files::sync;
 use crate::files::{self as own_files, POSTGRES};
 use crate::identity::Identity;
 use crate::restore::files::{self, Folders};
-use crate::restore::hold::{PASSWORDS, password_file, pgbackrest, sync};
+use crate::restore::hold::{PASSWORDS, password_file, pgbackrest};
+use crate::restore::report;
 use crate::{Result, say};
 
 /// Folder of Postgres's socket.
@@ -48,7 +50,8 @@ const RECOVERY_SETTINGS: [&str; 9] = [
 ///
 /// What an interrupted attempt has copied is used again.
 pub(crate) fn fetch(me: &Identity, arguments: &[&str]) -> Result<()> {
-    let data = Folders::of(me).data;
+    let folders = Folders::of(me);
+    let data = &folders.data;
     own_files::private_dir(&data.display().to_string(), POSTGRES)?;
     let mut command = pgbackrest();
     let known = ["backup.manifest", "PG_VERSION"].iter().any(|name| data.join(name).exists());
@@ -56,8 +59,13 @@ pub(crate) fn fetch(me: &Identity, arguments: &[&str]) -> Result<()> {
         // The lock of a Postgres that was killed would keep pgBackRest from going on.
         own_files::remove_stale(&data.join("postmaster.pid"))?;
         command.arg("--delta");
-    } else if !files::is_empty(&data) {
-        files::remove(&data)?;
+        // WAL is not replayed onto pages that are newer: pgBackRest cleans only what the backup has.
+        let option = |name: &str| arguments.iter().find_map(|argument| argument.strip_prefix(name));
+        if let (Some(repository), Some(backup)) = (option("--repo="), option("--set=")) {
+            files::clear_others(&folders, &report::tablespaces(repository, backup)?)?;
+        }
+    } else if !files::is_empty(data) {
+        files::remove(data)?;
         own_files::private_dir(&data.display().to_string(), POSTGRES)?;
     }
     let _ = fs::remove_file(Path::new(PGDATA_MOUNT).join(LOG));
@@ -70,7 +78,7 @@ pub(crate) fn recover(me: &Identity) -> Result<()> {
     let recovery = Recovery::new(me)?;
     // Where an earlier attempt has come to its end this is a start like any other, and the same is
     // asked again.
-    recovery.start()?;
+    let made = recovery.start_making_folders(me)?;
     let facts = recovery.settle()?;
     recovery.stop()?;
     sync(&recovery.data)?;
@@ -78,8 +86,21 @@ pub(crate) fn recover(me: &Identity) -> Result<()> {
         recovery.log_lines().into_iter().rev().find(|line| line.contains("recovery stopping"));
     let stopped =
         stopped.as_deref().and_then(|line| line.split_once("LOG:  ")).map(|l| l.1.to_owned());
-    say(&json!({ "timeline": facts.0, "lsn": facts.1, "stopped": stopped }).to_string());
+    let history = recovery.data.join(format!("pg_wal/{:08X}.history", facts.0));
+    let history = fs::read_to_string(&history)
+        .map_err(|e| format!("cannot read {}: {e}", history.display()))?;
+    say(&json!({
+        "timeline": facts.0, "lsn": facts.1, "stopped": stopped, "history": history, "made": made,
+    })
+    .to_string());
     Ok(())
+}
+
+/// The folder that a Postgres wanted for a tablespace which is made in the WAL.
+fn missing_folder(said: &str) -> Option<&str> {
+    said.lines().rev().find_map(|line| {
+        line.split_once("FATAL:  directory \"")?.1.strip_suffix("\" does not exist")
+    })
 }
 
 /// Ends a Postgres that a failed recovery has left.
@@ -117,6 +138,22 @@ impl Recovery {
         let status =
             self.pg_ctl().arg("status").stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
+    }
+
+    /// Has it run until it takes writes. Folders that it wants for tablespaces are made, as whoever made
+    /// those had to; gives them.
+    fn start_making_folders(&self, me: &Identity) -> Result<Vec<String>> {
+        let mut made: Vec<String> = Vec::new();
+        loop {
+            let Err(reason) = self.start() else { return Ok(made) };
+            match missing_folder(&reason) {
+                Some(path) if !made.iter().any(|known| known == path) => {
+                    files::make_places(me, &[path]).map_err(|e| format!("{reason}\n{e}"))?;
+                    made.push(path.to_owned());
+                }
+                _ => return Err(reason),
+            }
+        }
     }
 
     /// Has it run until it takes writes, and prints what it says until then.
@@ -273,4 +310,20 @@ fn run(mut command: Command, what: &str) -> Result<()> {
     }
     let last = &complaints[complaints.len().saturating_sub(SHOWN_LINES)..];
     Err(format!("{what} failed ({status})\n{}", last.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_a_tablespace_that_is_missing_is_read_from_the_log() {
+        let log = "redo starts at 0/6000028\n2026-11-24 FATAL:  directory \"/pgdata/fast\" does not exist\n\
+            HINT:  Create this directory for the tablespace before restarting the server.\n";
+        assert_eq!(missing_folder(log), Some("/pgdata/fast"));
+        assert_eq!(
+            missing_folder("FATAL:  data directory \"/pgdata/17\" has wrong ownership"),
+            None
+        );
+    }
 }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use pgha_core::render::{REPOSITORY_DIR, STANZA};
-use pgha_core::restore::{Holdings, JOURNAL_FILE};
+use pgha_core::restore::{Began, Holdings, JOURNAL_FILE};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value, json};
 
@@ -92,34 +92,56 @@ pub(crate) fn print_journal() -> Result<()> {
 pub(crate) fn write_journal(text: &str) -> Result<()> {
     let path = journal();
     if text.is_empty() {
-        return files::remove_if_there(&path);
+        files::remove_if_there(&path)?;
+        return files::sync(Path::new(REPOSITORY_DIR));
     }
-    files::write(&path.display().to_string(), text, POSTGRES)?;
-    File::open(&path)
-        .and_then(|file| file.sync_all())
-        .map_err(|e| format!("cannot write {} to the disk: {e}", path.display()))
+    files::keep(&path.display().to_string(), text, POSTGRES)
 }
 
-/// Removes from the archive what timelines after this one have put there: a restore that was given up
-/// must not leave a history that replicas of the old data would try to follow.
-pub(crate) fn forget_after(me: &Identity, timeline: &str) -> Result<()> {
-    let known: u32 = timeline.parse().map_err(|e| format!("`{timeline}` is no timeline: {e}"))?;
-    me.topology.spec.backup.repositories().try_for_each(|number| forget_after_in(number, known))
+/// Removes from the archive what the timelines of a restore have put there: one that was given up must not
+/// leave a history that replicas of the old data would try to follow.
+pub(crate) fn forget(me: &Identity, began: &str) -> Result<()> {
+    let began: Began = serde_json::from_str(began).map_err(|e| format!("`{began}`: {e}"))?;
+    me.topology.spec.backup.repositories().try_for_each(|number| forget_in(number, &began))
 }
 
-fn forget_after_in(number: u32, known: u32) -> Result<()> {
+fn forget_in(number: u32, began: &Began) -> Result<()> {
     let repo = format!("--repo={number}");
-    let repository = repository(number)?;
-    for (id, listing) in repository["archive"].as_object().into_iter().flatten() {
-        for name in listing.as_object().into_iter().flatten().map(|(name, _)| name) {
+    let report = repository(number)?;
+    let histories = report["histories"].as_object().into_iter().flatten();
+    let histories = histories
+        .filter_map(|(timeline, text)| Some((timeline.parse().ok()?, text.as_str()?.to_owned())));
+    let own = began.own(&histories.collect());
+    for (id, listing) in report["archive"].as_object().into_iter().flatten() {
+        let mut files: Vec<&String> =
+            listing.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+        // By its history a timeline is known again after an interruption, so that goes last.
+        files.sort_by_key(|name| name.ends_with(".history"));
+        for name in files {
             let file = name.rsplit('/').next().unwrap_or_default();
             let is_file = file.contains('-') || file.contains('.');
-            let own = file.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-            if is_file && own.is_some_and(|own| own > known) {
+            let timeline = file.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+            if is_file && timeline.is_some_and(|timeline| own.contains(&timeline)) {
                 said(&[&repo, "repo-rm", &format!("archive/{STANZA}/{id}/{name}")])?;
             }
         }
     }
+    Ok(())
+}
+
+/// Where a backup has tablespaces, as pgBackRest's own listing says.
+pub(crate) fn tablespaces(repository: &str, backup: &str) -> Result<Vec<String>> {
+    let (repo, set) = (format!("--repo={repository}"), format!("--set={backup}"));
+    let info = json_of(&["--output=json", &repo, &set, "info"])?;
+    let listed = info[0]["backup"].as_array().into_iter().flatten();
+    let of_it = listed.filter(|listed| listed["label"] == backup);
+    let places = of_it.flat_map(|listed| listed["tablespace"].as_array().into_iter().flatten());
+    Ok(places.filter_map(|place| place["destination"].as_str().map(str::to_owned)).collect())
+}
+
+/// Prints it as a list of paths in JSON.
+pub(crate) fn print_tablespaces(repository: &str, backup: &str) -> Result<()> {
+    say(&json!(tablespaces(repository, backup)?).to_string());
     Ok(())
 }
 

@@ -145,14 +145,15 @@ pub(crate) fn now() -> Result<ExitCode> {
     let id = id.map(|id| id.trim().to_owned()).ok().filter(|id| !id.is_empty());
     let id = id.unwrap_or_else(|| TRIGGER.to_owned());
     let _lock = hold::lock_step()?;
-    let done = checked(&me).and_then(|arguments| {
-        own_files::write(&started().display().to_string(), &id, POSTGRES)?;
-        files::aside(&me, &id)?;
+    let done = checked(&me).and_then(|(arguments, tablespaces)| {
+        own_files::keep(&started().display().to_string(), &id, POSTGRES)?;
+        let tablespaces: Vec<&str> = tablespaces.iter().map(String::as_str).collect();
+        files::aside(&me, &id, &tablespaces)?;
         crate::log(&format!("{TRIGGER}: restoring; the old data stand aside meanwhile"));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         recover::fetch(&me, &arguments)?;
         recover::recover(&me)?;
-        keys::clear(&me)
+        keys::clear(&me, "{}")
     });
     match &done {
         Ok(()) => {
@@ -173,13 +174,15 @@ pub(crate) fn now() -> Result<ExitCode> {
     Ok(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What pgBackRest shall be told, where nothing speaks against it.
-fn checked(me: &Identity) -> Result<Vec<String>> {
+/// What pgBackRest shall be told, and where the backup has tablespaces, where nothing speaks against it.
+fn checked(me: &Identity) -> Result<(Vec<String>, Vec<String>)> {
     let own = me.member()?;
     if let Some(leader) = leader_besides(me, own) {
         return Err(format!("{leader} leads now: stop the replicas before this node is restarted"));
     }
-    Ok(latest(me, own, &repositories(me)?)?.pgbackrest())
+    let plan = latest(me, own, &repositories(me)?)?;
+    let tablespaces = report::tablespaces(&plan.repository.to_string(), &plan.backup)?;
+    Ok((plan.pgbackrest(), tablespaces))
 }
 
 fn latest(

@@ -3,15 +3,18 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
-use pgha_core::restore::{Journal, Phase, RestorePlan, Step, Target, TargetError, TargetOptions};
+use pgha_core::restore::{
+    Journal, Phase, RestorePlan, Step, Target, TargetError, TargetOptions, Undo,
+};
 use pgha_core::topology::Topology;
 
 use crate::cli::{Restore, RestoreTarget};
 use crate::cluster::{self, Among, Cluster};
+use crate::command::up::interrupted;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::restore::Session;
-use crate::restore::into::Fresh;
+use crate::restore::into::{FRESH_ID, Fresh};
 use crate::screen::{self, restore::OldData};
 
 /// Carries out `pgha restore`.
@@ -49,7 +52,14 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
             Error::bad_input(format!("no restore of cluster {} is under way", cluster.id))
                 .hint("there is nothing to put back")
         })?;
-        return session.give_up(&mut journal, timeout).await;
+        let ended = tokio::select! {
+            ended = session.give_up(&mut journal, timeout) => Some(ended),
+            () = interrupted() => None,
+        };
+        return ended.unwrap_or_else(|| {
+            let at = journal.next_undo().map_or("the end", Undo::doing);
+            Err(stopped_at(&format!("giving it up, at: {at}"), &journal, &cluster.id.to_string()))
+        });
     }
     let mut journal = match journal {
         // Without old data there is no way back, only another target.
@@ -63,12 +73,16 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
             let mut journal = begin(args, &session, &cluster, target).await?;
             journal.discard_old = true;
             journal.id = failed.id;
-            journal.plan.newest_timeline = failed.plan.newest_timeline;
+            journal.begun = failed.begun;
             journal.done =
                 failed.done.into_iter().filter(|done| done.step <= Step::Aside).collect();
             journal
         }
-        Some(journal) => go_on_with(args, &cluster, journal, target.as_ref())?,
+        Some(journal) => {
+            let mut journal = go_on_with(args, &cluster, journal, target.as_ref())?;
+            session.renew(&cluster, &mut journal).await?;
+            journal
+        }
         None => begin(args, &session, &cluster, target).await?,
     };
     finish(args, &session, &mut journal, timeout).await
@@ -97,12 +111,13 @@ async fn beside(
     screen::tell(&text)?;
     agree(args, &format!("make cluster {name} from it? {} stays as it is.", source.topology.id))?;
     let fresh = Fresh { name: name.to_owned(), file: args.output.clone(), instance: args.instance };
-    let id = new_id();
+    let id = format!("{FRESH_ID}{}", new_id());
     let (session, made) = source.make_beside(&fresh, &id, planned.repository).await?;
     let _lock = session.lock().await?;
     let mut journal = Journal {
         plan: session.plan_into(&session.topology, target, None).await?,
         done: vec![made],
+        fresh: true,
         ..new_journal(args, planned, id)
     };
     finish(args, &session, &mut journal, timeout).await
@@ -141,12 +156,26 @@ async fn finish(
     journal: &mut Journal,
     timeout: Duration,
 ) -> Result<()> {
-    session.go_on(journal, timeout).await?;
+    let ended = tokio::select! {
+        ended = session.go_on(journal, timeout) => Some(ended),
+        () = interrupted() => None,
+    };
+    let id = session.topology.id.to_string();
+    ended.unwrap_or_else(|| {
+        let step = journal.next().unwrap_or(Step::Finish);
+        Err(stopped_at(&format!("at step {step} ({})", step.doing()), journal, &id))
+    })?;
     let report = screen::restore::Report::of(&session.topology.id.to_string(), journal);
     if args.json {
         return screen::print_json(&report);
     }
     screen::print(&screen::restore::report(&report))
+}
+
+/// What is left when somebody ends this command.
+fn stopped_at(place: &str, journal: &Journal, id: &str) -> Error {
+    Error::failed(format!("interrupted: restore {} of cluster {id} is {place}", journal.id))
+        .hint(journal.ways_on(id))
 }
 
 fn options(target: &RestoreTarget) -> TargetOptions {
@@ -212,7 +241,7 @@ fn go_on_with(
     if journal.phase == Phase::Back {
         return Err(Error::failed(format!("a restore of cluster {id} is being given up"))
             .because(format!("to {}, begun as {}", journal.plan.target, journal.id))
-            .hint(format!("`pgha restore {id} --abort` goes on with that")));
+            .hint(journal.ways_on(&id.to_string())));
     }
     let other_repository = args.repo.is_some_and(|repo| repo != journal.plan.repository);
     if other_repository || target.is_some_and(|target| *target != journal.plan.target) {
@@ -221,9 +250,7 @@ fn go_on_with(
                 "to {} from repository {}, begun as {}, at step {step}",
                 journal.plan.target, journal.plan.repository, journal.id
             ))
-            .hint(format!(
-                "`pgha restore {id}` goes on with it, `pgha restore {id} --abort` puts the old data back"
-            )));
+            .hint(journal.ways_on(&id.to_string())));
     }
     let text = screen::restore::plan(&id.to_string(), &journal.plan, fate(args));
     screen::tell(&text)?;
@@ -251,16 +278,7 @@ fn new_id() -> String {
 }
 
 fn new_journal(args: &Restore, plan: RestorePlan, id: String) -> Journal {
-    Journal {
-        version: 1,
-        id,
-        plan,
-        discard_old: args.discard_old,
-        keep_old: args.keep_old,
-        phase: Phase::Forward,
-        done: Vec::new(),
-        new_timeline: None,
-    }
+    Journal::new(id, plan, args.discard_old, args.keep_old)
 }
 
 /// Fails unless the user agrees, beforehand or now.

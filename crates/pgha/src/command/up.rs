@@ -281,7 +281,7 @@ pub(crate) async fn show_guilty(engine: &Engine, given_up: &GivenUp) {
 }
 
 /// Leaves nothing of a cluster that did not come up, and everything of one that was there before.
-async fn clean_up(
+pub(crate) async fn clean_up(
     engine: &Engine,
     compose: &ComposeTool,
     file: &Path,
@@ -317,7 +317,7 @@ async fn clean_up(
 }
 
 /// Ends when somebody wants this command to end.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

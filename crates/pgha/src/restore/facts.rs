@@ -1,9 +1,14 @@
 //! What a plan needs to know: the repository, the leader, and room on the volumes. Changes nothing.
 
 use futures_util::future::try_join_all;
-use pgha_core::restore::{Facts, Holdings, LeaderFact, RestorePlan, Room, Target, plan};
+use pgha_core::render::data_dir;
+use pgha_core::restore::{
+    self, Facts, Holdings, LeaderFact, Linked, OffVolume, RestorePlan, Room, Target, plan,
+};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
+
+use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::error::{Error, OrFail, Result};
@@ -14,6 +19,18 @@ use crate::restore::Session;
 /// Where the leader is.
 const POSITION: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int, \
     pg_current_wal_lsn(), extract(epoch from clock_timestamp())::bigint";
+
+fn refuse_off_volume(off: &OffVolume) -> Error {
+    Error::bad_input(off.to_string()).because(off.reason()).hint(off.hint())
+}
+
+/// Fails where a node, by its answer to `restore held`, has data that cannot be moved away.
+pub(super) fn demand_on_volume(node: &str, answer: &Value) -> Result<()> {
+    let linked: Option<Vec<Linked>> = serde_json::from_value(answer["linked"].clone())
+        .or_fail(format!("{node} answers nonsense"))?;
+    restore::demand_on_volume(node, &linked.unwrap_or_default())
+        .map_err(|off| refuse_off_volume(&off))
+}
 
 impl Session {
     /// Decides what a restore would do.
@@ -37,8 +54,22 @@ impl Session {
         };
         let plan = plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
+        let plan = self.with_tablespaces(plan).await?;
         self.demand_room(cluster, &plan, discard_old).await?;
         Ok(plan)
+    }
+
+    /// Asks pgBackRest where the backup has tablespaces.
+    ///
+    /// # Errors
+    /// When one of them is not on the volume of the data.
+    pub(super) async fn with_tablespaces(&self, plan: RestorePlan) -> Result<RestorePlan> {
+        let repository = plan.repository.to_string();
+        let question = ["restore", "tablespaces", &repository, &plan.backup];
+        let answer = self.ask_json(&self.backup_host().name, &question).await?;
+        let paths = serde_json::from_value(answer).or_fail("cannot plan a restore")?;
+        let data = data_dir(self.topology.spec.postgres);
+        plan.with_tablespaces(paths, &data).map_err(|off| refuse_off_volume(&off))
     }
 
     /// What the repository of that number has, or each one.
@@ -108,6 +139,7 @@ impl Session {
         let nodes = self.running(cluster);
         let room = |node: String| async move {
             let answer = self.ask_json(&node, &["restore", "held"]).await?;
+            demand_on_volume(&node, &answer)?;
             let room: Room =
                 serde_json::from_value(answer).or_fail(format!("{node} answers nonsense"))?;
             Ok((node, room))

@@ -10,18 +10,22 @@ use pgha_core::lint;
 use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER, repo2_volume};
 use pgha_core::restore::{Facts, HOLD_FILE, RestorePlan, Step, StepDone, Target, plan};
 use pgha_core::spec::{Repo2, Spec};
+use pgha_core::status::ContainerState;
 use pgha_core::topology::{Role, Topology};
 
 use crate::cli::OutputArgs;
 use crate::cluster::{self, Cluster};
+use crate::command::up::{self, interrupted};
 use crate::compose_tool::ComposeTool;
 use crate::error::{Error, OrFail, Result};
 use crate::generated::{self, Generated};
 use crate::progress::Progress;
 use crate::restore::Session;
-use crate::secrets;
 use crate::turn::Turn;
+use crate::{kept_file, secrets};
 
+/// How the ids of restores into a fresh cluster begin.
+pub(crate) const FRESH_ID: &str = "into-";
 /// The key of the repository, among the secrets.
 const REPOSITORY_KEY: &str = "repository-key";
 /// Copies the repository in the folder `$1`: backups first, so that the WAL which makes the last of them
@@ -62,8 +66,9 @@ impl Session {
         }
         let facts =
             Facts { topology, repositories: &repositories, leader: None, running: Vec::new() };
-        plan(&facts, target)
-            .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))
+        let plan = plan(&facts, target)
+            .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
+        self.with_tablespaces(plan).await
     }
 
     /// Name of the volume that has a repository, and the folder of it there; `None` where it is in S3.
@@ -93,10 +98,11 @@ impl Session {
     }
 
     /// Writes the files of the fresh cluster, makes its containers, and gives it a copy of the
-    /// repository and the key to it.
+    /// repository and the key to it. What a command that was killed over it has left is made again.
     ///
     /// # Errors
-    /// When a cluster of that name or number is there, or the copy fails.
+    /// When a cluster of that name or number is there, the copy fails, or the command is interrupted; then
+    /// nothing is left of it but its files.
     pub(crate) async fn make_beside(
         &self,
         fresh: &Fresh,
@@ -112,36 +118,91 @@ impl Session {
         let output = OutputArgs { output: file, instance: fresh.instance, ..OutputArgs::default() };
         let generated = generated::generate(self.fresh_spec(&fresh.name)?, &output, &existing)?;
         let new = generated.topology.id.clone();
-        if existing.iter().any(|cluster| cluster.id == new) {
+        if let Some(there) = existing.iter().find(|cluster| cluster.id == new)
+            && !self.is_half_made(there, &generated.topology).await
+        {
             return Err(Error::bad_input(format!("there is a cluster {new} already")).hint(
                 format!("`pgha restore {new}` restores it, `pgha down {new} --volumes` removes it"),
             ));
         }
         self.copy_key(&generated)?;
-        progress.at("making its containers", "");
         let compose = ComposeTool::find()?;
+        let made = tokio::select! {
+            made = self.fill(&generated, &compose, id, repository, turn, &progress) => made,
+            () = interrupted() => Err(Error::failed("interrupted")),
+        };
+        let session = match made {
+            Ok(session) => session,
+            Err(error) => {
+                progress.at("removing it again", "");
+                return Err(up::clean_up(
+                    &self.engine,
+                    &compose,
+                    &generated.file,
+                    &new,
+                    None,
+                    false,
+                    error,
+                )
+                .await
+                .hint("everything of it is removed again but its files"));
+            }
+        };
+        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let note = format!("{new} has a copy of repository {repository} of {}", self.topology.id);
+        progress.say(&format!("{note} ({:.1} s)", started.elapsed().as_secs_f64()));
+        Ok((session, StepDone { step: Step::Archive, took_ms, note }))
+    }
+
+    /// Whether a cluster is what a killed `--into` has left: no node was ever started, and each that has a
+    /// mark has the mark of an `--into`.
+    async fn is_half_made(&self, cluster: &Cluster, topology: &Topology) -> bool {
+        for node in topology.of_role(Role::Postgres) {
+            let state = cluster.container(&node.name).map(|container| container.state);
+            if state != Some(ContainerState::Created) {
+                return false;
+            }
+            let mark =
+                self.engine.get_file(&node.name, &format!("{PGDATA_MOUNT}/{HOLD_FILE}")).await;
+            if !mark.is_ok_and(|mark| mark.starts_with(FRESH_ID)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn fill(
+        &self,
+        generated: &Generated,
+        compose: &ComposeTool,
+        id: &str,
+        repository: u32,
+        turn: Turn,
+        progress: &Progress,
+    ) -> Result<Session> {
+        let new = generated.topology.id.clone();
+        progress.at("making its containers", "");
+        let host = generated.topology.backup_host().name.clone();
         compose.run(&generated.file, &["up", "--no-start"]).await?;
         drop(turn);
         // Whatever starts them now, no empty database is made.
         for node in generated.topology.of_role(Role::Postgres) {
             self.engine.put_file(&node.name, PGDATA_MOUNT, HOLD_FILE, id).await?;
         }
+        // One that an attempt which was killed has started reads what is copied anew.
+        compose.run(&generated.file, &["stop", &host]).await?;
         progress.at("copying the repository", "");
         let to = generated.topology.backup_host().volume();
         let (from, folder) = self.volume_of(repository).expect("the plan is of a volume");
         copy_volume(&from, folder, to, &Images::of(generated.topology.spec.postgres)).await?;
         progress.at("starting its backup host", "");
-        let host = generated.topology.backup_host().name.clone();
         compose.run(&generated.file, &["up", "-d", "--no-deps", &host]).await?;
         let found = cluster::find(&self.engine).await?;
         let cluster: &Cluster = found
             .iter()
             .find(|cluster| cluster.id == new)
             .ok_or_else(|| Error::failed(format!("cluster {new} has no containers")))?;
-        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let note = format!("{new} has a copy of repository {repository} of {}", self.topology.id);
-        progress.say(&format!("{note} ({:.1} s)", started.elapsed().as_secs_f64()));
-        Ok((Session::new(&self.engine, cluster)?, StepDone { step: Step::Archive, took_ms, note }))
+        Session::new(&self.engine, cluster)
     }
 
     fn copy_key(&self, generated: &Generated) -> Result<()> {
@@ -150,9 +211,9 @@ impl Session {
         if !from.exists() {
             return Ok(());
         }
-        // In place, so that owner and mode stay.
         let key = std::fs::read(&from).or_fail(format!("cannot read {}", from.display()))?;
-        std::fs::write(&to, key).or_fail(format!("cannot write {}", to.display()))
+        kept_file::write(&to, &key, kept_file::PRIVATE)
+            .or_fail(format!("cannot write {}", to.display()))
     }
 }
 

@@ -3,12 +3,14 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::RemoveContainerOptions;
 use pgha_core::render::{Images, REPOSITORY_DIR, REPOSITORY2_MOUNT, SHM_SIZE};
 use pgha_core::restore::RestorePlan;
 use pgha_core::topology::POSTGRES_PORT;
 
 use crate::cluster;
+use crate::command::up::interrupted;
 use crate::error::{Error, OrFail, Result};
 use crate::host::{self, Taken};
 use crate::progress::Progress;
@@ -18,6 +20,10 @@ use crate::turn::Turn;
 
 /// Label of such a container, with the cluster it is of.
 const LABEL: &str = "pgha.look";
+/// Label with what it restores, as pgBackRest is told.
+const TARGET: &str = "pgha.look.target";
+/// Says inside whether its state is there; as `pgha-node look` writes it.
+const IS_READY: [&str; 3] = ["test", "-e", "/pgdata/look.ready"];
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(300);
 
@@ -31,10 +37,12 @@ pub(crate) struct Look {
 }
 
 impl Session {
-    /// Restores into a container of its own and waits until its Postgres takes connections.
+    /// Restores into a container of its own and waits until its Postgres takes connections. One that a
+    /// command which was killed has left half-way is waited for.
     ///
     /// # Errors
-    /// When there is such a container already, or the restore fails; then nothing is left of it.
+    /// When there is such a container already, or the restore fails or is interrupted; then nothing is left
+    /// of it.
     pub(crate) async fn look(
         &self,
         name: &str,
@@ -43,37 +51,28 @@ impl Session {
     ) -> Result<Look> {
         let container =
             format!("pgha-{}-look-{name}-{}", self.topology.id.name, self.topology.id.instance);
-        if self.engine.api().inspect_container(&container, None).await.is_ok() {
-            return Err(Error::bad_input(format!("there is a container {container} already"))
-                .hint(format!("`docker rm -fv {container}` removes it, or give another --node")));
-        }
-        let turn = Turn::take().await?;
-        // Those of clusters that are stopped are theirs.
-        let taken = Taken::by(&cluster::find(&self.engine).await?);
-        let port = host::free_ports(&taken)
-            .next()
-            .ok_or_else(|| Error::failed("no port of 127.0.0.1 is free"))?;
         let progress = Progress::start(&container);
         progress.at("copying the backup and replaying WAL", "");
-        self.run_container(&container, port, plan).await?;
-        drop(turn);
         let started = Instant::now();
-        loop {
-            let running = self.engine.api().inspect_container(&container, None).await;
-            let running = running.or_fail(format!("{container} is gone"))?.state;
-            if !running.and_then(|state| state.running).unwrap_or_default() {
-                return Err(self.failed(&container, "has ended").await);
+        let half_way = match self.engine.api().inspect_container(&container, None).await {
+            Ok(there) => Some(self.half_way(&container, &there, plan).await?),
+            Err(_) => None,
+        };
+        let made = async {
+            let port = match half_way {
+                Some(port) => port,
+                None => self.make_container(&container, plan).await?,
+            };
+            self.wait_ready(&container, started, timeout).await.map(|()| port)
+        };
+        let port = tokio::select! {
+            port = made => port?,
+            () = interrupted() => {
+                self.remove(&container).await;
+                return Err(Error::failed("interrupted")
+                    .hint(format!("{container} is removed again")));
             }
-            let ready = "pg_isready -q -h 127.0.0.1";
-            let asked = self.engine.exec(&container, &["sh", "-c", ready], POLL * 20).await;
-            if asked.is_ok_and(|ran| ran.code == 0) {
-                break;
-            }
-            if started.elapsed() > timeout {
-                return Err(self.failed(&container, "is not ready in time").await);
-            }
-            tokio::time::sleep(POLL).await;
-        }
+        };
         let took = started.elapsed().as_secs_f64();
         progress.done(&format!(
             "{container} is ready after {took:.1} s; `docker rm -fv {container}` removes it"
@@ -81,11 +80,68 @@ impl Session {
         Ok(Look { container, port })
     }
 
+    /// The port of a container that is there, if a command which restored the same was killed over it.
+    async fn half_way(
+        &self,
+        container: &str,
+        there: &ContainerInspectResponse,
+        plan: &RestorePlan,
+    ) -> Result<u16> {
+        let label = |name: &str| there.config.as_ref()?.labels.as_ref()?.get(name).cloned();
+        let port = || {
+            let bound = there.host_config.as_ref()?.port_bindings.as_ref()?;
+            let bound = bound.values().flatten().flatten().next()?;
+            bound.host_port.as_ref()?.parse().ok()
+        };
+        let same = label(LABEL) == Some(self.topology.id.to_string())
+            && label(TARGET) == Some(plan.pgbackrest().join(" "));
+        let runs = there.state.as_ref().and_then(|state| state.running).unwrap_or_default();
+        let unready = same && runs && {
+            let asked = self.engine.exec(container, &IS_READY, POLL * 20).await;
+            asked.is_ok_and(|ran| ran.code == 1)
+        };
+        match port() {
+            Some(port) if unready => Ok(port),
+            _ => Err(Error::bad_input(format!("there is a container {container} already"))
+                .hint(format!("`docker rm -fv {container}` removes it, or give another --node"))),
+        }
+    }
+
+    async fn make_container(&self, container: &str, plan: &RestorePlan) -> Result<u16> {
+        let _turn = Turn::take().await?;
+        // Those of clusters that are stopped are theirs.
+        let taken = Taken::by(&cluster::find(&self.engine).await?);
+        let port = host::free_ports(&taken)
+            .next()
+            .ok_or_else(|| Error::failed("no port of 127.0.0.1 is free"))?;
+        self.run_container(container, port, plan).await.map(|()| port)
+    }
+
+    async fn wait_ready(&self, container: &str, started: Instant, timeout: Duration) -> Result<()> {
+        loop {
+            let running = self.engine.api().inspect_container(container, None).await;
+            let running = running.or_fail(format!("{container} is gone"))?.state;
+            if !running.and_then(|state| state.running).unwrap_or_default() {
+                return Err(self.failed(container, "has ended").await);
+            }
+            let ready = "pg_isready -q -h 127.0.0.1";
+            let asked = self.engine.exec(container, &["sh", "-c", ready], POLL * 20).await;
+            if asked.is_ok_and(|ran| ran.code == 0) {
+                return Ok(());
+            }
+            if started.elapsed() > timeout {
+                return Err(self.failed(container, "is not ready in time").await);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     async fn run_container(&self, container: &str, port: u16, plan: &RestorePlan) -> Result<()> {
         let spec = &self.topology.spec;
         let mut command = tokio::process::Command::new("docker");
         command.args(["run", "--detach", "--name", container, "--hostname", &plan.leader]);
         command.args(["--label", &format!("{LABEL}={}", self.topology.id), "--cap-drop", "ALL"]);
+        command.args(["--label", &format!("{TARGET}={}", plan.pgbackrest().join(" "))]);
         for capability in ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"] {
             command.args(["--cap-add", capability]);
         }

@@ -4,15 +4,17 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use pgha_core::render::PGDATA_MOUNT;
-use pgha_core::restore::{HOLD_FILE, Journal, Step, StepDone};
+use pgha_core::restore::{Began, HOLD_FILE, Journal, Step, StepDone, Stopped};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
 use serde_json::Value;
 
+use crate::cluster::Cluster;
 use crate::command::up;
-use crate::error::{Error, Result};
-use crate::observe::Watch;
+use crate::error::{Error, OrFail as _, Result};
+use crate::observe::{self, Watch};
 use crate::progress::Progress;
+use crate::restore::facts::demand_on_volume;
 use crate::restore::{NODE, Session};
 use crate::screen;
 use crate::waiting::{self, Waiter};
@@ -41,13 +43,18 @@ impl Session {
     /// # Errors
     /// When a step fails: the journal says where to go on.
     pub(crate) async fn go_on(&self, journal: &mut Journal, timeout: Duration) -> Result<()> {
+        journal.begin();
         self.write_journal(Some(journal)).await?;
         self.wake(journal).await?;
         while let Some(step) = journal.next() {
             let progress = Progress::start(&format!("restore {}", self.topology.id));
             progress.at(step.doing(), "");
             let started = Instant::now();
-            let note = self.step(step, journal, timeout, &progress).await?;
+            let note = self.step(step, journal, timeout, &progress).await;
+            // Of one that has touched nothing there is no journal any more.
+            let forgotten = step == Step::Archive && journal.is_untouched();
+            let note = note
+                .map_err(|error| if forgotten { error } else { self.resumable(error, journal) })?;
             let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             progress.say(&format!(
                 "{:<9} {:>6.1} s  {note}",
@@ -55,9 +62,15 @@ impl Session {
                 started.elapsed().as_secs_f64()
             ));
             journal.done.push(StepDone { step, took_ms, note });
+            journal.begin();
             self.write_journal(Some(journal)).await?;
         }
         self.write_journal(None).await
+    }
+
+    /// Forgets a restore that has not touched anything.
+    async fn forget_untouched(&self, journal: &Journal) -> Result<()> {
+        if journal.is_untouched() { self.write_journal(None).await } else { Ok(()) }
     }
 
     /// Starts what was stopped since an attempt that was interrupted: its steps ask running nodes.
@@ -88,7 +101,13 @@ impl Session {
         let replicas = journal.plan.replicas.clone();
         match step {
             Step::Archive => self.archive(journal).await,
-            Step::Hold => self.hold(journal).await,
+            Step::Hold => {
+                let held = self.hold(journal).await?;
+                self.demand_as_planned(journal).await?;
+                let known = self.ask_json(&leader, &["restore", "remember"]).await?;
+                journal.etcd = serde_json::from_value(known).or_fail("cannot read etcd's keys")?;
+                Ok(held)
+            }
             Step::Aside => self.aside(journal).await,
             Step::Restore => self.fetch(journal, progress).await,
             Step::Recover => self.recover(journal, progress).await,
@@ -116,7 +135,7 @@ impl Session {
         }
         // Without a stanza a repository takes no WAL, and no segment counts as archived.
         if let Err(error) = self.ask(&self.backup_host().name, &["restore", "stanza"]).await {
-            self.write_journal(None).await?;
+            self.forget_untouched(journal).await?;
             return Err(error);
         }
         for sql in LAST_WAL {
@@ -130,7 +149,7 @@ impl Session {
                 return Ok(format!("{leader} has archived its last segment"));
             }
             if started.elapsed() > ARCHIVE_DEADLINE {
-                self.write_journal(None).await?;
+                self.forget_untouched(journal).await?;
                 let error =
                     Error::deadline("the last WAL cannot be archived, and nothing was touched")
                         .because(format!("{leader} still has {waiting} files to archive"));
@@ -168,6 +187,69 @@ impl Session {
         Ok(format!("{} nodes run neither Patroni nor Postgres", nodes.len()))
     }
 
+    /// Fails where the stopped nodes are not what the plan is about; nothing is moved then.
+    async fn demand_as_planned(&self, journal: &Journal) -> Result<()> {
+        let nodes = self.nodes();
+        let ask = |node: String| async move {
+            let answer = self.ask_json(&node, &["restore", "held"]).await?;
+            demand_on_volume(&node, &answer)?;
+            let stopped: Option<Stopped> = serde_json::from_value(answer["stopped"].clone())
+                .or_fail(format!("{node} answers nonsense"))?;
+            Ok((node, stopped))
+        };
+        let stopped: Result<Vec<_>> = try_join_all(nodes.into_iter().map(ask)).await;
+        let changed = stopped.and_then(|stopped| {
+            journal.plan.demand_stopped(&stopped.into_iter().collect()).map_err(|changed| {
+                let error = Error::failed(changed.to_string());
+                changed.reason().into_iter().fold(error, Error::because)
+            })
+        });
+        changed.map_err(|error| {
+            let id = &self.topology.id;
+            error
+                .because("nothing was moved")
+                .hint(format!("`pgha restore {id} --abort`, then restore again"))
+        })
+    }
+
+    /// Starts nodes that do not run, held.
+    pub(super) async fn start_held(&self, journal: &Journal) -> Result<()> {
+        let cluster = self.cluster().await?;
+        let runs = |node: &String| {
+            cluster.container(node).is_some_and(|c| c.state == ContainerState::Running)
+        };
+        let nodes: Vec<String> = self.nodes().into_iter().filter(|node| !runs(node)).collect();
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        for node in &nodes {
+            self.engine.put_file(node, PGDATA_MOUNT, HOLD_FILE, &journal.id).await?;
+        }
+        self.compose(&["up", "-d", "--no-recreate"]).await?;
+        self.wait_held(&nodes, &journal.id).await
+    }
+
+    /// Makes the plan anew where the cluster may have run since it was made: with the leader of now, which
+    /// has archived nothing for it yet.
+    ///
+    /// # Errors
+    /// When the target can no longer be reached.
+    pub(crate) async fn renew(&self, cluster: &Cluster, journal: &mut Journal) -> Result<()> {
+        if !journal.is_open() || observe::view(&self.engine, cluster).await?.leader.is_none() {
+            return Ok(());
+        }
+        let (target, repository) = (journal.plan.target.clone(), journal.plan.repository);
+        let plan = self.plan(cluster, &target, Some(repository), journal.discard_old).await;
+        journal.plan = plan.map_err(|error| self.resumable(error, journal))?;
+        journal.done.clear();
+        Ok(())
+    }
+
+    /// An error after which the restore can be gone on with.
+    fn resumable(&self, error: Error, journal: &Journal) -> Error {
+        error.also_hint(&journal.ways_on(&self.topology.id.to_string()))
+    }
+
     pub(super) fn nodes(&self) -> Vec<String> {
         self.topology.of_role(Role::Postgres).map(|node| node.name.clone()).collect()
     }
@@ -203,7 +285,8 @@ impl Session {
             return Ok("the replicas' data are gone, the leader's are restored in place".to_owned());
         }
         let nodes = self.nodes();
-        let arguments = ["restore", "aside", &journal.id];
+        let mut arguments = vec!["restore", "aside", &journal.id];
+        arguments.extend(journal.plan.tablespaces.iter().map(String::as_str));
         let said = try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
         Ok(format!("in {} of each node", said.first().map_or("", |path| path.trim())))
     }
@@ -224,7 +307,7 @@ impl Session {
                 progress.at(Step::Restore.doing(), &format!("{percent} %"));
             }
         };
-        self.engine.exec_step(&plan.leader, &argv, each).await.map_err(|e| self.resumable(e))?;
+        self.engine.exec_step(&plan.leader, &argv, each).await?;
         Ok(format!("{} to {}: {size}", plan.backup, plan.leader))
     }
 
@@ -240,23 +323,29 @@ impl Session {
         let argv = [NODE, "restore", "recover"];
         let done = self.engine.exec_step(&journal.plan.leader, &argv, each).await;
         done.map_err(|error| {
-            let id = &self.topology.id;
             error.hint(if journal.discard_old {
-                format!("the old data were discarded: `pgha restore {id}` with another target tries that")
+                "another target, or --set with an earlier backup, may do"
             } else {
-                format!(
-                    "`pgha restore {id} --abort` puts the old data back; then another target, or --set \
-                     with an earlier backup, may do"
-                )
+                "after --abort another target, or --set with an earlier backup, may do"
             })
         })?;
         let facts: Value = serde_json::from_str(&last).unwrap_or_default();
         let timeline = facts["timeline"].as_u64().and_then(|n| u32::try_from(n).ok());
         journal.new_timeline = timeline;
+        let history = facts["history"].as_str().map(str::to_owned);
+        journal.began =
+            timeline.zip(history).map(|(timeline, history)| Began { timeline, history });
+        let made = facts["made"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let folders: Vec<&str> = ["restore", "folders"].into_iter().chain(made).collect();
+        if folders.len() > 2 {
+            // They replay the same WAL.
+            let replicas = journal.plan.replicas.iter();
+            try_join_all(replicas.map(|node| self.ask(node, &folders))).await?;
+        }
         let timeline = timeline.map_or("?".to_owned(), |timeline| timeline.to_string());
         let stopped = facts["stopped"].as_str().unwrap_or("all archived WAL is replayed");
         let lsn = facts["lsn"].as_str().unwrap_or("?");
-        Ok(format!("{stopped}; timeline {timeline} begins, at {lsn} now"))
+        Ok(format!("{stopped}; timeline {timeline} begins here, at {lsn} now"))
     }
 
     /// Lets the restored node start Patroni, alone, and waits until it leads.
@@ -267,13 +356,18 @@ impl Session {
         loop {
             let view = watch.view(&self.engine, &self.cluster().await?)?;
             if view.leader.as_deref() == Some(leader) {
-                return Ok(format!("{leader} leads"));
+                let timeline = self.sql(leader, TIMELINE).await.unwrap_or_default();
+                let timeline = match timeline.trim() {
+                    "" => String::new(),
+                    timeline => {
+                        format!(" on timeline {timeline}, which its promotion by Patroni begins")
+                    }
+                };
+                return Ok(format!("{leader} leads{timeline}"));
             }
             if started.elapsed() > timeout {
-                return Err(self.resumable(
-                    Error::deadline(format!("{leader} does not lead after {timeout:?}"))
-                        .hint(format!("`pgha logs {leader}` says why")),
-                ));
+                return Err(Error::deadline(format!("{leader} does not lead after {timeout:?}"))
+                    .hint(format!("`pgha logs {leader}` says why")));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -301,29 +395,29 @@ impl Session {
             Ok(_) => Ok(screen::replicas_stream(replicas.len())),
             Err(given_up) => {
                 up::show_guilty(&self.engine, &given_up).await;
-                Err(self.resumable(given_up.error))
+                Err(given_up.error)
             }
         }
     }
 
     /// Asks the database itself whether all of it is as it should be.
     async fn verify(&self, journal: &Journal) -> Result<String> {
-        let leader = &journal.plan.leader;
+        // Another node may have taken over since.
+        let view = observe::view(&self.engine, &self.cluster().await?).await?;
+        let leader = &view.leader.unwrap_or_else(|| journal.plan.leader.clone());
         let timeline = self.sql(leader, TIMELINE).await?.trim().to_owned();
         let number: u32 = timeline.parse().unwrap_or_default();
         if journal.new_timeline.is_none_or(|begun| number < begun) {
-            return Err(self.resumable(
-                Error::failed(format!("{leader} is not on the restored timeline"))
-                    .because(format!("it is on timeline {timeline:?}")),
-            ));
+            return Err(Error::failed(format!("{leader} is not on the restored timeline"))
+                .because(format!("it is on timeline {timeline:?}")));
         }
-        for replica in &journal.plan.replicas {
+        for replica in self.nodes().iter().filter(|node| *node != leader) {
             let received = self.sql(replica, RECEIVES).await?;
             if received.trim() != timeline {
-                return Err(self.resumable(
-                    Error::failed(format!("{replica} does not stream timeline {timeline}"))
-                        .because(format!("it receives {:?}", received.trim())),
-                ));
+                return Err(Error::failed(format!(
+                    "{replica} does not stream timeline {timeline}"
+                ))
+                .because(format!("it receives {:?}", received.trim())));
             }
         }
         Ok(format!("{leader} takes writes on timeline {timeline}, and all replicas stream it"))
@@ -340,13 +434,5 @@ impl Session {
         let arguments = ["restore", "tidy", &journal.id];
         try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
         Ok("the old data are removed".to_owned())
-    }
-
-    /// An error after which the restore can be gone on with.
-    fn resumable(&self, error: Error) -> Error {
-        let id = &self.topology.id;
-        error.also_hint(&format!(
-            "`pgha restore {id}` goes on from here, `pgha restore {id} --abort` puts the old data back"
-        ))
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::docker::{docker, exec, sql, try_exec, try_sql};
+use crate::docker::{docker, exec, sql, try_docker, try_exec, try_sql};
 use crate::restored::{assert_rows, backup, make_table, restore, write, write_through};
 use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster};
 use crate::waiting::{claim, tell, until};
@@ -40,8 +40,14 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
     make_table(&cluster);
     write_through(&cluster, 1..=3);
     backup(&cluster, "full");
+    // Made after the backup, and written to after the target: recovery makes it anew in the same folder.
+    make_tablespace(&cluster);
+    let fast_at_four = fast_rows(&cluster);
     let mark = write(&cluster, 4);
     write_through(&cluster, 5..=7);
+    sql(&cluster.leader(), "delete from fast where id % 10 = 0");
+    sql(&cluster.leader(), "checkpoint");
+    let fast = fast_rows(&cluster);
     let to_four = ["--time", mark.time.as_str(), "--yes"];
 
     claim("killed before, while and after the backup is copied, it can be given up", || {
@@ -49,11 +55,16 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
             kill_at(&cluster, &to_four, step);
             restore(&cluster, &["--abort"]).ok();
             assert_rows(&cluster, 1..=7);
+            assert_eq!(fast_rows(&cluster), fast, "killed at `{step}` and given up");
         }
         restore(&cluster, &["--abort"]).refused(2, "under way");
         write(&cluster, 8);
         assert_rows(&cluster, 1..=8);
     });
+    claim("what the old cluster archives after an --abort that was out of time stays", || {
+        given_up_late(&cluster, &to_four, &fast);
+    });
+    claim("Ctrl-C says at which step, and both ways on", || interrupted(&cluster, &to_four));
     claim("killed at each step and run again, it ends with the right rows", || {
         for step in STEPS {
             kill_at(&cluster, &to_four, step);
@@ -63,10 +74,14 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
         }
         restore(&cluster, &[]).ok();
         assert_rows(&cluster, 1..=4);
+        assert_eq!(fast_rows(&cluster), fast_at_four);
         for node in cluster.of_kind("postgres") {
             let left = exec(&node, &["ls", "/pgdata"]);
             assert!(!left.contains("before-restore"), "{node}: {left}");
         }
+    });
+    claim("a replica is cloned from a backup with a tablespace, over what it had of it", || {
+        cloned_with_a_tablespace(&cluster);
     });
     let latest = ["--latest", "--yes", "--keep-old"];
     claim("what is written to a restore that was killed before the leader stopped is kept", || {
@@ -113,6 +128,75 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
         docker(&["start", &host]);
         cluster.wait_whole();
     });
+}
+
+fn given_up_late(cluster: &TestCluster, target: &[&str], fast: &str) {
+    kill_at(cluster, target, REPLICAS);
+    restore(cluster, &["--abort", "--timeout", "0"]).refused(4, "--abort` resumes it");
+    let leader = until("the old leader leads", HEAL_DEADLINE_S, || {
+        cluster.status()["leader"].as_str().map(str::to_owned).ok_or("nobody leads")
+    });
+    sql(&leader, "insert into rows (id) values (9)");
+    let segment = sql(&leader, "select pg_walfile_name(pg_switch_wal())");
+    let find = format!("find /pgha/pgbackrest/archive -name '{segment}-*' | grep .");
+    let host = cluster.backup_host();
+    let archived = || try_exec(&host, &["sh", "-c", &find]).result();
+    until("its segment is archived", HEAL_DEADLINE_S, archived);
+    restore(cluster, &["--abort"]).ok();
+    assert!(archived().is_ok(), "{segment} is gone");
+    assert_rows(cluster, 1..=9);
+    assert_eq!(fast_rows(cluster), fast);
+}
+
+fn interrupted(cluster: &TestCluster, target: &[&str]) {
+    let mut running = start(cluster, target);
+    wait_for_line(&mut running, ASIDE);
+    let pid = running.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    let said: Vec<String> = running.lines.by_ref().map(|line| line.expect("text")).collect();
+    let said = said.join("\n");
+    assert_eq!(running.child.wait().expect("it ends").code(), Some(1), "{said}");
+    for part in ["is at step ", "resumes here", "--abort` puts the old data back"] {
+        assert!(said.contains(part), "{said}");
+    }
+    restore(cluster, &["--abort"]).ok();
+    assert_rows(cluster, 1..=9);
+}
+
+fn cloned_with_a_tablespace(cluster: &TestCluster) {
+    backup(cluster, "incr");
+    let leader = cluster.leader();
+    let replica = cluster.of_kind("postgres").into_iter().find(|node| *node != leader);
+    let replica = replica.expect("a replica");
+    // What an attempt that was killed has left, beside the data.
+    exec(&replica, &["sh", "-c", "touch /pgdata/fast/PG_*/left"]);
+    let clones = || {
+        let log = try_docker(&["logs", &replica]);
+        (log.stdout + &log.stderr).matches("has been created using pgbackrest").count()
+    };
+    let before = clones();
+    let patronictl = ["patronictl", "reinit", "pgha_cluster", &replica, "--force", "--wait"];
+    exec(&leader, &patronictl);
+    assert_rows(cluster, 1..=4);
+    assert_eq!(clones(), before + 1, "it was not made from the repository");
+    let left = exec(&replica, &["sh", "-c", "ls /pgdata/fast/PG_*"]);
+    assert!(!left.contains("left"), "{left}");
+}
+
+/// Makes a tablespace on the nodes' volumes, and a table in it.
+fn make_tablespace(cluster: &TestCluster) {
+    for node in cluster.of_kind("postgres") {
+        exec(&node, &["install", "-d", "-o", "postgres", "-m", "700", "/pgdata/fast"]);
+    }
+    let leader = cluster.leader();
+    sql(&leader, "create tablespace fast location '/pgdata/fast'");
+    sql(&leader, "create table fast tablespace fast as select generate_series(1, 20000) as id");
+}
+
+/// What the leader has in the tablespace.
+fn fast_rows(cluster: &TestCluster) -> String {
+    let leader = cluster.leader();
+    sql(&leader, "select count(*), md5(string_agg(id::text, ',' order by id)) from fast")
 }
 
 /// In the middle of a restore nodes start no Postgres, `up` and `start` say why, and so does another
