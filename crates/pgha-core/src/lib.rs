@@ -7,6 +7,7 @@
 //! This crate never reads a clock, the environment, a file or a socket, and never starts a process.
 
 pub mod backup_run;
+pub mod backup_source;
 pub mod connect;
 pub mod dynamic;
 pub mod estimate;

@@ -8,11 +8,12 @@
 //!
 //! Time comes in as an argument; nothing here waits.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan as _, tz::TimeZone};
 
 use crate::repository::BackupType;
 
@@ -163,6 +164,47 @@ impl Schedule {
     }
 }
 
+/// Moments that are remembered as carried out: a day of a backup in every minute.
+const CARRIED_OUT_MAX: usize = 24 * 60;
+
+/// A moment that is carried out later than this is not remembered.
+const LATE_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far a schedule has been followed. Each moment is carried out once, also where the clock is set back
+/// and comes to it again.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    until: Timestamp,
+    carried_out: VecDeque<Timestamp>,
+}
+
+impl Followed {
+    /// From now on: what was due before is not made up for.
+    pub fn from(now: Timestamp) -> Self {
+        Self { until: now, carried_out: VecDeque::new() }
+    }
+
+    /// What has become due since the last call; of several moments the first. It counts as carried out.
+    pub fn due<'a>(&mut self, schedule: &'a Schedule, now: Timestamp) -> Option<&'a Entry> {
+        let due = schedule.next(self.until).filter(|(at, _)| *at <= now);
+        self.until = now;
+        let (at, entry) = due.filter(|(at, _)| !self.carried_out.contains(at))?;
+        // A clock that leaps far ahead has not come to that moment, and will where it is set right.
+        if now.duration_since(at) <= LATE_MAX {
+            self.carried_out.push_back(at);
+            if self.carried_out.len() > CARRIED_OUT_MAX {
+                self.carried_out.pop_front();
+            }
+        }
+        Some(entry)
+    }
+
+    /// Passes over what became due until now.
+    pub fn pass_over(&mut self, now: Timestamp) {
+        self.until = now;
+    }
+}
+
 impl Entry {
     fn parse(text: &str) -> Result<Self, ScheduleError> {
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -310,6 +352,33 @@ mod tests {
         let schedule: Schedule = "0  1 * * 0 full;;0 1 * * 1-6 incr ;".parse().expect("a schedule");
         assert_eq!(schedule.to_string(), "0 1 * * 0 full; 0 1 * * 1-6 incr");
         assert_eq!(schedule.to_string().parse(), Ok(schedule));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_backup_twice_and_does_not_silence_the_schedule() {
+        let schedule: Schedule = "0 * * * * incr".parse().expect("a schedule");
+        let mut followed = Followed::from(at("2026-11-22T00:59:50Z"));
+        let mut made = |now: &str| followed.due(&schedule, at(now)).is_some();
+        assert!(!made("2026-11-22T00:59:58Z"));
+        assert!(made("2026-11-22T01:00:01Z"));
+        // Half a minute back, and over the full hour again.
+        assert!(!made("2026-11-22T00:59:31Z"));
+        assert!(!made("2026-11-22T01:00:02Z"));
+        assert!(made("2026-11-22T02:00:00Z"));
+        // A clock that was years ahead makes one backup there, and all of today's afterwards.
+        assert!(made("2031-01-01T00:00:00Z"));
+        assert!(!made("2026-11-22T02:00:10Z"));
+        assert!(made("2026-11-22T03:00:00Z"));
+    }
+
+    #[test]
+    fn what_became_due_during_a_backup_is_passed_over() {
+        let schedule: Schedule = "* * * * * incr".parse().expect("a schedule");
+        let mut followed = Followed::from(at("2026-11-22T00:59:50Z"));
+        assert!(followed.due(&schedule, at("2026-11-22T01:00:00Z")).is_some());
+        followed.pass_over(at("2026-11-22T01:05:30Z"));
+        assert!(followed.due(&schedule, at("2026-11-22T01:05:32Z")).is_none());
+        assert!(followed.due(&schedule, at("2026-11-22T01:06:00Z")).is_some());
     }
 
     proptest! {

@@ -9,18 +9,25 @@ use std::thread;
 use std::time::Duration;
 
 use pgha_core::backup_run::{Event, Level, Said, full_disk};
+use pgha_core::backup_source::{Answer, Source};
+use pgha_core::observe;
 use pgha_core::render::{CONFIG_DIR, REPOSITORY_DIR, REPOSITORY2_MOUNT, STANZA};
 use pgha_core::repository::{Repository, Running};
+use pgha_core::topology::{Member, PATRONI_PORT, Role};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Result;
+use crate::files::{self, POSTGRES};
+use crate::identity::Identity;
+use crate::{Result, http, patroni};
 
 /// How often to ask pgBackRest how far it is.
 const PROGRESS_POLL: Duration = Duration::from_millis(700);
 
 /// Runs a backup; `arguments` are pgBackRest's own, such as `--type=full`.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    let mut child = pgbackrest()
+    let (mut command, source) = backup_command()?;
+    report(&Event::Said(Said { level: Level::Info, text: source }))?;
+    let mut child = command
         .args(["--log-level-console=info", "--no-log-timestamp"])
         .args(arguments)
         .arg("backup")
@@ -49,6 +56,43 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(if code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// pgBackRest, told which nodes to make a backup from, and the same in words. Where no node can be told
+/// to lead it sees for itself.
+pub(crate) fn backup_command() -> Result<(Command, String)> {
+    let me = Identity::from_environment()?;
+    let Some(source) = source(&me) else {
+        return Ok((pgbackrest(), "no leader was found before the backup".to_owned()));
+    };
+    let whole = format!("{CONFIG_DIR}/pgbackrest.conf");
+    let whole = std::fs::read_to_string(&whole).map_err(|e| format!("cannot read {whole}: {e}"))?;
+    let nodes: Vec<&str> = me.topology.of_role(Role::Postgres).map(|m| m.name.as_str()).collect();
+    let config = format!("{CONFIG_DIR}/pgbackrest-backup.conf");
+    files::write(&config, &source.narrow(&whole, &nodes), POSTGRES)?;
+    let from = match &source.standby {
+        Some(standby) => format!("copying from the standby {standby}"),
+        None => format!("copying from the leader {}: no standby streams", source.leader),
+    };
+    Ok((pgbackrest_with(&config), from))
+}
+
+/// Asks every node's Patroni at once.
+fn source(me: &Identity) -> Option<Source> {
+    let nodes: Vec<&Member> = me.topology.of_role(Role::Postgres).collect();
+    let ask = |node: &Member| {
+        let patroni = http::get(node.address, PATRONI_PORT, "patroni")?;
+        let patroni = observe::patroni(patroni.as_bytes()).ok()?;
+        Some(Answer { name: node.name.clone(), patroni })
+    };
+    let answers: Vec<Answer> = thread::scope(|scope| {
+        let asked: Vec<_> = nodes.iter().map(|node| scope.spawn(|| ask(node))).collect();
+        asked.into_iter().filter_map(|asked| asked.join().ok().flatten()).collect()
+    });
+    let leader = Source::leader(&answers)?;
+    let leader = nodes.iter().find(|node| node.name == leader.name)?;
+    let followers = patroni::followers(leader).unwrap_or_default();
+    Source::choose(&answers, &followers.into_keys().collect())
+}
+
 /// Which disks of the repositories are full, a line each.
 pub(crate) fn full_disks() -> impl Iterator<Item = String> {
     [REPOSITORY_DIR, REPOSITORY2_MOUNT].into_iter().filter_map(|folder| {
@@ -59,8 +103,12 @@ pub(crate) fn full_disks() -> impl Iterator<Item = String> {
 
 /// pgBackRest with the member's configuration.
 pub(crate) fn pgbackrest() -> Command {
+    pgbackrest_with(&format!("{CONFIG_DIR}/pgbackrest.conf"))
+}
+
+fn pgbackrest_with(config: &str) -> Command {
     let mut command = Command::new("/usr/bin/pgbackrest");
-    command.args([format!("--config={CONFIG_DIR}/pgbackrest.conf"), format!("--stanza={STANZA}")]);
+    command.args([format!("--config={config}"), format!("--stanza={STANZA}")]);
     command
 }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pgha_core::render::SCHEDULE_FILE;
-use pgha_core::schedule::{Entry, Schedule};
+use pgha_core::schedule::{Entry, Followed, Schedule};
 
 use crate::Result;
-use crate::backup_run::{full_disks, pgbackrest};
+use crate::backup_run::{backup_command, full_disks};
 use crate::files::{self, POSTGRES};
 
 /// How often to look at the clock and at the file.
@@ -21,31 +21,37 @@ const TICK: Duration = Duration::from_secs(2);
 /// Carries out the schedule for ever.
 pub(crate) fn run() -> Result<ExitCode> {
     let mut reported = String::new();
-    let mut seen = Timestamp::now();
+    let mut followed = Followed::from(Timestamp::now());
     loop {
         std::thread::sleep(TICK);
-        let mut now = Timestamp::now();
-        match read() {
-            Ok(Some(schedule)) => {
-                if let Some((_, entry)) = schedule.next(seen).filter(|(due, _)| *due <= now) {
-                    carry_out(entry);
-                    // What became due meanwhile is passed over.
-                    now = Timestamp::now();
+        let due = match read() {
+            Ok(Some(schedule)) => followed.due(&schedule, Timestamp::now()).cloned(),
+            Ok(None) => None,
+            Err(reason) => {
+                if reason != reported {
+                    crate::log(&reason);
+                    reported = reason;
                 }
+                None
             }
-            Err(reason) if reason != reported => {
-                crate::log(&reason);
-                reported = reason;
-            }
-            Ok(None) | Err(_) => {}
+        };
+        if let Some(entry) = due {
+            carry_out(&entry);
         }
-        seen = now;
+        followed.pass_over(Timestamp::now());
     }
 }
 
 fn carry_out(entry: &Entry) {
-    crate::log(&format!("`{entry}` is due"));
-    let done = pgbackrest()
+    let (mut command, source) = match backup_command() {
+        Ok(command) => command,
+        Err(reason) => {
+            crate::log(&format!("`{entry}` failed: {reason}"));
+            return;
+        }
+    };
+    crate::log(&format!("`{entry}` is due: {source}"));
+    let done = command
         .args([
             &format!("--type={}", entry.kind),
             &format!("--annotation=schedule={entry}"),

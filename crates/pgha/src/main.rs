@@ -1,5 +1,6 @@
 //! The `pgha` command: what [`pgha_core`] decides, done with Docker.
 
+mod archived;
 mod cli;
 mod cluster;
 mod command;

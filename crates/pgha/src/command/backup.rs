@@ -146,6 +146,9 @@ impl Watching {
                 {
                     progress.say(&format!("removed: repository {removed}"));
                 }
+                if said.text.starts_with("copying from ") {
+                    progress.say(&said.text);
+                }
                 if let Some(phase) = said.phase().filter(|phase| *phase != self.phase) {
                     progress.at(phase, "");
                     self.phase = phase;

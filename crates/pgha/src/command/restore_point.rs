@@ -10,7 +10,7 @@ use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail as _, Result};
 use crate::progress::Progress;
-use crate::{observe, screen};
+use crate::{archived, observe, screen};
 
 /// Longest name that Postgres takes, in bytes.
 const NAME_MAX_BYTES: usize = 63;
@@ -79,15 +79,13 @@ pub(crate) async fn run(args: &RestorePoint) -> Result<()> {
     screen::print(&format!("{}  {}  {}\n", made.lsn, made.time, made.segment))
 }
 
-/// Waits until the leader has archived the segment, or a later one of its timeline.
+/// Waits until the leader has archived the segment.
 async fn await_archived(engine: &Engine, leader: &str, made: &Point, id: &str) -> Result<()> {
     let started = Instant::now();
-    let question = "select coalesce(last_archived_wal, ''), coalesce(last_failed_wal, '') \
-                    from pg_stat_archiver";
     loop {
-        let said = sql(engine, leader, question).await?;
-        let last = said.trim().split('|').next().unwrap_or_default();
-        if last.parse::<Segment>().is_ok_and(|last| last >= made.segment) {
+        let said = sql(engine, leader, &archived::waiting_up_to(made.segment)).await?;
+        let (waiting, failed) = archived::parse(&said);
+        if waiting == 0 {
             return Ok(());
         }
         if started.elapsed() > ARCHIVE_DEADLINE {
@@ -96,7 +94,12 @@ async fn await_archived(engine: &Engine, leader: &str, made: &Point, id: &str) -
                 "restore point `{}` is made and not archived after {seconds} s",
                 made.name
             ))
-            .because(format!("it is at {} in segment {}", made.lsn, made.segment))
+            .because(format!(
+                "it is at {} in segment {}{}",
+                made.lsn,
+                made.segment,
+                failed.map(|file| format!("; the archiver fails with {file}")).unwrap_or_default()
+            ))
             .hint(format!(
                 "`pgha status {id}` says why WAL is not archived; once it is, the point will do"
             )));

@@ -7,8 +7,10 @@ use pgha_core::render::PGDATA_MOUNT;
 use pgha_core::restore::{Began, HOLD_FILE, Journal, Step, StepDone, Stopped};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
+use pgha_core::wal::Segment;
 use serde_json::Value;
 
+use crate::archived;
 use crate::cluster::Cluster;
 use crate::command::up;
 use crate::error::{Error, OrFail as _, Result};
@@ -25,12 +27,10 @@ const ARCHIVE_DEADLINE: Duration = Duration::from_secs(60);
 const HOLD_DEADLINE: Duration = Duration::from_secs(60);
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(200);
-/// Writes a commit after any target there may be, and ends the segment.
-const LAST_WAL: [&str; 2] = ["select pg_current_xact_id()", "select pg_switch_wal()"];
-/// What is not archived yet, and what the archiver says last.
-const NOT_ARCHIVED: &str = "select (select count(*) from pg_ls_archive_statusdir() where name like '%.ready'), \
-    coalesce((select last_failed_wal from pg_stat_archiver \
-    where last_failed_time > coalesce(last_archived_time, '-infinity')), '')";
+/// Writes a commit after any target there may be.
+const LAST_COMMIT: &str = "select pg_current_xact_id()";
+/// Ends the segment that has all of it, and names it.
+const LAST_SEGMENT: &str = "select pg_walfile_name(pg_switch_wal())";
 /// Which timeline a primary is on.
 const TIMELINE: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int \
     where not pg_is_in_recovery()";
@@ -138,25 +138,25 @@ impl Session {
             self.forget_untouched(journal).await?;
             return Err(error);
         }
-        for sql in LAST_WAL {
-            self.sql(leader, sql).await?;
-        }
+        self.sql(leader, LAST_COMMIT).await?;
+        let last = self.sql(leader, LAST_SEGMENT).await?;
+        let last: Segment =
+            last.trim().parse().or_fail(format!("{leader} does not name its last segment"))?;
         let started = Instant::now();
         loop {
-            let said = self.sql(leader, NOT_ARCHIVED).await?;
-            let (waiting, failed) = said.trim().split_once('|').unwrap_or(("?", ""));
-            if waiting == "0" {
-                return Ok(format!("{leader} has archived its last segment"));
+            let said = self.sql(leader, &archived::waiting_up_to(last)).await?;
+            let (waiting, failed) = archived::parse(&said);
+            if waiting == 0 {
+                return Ok(format!("{leader} has archived its last segment, {last}"));
             }
             if started.elapsed() > ARCHIVE_DEADLINE {
                 self.forget_untouched(journal).await?;
                 let error =
                     Error::deadline("the last WAL cannot be archived, and nothing was touched")
                         .because(format!("{leader} still has {waiting} files to archive"));
-                let error = if failed.is_empty() {
-                    error
-                } else {
-                    error.because(format!("the archiver has failed with {failed}"))
+                let error = match failed {
+                    Some(failed) => error.because(format!("the archiver has failed with {failed}")),
+                    None => error,
                 };
                 return Err(error.hint(format!("`pgha logs {leader}` says why")));
             }

@@ -207,6 +207,14 @@ fn cut_between_two(cluster: &TestCluster, leader: &str, site: &str, other: &str,
     let view = cluster.status();
     assert_eq!((leader_of(&view).as_deref(), timeline(&view)), (Some(leader), before));
     assert!(problem_codes(&view).contains(&"links_cut".to_owned()), "{}", view["problems"]);
+    if how.is_empty() {
+        let mut nodes = nodes_of(&view).filter_map(|node| node["name"].as_str());
+        let near = nodes.find(|name| *name != leader && *name != far).expect("a third");
+        let backup = cluster.pgha(&["backup", &cluster.id()]);
+        backup.ok();
+        let from = format!("copying from the standby {near}");
+        assert!(backup.stderr.contains(&from), "{}", backup.stderr);
+    }
     wan(cluster, "heal", &[]).ok();
     until("what was written meanwhile is there", HEAL_DEADLINE_S, || {
         match try_sql(&far, &there)?.as_str() {
