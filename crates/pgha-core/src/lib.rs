@@ -8,6 +8,7 @@
 
 pub mod backup_run;
 pub mod connect;
+pub mod disk;
 pub mod dynamic;
 pub mod estimate;
 pub mod etcd_start;
