@@ -9,6 +9,7 @@
 pub mod backup_run;
 pub mod backup_source;
 pub mod connect;
+pub mod disk;
 pub mod dynamic;
 pub mod estimate;
 pub mod etcd_start;

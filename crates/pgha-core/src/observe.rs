@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::disk::Disk;
 use crate::dynamic::Dynamic;
 use crate::spec::Spec;
 
@@ -82,6 +83,9 @@ pub struct SiteObservation {
     /// Whether a restore of the cluster is not finished; only a probe on the backup host knows.
     #[serde(default)]
     pub restoring: bool,
+    /// The disk of the member in which the probe ran.
+    #[serde(default)]
+    pub disk: Option<Disk>,
 }
 
 impl SiteObservation {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::disk::{Disk, DiskUse};
 use crate::lint::{self, Finding};
 use crate::spec::{Durability, PlacementRule, Spec, TimerPreset, WanSpec};
 use crate::survival::{self, Survival};
@@ -39,6 +40,8 @@ pub struct Plan {
     pub etcd: Option<PlannedEtcd>,
     /// Distances between sites; null where none are asked for, and with errors.
     pub wan: Option<PlannedWan>,
+    /// What it may take of the disk beside data and backups; null with errors.
+    pub disk: Option<DiskUse>,
     /// The survival table; empty with errors.
     pub survival: Vec<Survival>,
     /// What there is to say, errors first.
@@ -116,8 +119,8 @@ pub struct PlannedLink {
 }
 
 impl Plan {
-    /// The plan of a spec, whatever it asks for.
-    pub fn of(spec: &Spec) -> Self {
+    /// The plan of a spec, whatever it asks for, on a disk, where one is known.
+    pub fn of(spec: &Spec, disk: Option<Disk>) -> Self {
         let findings = lint::check(spec);
         let topology = (!lint::has_errors(&findings)).then(|| Topology::new(spec.clone(), 1));
         let PatroniTimers { ttl_s, loop_wait_s, retry_timeout_s } = PatroniTimers::of(spec.timers);
@@ -134,6 +137,7 @@ impl Plan {
             sites: topology.as_ref().map(sites).unwrap_or_default(),
             etcd: topology.as_ref().map(etcd),
             wan: topology.as_ref().filter(|t| asked::any(&t.spec)).map(wan),
+            disk: topology.as_ref().map(|topology| DiskUse::of(topology, disk)),
             survival: topology.as_ref().map(survival::table).unwrap_or_default(),
             findings,
         }
@@ -201,12 +205,12 @@ mod tests {
             links: vec![LinkSpec::between("DC1", "DC2", Duration::from_millis(40))],
             ..Spec::default()
         };
-        insta::assert_json_snapshot!(Plan::of(&spec));
+        insta::assert_json_snapshot!(Plan::of(&spec, None));
     }
 
     #[test]
     fn a_spec_with_errors_still_has_a_plan_with_all_findings() {
         let spec = Spec { data_centers: 0, nodes: 0, name: "Demo".into(), ..Spec::default() };
-        insta::assert_json_snapshot!(Plan::of(&spec));
+        insta::assert_json_snapshot!(Plan::of(&spec, None));
     }
 }

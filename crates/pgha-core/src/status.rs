@@ -14,6 +14,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::{Disk, DiskUse};
 use crate::dynamic::Dynamic;
 use crate::observe::{Archiver, Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
 use crate::topology::{Member, Role, SiteKind, Topology};
@@ -119,6 +120,9 @@ pub struct ClusterView {
     pub archive: Option<ArchiveView>,
     /// How old the backups are; `null` where the backup host did not say.
     pub backups: Option<BackupsView>,
+    /// What the cluster may take of the disk, and what is free where there is least.
+    #[serde(default)]
+    pub disk: Option<DiskUse>,
     /// What is wrong or could not be learned, the worst first.
     pub problems: Vec<Problem>,
 }
@@ -290,6 +294,7 @@ impl ClusterView {
             etcd,
             archive: known.archive(),
             backups: known.backups(),
+            disk: known.disk().map(|disk| DiskUse::of(topology, Some(disk))),
             problems: Vec::new(),
         };
         view.problems = problems::of(&known, &view);
@@ -362,6 +367,12 @@ impl<'a> Known<'a> {
                 .filter_map(|e| e.dcs.as_ref().ok())
                 .max_by_key(|dcs| dcs.revision),
         }
+    }
+
+    /// The disk with the least that is free, of those that members told of.
+    fn disk(&self) -> Option<Disk> {
+        let reports = self.observed.sites.values().filter_map(|report| report.as_ref().ok());
+        reports.filter_map(|report| report.disk).min_by_key(|disk| disk.free_bytes)
     }
 
     /// What the Patroni of a node answered.

@@ -7,7 +7,7 @@
 //! ```text
 //! bytes ─ packet::View ─► router::Router ─► one link::Link for each direction
 //!            │                                 cut, loss, duplicate ► rate and queue ► flight
-//!            └ segment, fragment: what is larger than one packet of the link
+//!            └ split, by segment and fragment: what is larger than one packet of the link
 //! ```
 
 pub mod asked;
@@ -27,4 +27,5 @@ pub mod router;
 mod schedule;
 pub mod segment;
 pub mod settings;
+pub mod split;
 pub mod view;

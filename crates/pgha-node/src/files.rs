@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
+use pgha_core::disk::Disk;
+
 use crate::Result;
 
 /// A user and its group of the same number.
@@ -18,6 +20,14 @@ pub(crate) const ETCD: Owner = Owner(998);
 
 /// Where Compose mounts secrets.
 const SECRETS_DIR: &str = "/run/secrets";
+
+/// The disk that a folder is on.
+pub(crate) fn disk(folder: &str) -> Result<Disk> {
+    let found = rustix::fs::statvfs(folder)
+        .map_err(|e| format!("cannot ask for the disk of {folder}: {e}"))?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Disk { size_bytes: bytes(found.f_blocks), free_bytes: bytes(found.f_bavail) })
+}
 
 /// Reads one secret, without the line feed at its end.
 pub(crate) fn secret(name: &str) -> Result<String> {

@@ -76,6 +76,7 @@ fn arguments() -> Vec<String> {
 
 /// Does the work of PID 1 for whichever member this is.
 fn run() -> Result<ExitCode> {
+    supervise::end_when_asked()?;
     let me = Identity::from_environment()?;
     match me.role() {
         Role::Postgres => postgres::run(&me),

@@ -65,7 +65,9 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     };
     files::install_secret("patroni", API_PASSWORD, POSTGRES)?;
     let config = format!("{CONFIG_DIR}/patroni.conf");
-    files::write(&config, &render::patroni(&me.topology, member, &secrets), POSTGRES)?;
+    let disk = files::disk(PGDATA_MOUNT)?;
+    let patroni = render::patroni(&me.topology, member, &secrets, disk.size_bytes);
+    files::write(&config, &patroni, POSTGRES)?;
     files::write(
         &format!("{CONFIG_DIR}/pgbackrest.conf"),
         &render::pgbackrest_node(&me.topology, member),

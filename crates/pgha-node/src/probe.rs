@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 use pgha_core::observe::{
     self, Dcs, Deadlines, EtcdObservation, EtcdStatus, NodeObservation, Patroni, SiteObservation,
 };
+use pgha_core::render::{ETCD_MOUNT, PGDATA_MOUNT, REPOSITORY_DIR};
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PATRONI_PORT, Role, Topology};
 
+use crate::files;
 use crate::http;
 use crate::identity::Identity;
 use crate::restore::report;
@@ -100,6 +102,7 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         stanza: (me.role == Role::Backup).then(stanza_exists),
         backups: (me.role == Role::Backup).then(complete_backups),
         restoring: me.role == Role::Backup && report::journal().exists(),
+        disk: files::disk(mount(me.role)).ok(),
     };
     for member in site {
         let name = member.name.clone();
@@ -122,6 +125,15 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         }
     }
     report
+}
+
+/// Where the volume of a member is.
+fn mount(role: Role) -> &'static str {
+    match role {
+        Role::Postgres => PGDATA_MOUNT,
+        Role::Etcd => ETCD_MOUNT,
+        Role::Backup | Role::Wan => REPOSITORY_DIR,
+    }
 }
 
 /// Asks each member everything at once and gathers what is answered until `last`.

@@ -9,7 +9,8 @@ use std::num::NonZeroI32;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
@@ -21,6 +22,20 @@ use crate::files::Owner;
 
 /// Shortest time between two starts of a process that keeps ending.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether no [`Supervisor`] runs that would hear a signal.
+static UNATTENDED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// Has this process end at once when it is asked to, as long as no [`Supervisor`] runs. The kernel keeps
+/// from PID 1 every signal that it does not handle: a start that waits would be waited for.
+pub(crate) fn end_when_asked() -> Result<()> {
+    for signal in [SIGTERM, SIGINT, SIGQUIT] {
+        signal_hook::flag::register_conditional_shutdown(signal, 0, Arc::clone(&UNATTENDED))
+            .map_err(|e| format!("cannot handle signals: {e}"))?;
+    }
+    UNATTENDED.store(true, Ordering::SeqCst);
+    Ok(())
+}
 
 /// A process to run.
 #[derive(Debug, Clone)]
@@ -122,6 +137,14 @@ impl Supervisor {
         let mut signals =
             Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM])
                 .map_err(|e| format!("cannot handle signals: {e}"))?;
+        let before = UNATTENDED.swap(false, Ordering::SeqCst);
+        let ended = self.attend(&mut signals);
+        UNATTENDED.store(before, Ordering::SeqCst);
+        ended
+    }
+
+    /// Starts the processes and reacts to signals until the end.
+    fn attend(self, signals: &mut Signals) -> Result<(ExitCode, bool)> {
         let mut running = Running::start(self)?;
         for signal in signals.forever() {
             let ended = match signal {

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bollard::models::SystemInfo;
 use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
 use futures_util::StreamExt;
+use pgha_core::disk::Disk;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -36,6 +38,7 @@ const ROOT: &str = "0";
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     api: bollard::Docker,
+    socket: PathBuf,
 }
 
 /// What a command in a container came to.
@@ -70,12 +73,22 @@ impl Engine {
             .ok_or_else(|| Error::missing(format!("the path {} is not UTF-8", socket.display())))?;
         let api = bollard::Docker::connect_with_unix(path, REQUEST_TIMEOUT_S, &version)
             .map_err(|e| unreachable_engine(&socket, &e.to_string()))?;
-        Ok(Self { api })
+        Ok(Self { api, socket })
+    }
+
+    /// The socket that it is reached at.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// The engine's API, for what has no method here.
     pub(crate) fn api(&self) -> &bollard::Docker {
         &self.api
+    }
+
+    /// The disk that it keeps volumes on; `None` where that cannot be seen from here.
+    pub(crate) async fn disk(&self) -> Option<Disk> {
+        disk_of(&self.api.info().await.ok()?)
     }
 
     /// Runs a command in a running container as root and waits for its end.
@@ -281,6 +294,15 @@ fn content_of(tar: &[u8]) -> Option<String> {
     let is_file = matches!(tar.get(156)?, 0 | b'0');
     let content = tar.get(512..512_usize.checked_add(size)?)?;
     is_file.then(|| String::from_utf8_lossy(content).into_owned())
+}
+
+/// The disk of an engine; `None` where its containers run in a machine of their own.
+pub(crate) fn disk_of(info: &SystemInfo) -> Option<Disk> {
+    let elsewhere = info.operating_system.as_deref().unwrap_or_default().contains("Docker Desktop");
+    let found =
+        rustix::fs::statvfs(info.docker_root_dir.as_deref()?).ok().filter(|_| !elsewhere)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Some(Disk { size_bytes: bytes(found.f_blocks), free_bytes: bytes(found.f_bavail) })
 }
 
 /// A tar archive of one file of the user postgres, readable for all, which is what the engine takes.

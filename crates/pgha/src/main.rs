@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Plan(args) => command::plan::run(&args),
+        Command::Plan(args) => command::plan::run(&args).await,
         Command::Generate(args) => command::generate::run(&args).await,
         Command::List(args) => command::list::run(&args).await,
         Command::Status(args) => command::status::run(&args).await,

@@ -1,15 +1,17 @@
 //! One command at a time chooses what is free on this host.
+//!
+//! What they share is the engine, so the lock is at its socket: on the folder that it is in, which everybody
+//! who reaches the engine sees under one name, whatever their user or their folder for temporary files.
+//! Nothing is written there, and the kernel releases the lock with the process, however that ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
-/// In the folder for temporary files.
-const FILE: &str = "pgha.lock";
 /// How long another command may take, which may have images to build.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
 const POLL: Duration = Duration::from_millis(100);
@@ -19,46 +21,92 @@ const POLL: Duration = Duration::from_millis(100);
 /// It ends when this is dropped, and with the process.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// `None` where there is no such file to be had: then nobody waits.
-    _lock: Option<File>,
+    /// The folder, open and locked.
+    _lock: File,
 }
 
 impl Turn {
     /// Waits until no other command has it.
     ///
     /// # Errors
-    /// When another one has it for a quarter of an hour.
-    pub(crate) async fn take() -> Result<Self> {
-        let Some(file) = open(&std::env::temp_dir().join(FILE)) else {
-            return Ok(Self { _lock: None });
+    /// When another one has it for a quarter of an hour, or the folder of the socket cannot be locked.
+    pub(crate) async fn take(engine: &Engine) -> Result<Self> {
+        Self::at(engine.socket(), DEADLINE).await
+    }
+
+    async fn at(socket: &Path, deadline: Duration) -> Result<Self> {
+        let cannot = |e| {
+            Error::failed(format!("cannot lock the folder of {}", socket.display()))
+                .because(e)
+                .hint("every user of the engine must be able to list that folder: `chmod a+rx` it")
         };
+        // The socket may be a link, as Docker Desktop makes one in /var/run.
+        let real = socket.canonicalize().map_err(cannot)?;
+        let lock = File::open(real.parent().unwrap_or(Path::new("/"))).map_err(cannot)?;
         let started = Instant::now();
         let mut progress = None;
-        while let Err(TryLockError::WouldBlock) = file.try_lock() {
-            if started.elapsed() > DEADLINE {
-                return Err(Error::failed(
-                    "another pgha makes containers on this host, and does not end",
-                )
-                .hint("`pgrep -a pgha` lists them"));
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { _lock: lock }),
+                Err(TryLockError::Error(e)) => return Err(cannot(e)),
+                Err(TryLockError::WouldBlock) if started.elapsed() > deadline => {
+                    return Err(Error::failed(
+                        "another pgha makes containers on this engine, and does not end",
+                    )
+                    .hint(
+                        "`lslocks` lists the process that locks the folder of the engine's socket",
+                    ));
+                }
+                Err(TryLockError::WouldBlock) => {}
             }
             progress
                 .get_or_insert_with(|| Progress::start("pgha"))
                 .at("waiting for another pgha to make its containers", "");
             tokio::time::sleep(POLL).await;
         }
-        Ok(Self { _lock: Some(file) })
     }
 }
 
-/// Opens a file that any user of this host may have made.
-fn open(path: &Path) -> Option<File> {
-    let there = || File::open(path);
-    match there() {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            let made = OpenOptions::new().write(true).create_new(true).open(path);
-            // Somebody else may just have made it.
-            made.or_else(|_| there()).ok()
-        }
-        opened => opened.ok(),
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    async fn at_once(socket: &Path) -> Result<Turn> {
+        Turn::at(socket, Duration::ZERO).await
+    }
+
+    #[tokio::test]
+    async fn one_has_it_and_it_ends_with_its_holder_even_where_that_is_killed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let socket = folder.path().join("docker.sock");
+        let _listener = UnixListener::bind(&socket).expect("a socket");
+        // Another path to the same engine.
+        let link = tempfile::tempdir().expect("a temporary folder");
+        let other = link.path().join("docker.sock");
+        std::os::unix::fs::symlink(&socket, &other).expect("a link");
+
+        let first = at_once(&socket).await.expect("nobody has it");
+        let refused = at_once(&other).await.expect_err("it is taken").to_string();
+        assert!(refused.contains("another pgha"), "{refused}");
+        drop(first);
+        drop(at_once(&other).await.expect("it is free again"));
+
+        let mut holder = Command::new("flock")
+            .args(["--no-fork"])
+            .arg(folder.path())
+            .args(["sh", "-c", "echo held; exec sleep 600"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("flock runs");
+        let mut said = [0; 4];
+        let mut out = holder.stdout.take().expect("it is piped");
+        std::io::Read::read_exact(&mut out, &mut said).expect("it holds the lock");
+        assert!(at_once(&socket).await.is_err(), "another process has it");
+        holder.kill().expect("it can be killed");
+        holder.wait().expect("it is waited for once");
+        drop(at_once(&socket).await.expect("the kernel has released it"));
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::disk::wal_keep_mib;
 use crate::dynamic::LAG_MAX_BYTES;
 use crate::render::{
     BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
@@ -82,8 +83,13 @@ fn context(topology: &Topology, member: &Member, more: Value) -> Value {
     all
 }
 
-/// `patroni.conf` of a Postgres node. Holds passwords.
-pub fn patroni(topology: &Topology, member: &Member, secrets: &NodeSecrets) -> String {
+/// `patroni.conf` of a Postgres node, whose disk has this size. Holds passwords.
+pub fn patroni(
+    topology: &Topology,
+    member: &Member,
+    secrets: &NodeSecrets,
+    disk_size_bytes: u64,
+) -> String {
     let spec = &topology.spec;
     let timers = PatroniTimers::of(spec.timers);
     let limits = Limits::of(spec);
@@ -94,6 +100,7 @@ pub fn patroni(topology: &Topology, member: &Member, secrets: &NodeSecrets) -> S
     let more = json!({
         "scope": SCOPE,
         "lag_max_bytes": LAG_MAX_BYTES,
+        "wal_keep_mib": wal_keep_mib(topology, disk_size_bytes),
         "namespace": NAMESPACE,
         "cluster_net": CLUSTER_NET,
         "api_user": PATRONI_API_USER,
@@ -213,6 +220,9 @@ mod tests {
     use crate::spec::{BackupSpec, BackupTransport, Compression, Durability, Spec, UriStyle};
     use serde_json::Value as Json;
 
+    /// Size of a node's disk, in bytes.
+    const DISK: u64 = 1 << 40;
+
     fn topology(spec: Spec) -> Topology {
         Topology::new(spec, 1)
     }
@@ -228,14 +238,14 @@ mod tests {
 
     fn patroni_json(spec: Spec) -> Json {
         let topology = topology(spec);
-        let text = patroni(&topology, &topology.members[0], &secrets());
+        let text = patroni(&topology, &topology.members[0], &secrets(), DISK);
         serde_saphyr::from_str(&text).expect("YAML")
     }
 
     #[test]
     fn patroni_of_the_first_node_is_the_file_in_the_snapshot() {
         let topology = topology(Spec { data_centers: 2, ..Spec::default() });
-        insta::assert_snapshot!(patroni(&topology, &topology.members[0], &secrets()));
+        insta::assert_snapshot!(patroni(&topology, &topology.members[0], &secrets(), DISK));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::disk::Disk;
 use crate::observe::EtcdStatus;
 use crate::ready::awaiting;
 use crate::spec::Spec;
@@ -69,6 +70,7 @@ impl Lab {
                 stanza: (site.kind == SiteKind::External).then_some(true),
                 backups: None,
                 restoring: false,
+                disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 30 }),
             };
             lab.observed.sites.insert(site.name.clone(), Ok(report));
         }

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use pgha_core::topology::Topology;
-use pgha_core::wan::fragment::Fragments;
 use pgha_core::wan::link::Offer;
 use pgha_core::wan::packet::{self, View, site_of};
 use pgha_core::wan::router::{LinkId, Router, Treatment};
 use pgha_core::wan::segment::Segments;
+use pgha_core::wan::split::{Left, Splitter};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Result;
@@ -66,6 +66,8 @@ struct Forwarder<'a> {
     unread_since: Option<Duration>,
     /// Where packets are made.
     scratch: Vec<u8>,
+    /// Where what is too large is split.
+    splitter: Splitter,
     /// The kernel has refused a packet, and the log says so.
     refusal_is_logged: bool,
 }
@@ -87,6 +89,7 @@ impl<'a> Forwarder<'a> {
             pool,
             landing,
             scratch: vec![0; READ_MAX],
+            splitter: Splitter::new(),
             origin: Instant::now(),
             lateness: Duration::ZERO,
             unread_since: None,
@@ -223,8 +226,15 @@ impl<'a> Forwarder<'a> {
             let Offload::Tcp { segment } = offload(&seen[..HEADER_LEN]) else { return };
             let header = segment_header(seen);
             let Ok(cut) = Segments::of(&seen[HEADER_LEN..], segment) else { return };
-            let Some(written) = cut.write(next, &mut self.scratch) else { return };
-            self.offer_new(now, link, header, written);
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let written = cut.write(next, &mut scratch);
+            if let Some(written) = written {
+                self.offer_new(now, link, header, &scratch[..written]);
+            }
+            self.scratch = scratch;
+            if written.is_none() {
+                return;
+            }
             next += 1;
         }
     }
@@ -246,31 +256,34 @@ impl<'a> Forwarder<'a> {
             }
             return;
         }
-        if let Offload::Whole { checksum: Some((start, offset)) } = offload(header) {
-            packet::complete_checksum(packet, start, offset);
-        }
-        let mut skip = 0;
-        loop {
-            let packet = &self.pool.bytes(&self.landing)[HEADER_LEN..len];
-            let Some(mut fragments) = Fragments::of(packet, mtu) else { return };
-            for _ in 0..skip {
-                fragments.write_next(&mut self.scratch);
-            }
-            let Some(written) = fragments.write_next(&mut self.scratch) else { return };
-            self.offer_new(now, link, PLAIN_HEADER, written);
-            skip += 1;
+        let left = match offload(header) {
+            Offload::Whole { checksum: None } => Left::Nothing,
+            Offload::Whole { checksum: Some((start, offset)) } => Left::Checksum { start, offset },
+            Offload::Tcp { segment } => Left::Segments(segment),
+            Offload::Unknown => return,
+        };
+        let mut whole = std::mem::take(&mut self.scratch);
+        let mut splitter = std::mem::take(&mut self.splitter);
+        whole[..packet.len()].copy_from_slice(packet);
+        let packet = &mut whole[..len - HEADER_LEN];
+        let split = splitter.split(packet, left, mtu, |piece| {
+            self.offer_new(now, link, PLAIN_HEADER, piece);
+        });
+        (self.scratch, self.splitter) = (whole, splitter);
+        if split.is_err() {
+            self.router.malformed();
         }
     }
 
-    /// Offers the packet that was written to the scratch buffer.
-    fn offer_new(&mut self, now: Duration, link: LinkId, header: [u8; HEADER_LEN], len: usize) {
-        let bytes = u32::try_from(len).unwrap_or(u32::MAX);
-        let Some(slot) = self.pool.take(HEADER_LEN + len) else {
+    /// Offers a packet that was made here.
+    fn offer_new(&mut self, now: Duration, link: LinkId, header: [u8; HEADER_LEN], piece: &[u8]) {
+        let bytes = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+        let Some(slot) = self.pool.take(HEADER_LEN + piece.len()) else {
             return self.router.overflow(link, bytes, 1);
         };
         let (head, rest) = self.pool.bytes_mut(&slot).split_at_mut(HEADER_LEN);
         head.copy_from_slice(&header);
-        rest.copy_from_slice(&self.scratch[..len]);
+        rest.copy_from_slice(piece);
         self.offer(now, link, bytes, 1, slot);
     }
 

@@ -1,7 +1,7 @@
 //! `pgha plan`: placement and survival, before anything runs.
 //!
 //! stdout gets the plan (tables, JSON or the picture), stderr what there is to say about it. The
-//! host is neither asked nor changed, but for the file that `--svg` names.
+//! host is not changed, but for the file that `--svg` names, and asked for its free disk alone.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,11 +13,12 @@ use pgha_core::topology::Topology;
 
 use crate::cli::Plan;
 use crate::command::spec_args;
+use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::screen;
 
 /// Carries out `pgha plan`.
-pub(crate) fn run(args: &Plan) -> Result<()> {
+pub(crate) async fn run(args: &Plan) -> Result<()> {
     let spec = spec_args::spec(&args.spec)?;
     let svg_to_stdout = args.svg.as_deref() == Some(Path::new("-"));
     if svg_to_stdout && args.json {
@@ -25,7 +26,12 @@ pub(crate) fn run(args: &Plan) -> Result<()> {
             .hint("name a file for the picture: --svg topology.svg"));
     }
 
-    let document = Document::of(&spec);
+    // A cluster can be planned without an engine, and then nothing is known of its disk.
+    let disk = match Engine::connect().await {
+        Ok(engine) => engine.disk().await,
+        Err(_) => None,
+    };
+    let document = Document::of(&spec, disk);
     if args.json {
         let json = serde_json::to_string_pretty(&document).or_fail("cannot write the plan")?;
         screen::print(&format!("{json}\n"))?;

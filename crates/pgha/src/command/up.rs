@@ -120,7 +120,7 @@ async fn look_around(args: &Up, engine: &Engine) -> Result<(Vec<Cluster>, Option
             return Ok((existing, None));
         }
     }
-    let turn = Turn::take().await?;
+    let turn = Turn::take(engine).await?;
     Ok((cluster::find(engine).await?, Some(turn)))
 }
 

@@ -1,15 +1,20 @@
 //! What the Docker engine says of itself, and what it holds.
 
-use bollard::models::SystemInfo;
+use bollard::models::{SystemInfo, SystemVersionComponents};
 use jiff::{SignedDuration, Timestamp};
+use pgha_core::disk::DiskUse;
+use pgha_core::spec::Spec;
+use pgha_core::topology::Topology;
 
 use super::Check;
-use crate::docker::Engine;
+use crate::docker::{Engine, disk_of};
 use crate::images;
 use crate::screen::table::bytes;
 
 /// The oldest API that pgha speaks, that of engine 20.10.
 const API_MIN: [u32; 3] = [1, 41, 0];
+/// The first engine whose ports on the loopback are for this machine alone (moby/moby#45610).
+const LOOPBACK_IS_CLOSED: [u32; 3] = [28, 0, 0];
 /// The major version whose images are looked for.
 const POSTGRES_MAJOR: u32 = 17;
 /// Free disk below which a cluster may run out of it, and below which none starts.
@@ -22,11 +27,13 @@ const CLOCK_EARLIEST_UNIX_S: i64 = 1_735_689_600;
 
 /// Asks the engine; gives whether containers share this machine's kernel.
 pub(super) async fn examine(engine: &Engine, checks: &mut Vec<Check>) -> bool {
+    let mut said = Said::default();
     match engine.api().version().await {
-        Ok(version) => checks.push(api(
-            &version.version.unwrap_or_default(),
-            &version.api_version.unwrap_or_default(),
-        )),
+        Ok(version) => {
+            said.version = version.version.unwrap_or_default();
+            said.components = version.components.unwrap_or_default();
+            checks.push(api(&said.version, &version.api_version.unwrap_or_default()));
+        }
         Err(error) => checks.push(Check::failed(
             "engine",
             format!("it does not say its version: {error}"),
@@ -37,7 +44,9 @@ pub(super) async fn examine(engine: &Engine, checks: &mut Vec<Check>) -> bool {
     let now = Timestamp::now();
     let system = info.operating_system.as_deref().unwrap_or_default();
     let local = !system.contains("Docker Desktop");
-    checks.push(disk(&info, local));
+    said.security = info.security_options.clone().unwrap_or_default();
+    checks.extend(kind(&said, local, enforces_selinux()));
+    checks.push(disk(&info));
     checks.push(clock(now, info.system_time.as_deref()));
     checks.push(cgroup(&info));
     let missing = images::missing(engine, POSTGRES_MAJOR).await;
@@ -58,14 +67,99 @@ fn api(version: &str, api: &str) -> Check {
     }
 }
 
-fn disk(info: &SystemInfo, local: bool) -> Check {
+/// What an engine says of the way it runs.
+#[derive(Debug, Default)]
+struct Said {
+    /// Such as `20.10.24+dfsg1`.
+    version: String,
+    /// The programs it is made of.
+    components: Vec<SystemVersionComponents>,
+    /// Such as `name=seccomp,profile=default`.
+    security: Vec<String>,
+}
+
+impl Said {
+    fn has(&self, option: &str) -> bool {
+        let name = format!("name={option}");
+        self.security.iter().any(|one| one.split(',').next() == Some(&name))
+    }
+}
+
+/// Whether this machine's `SELinux` forbids, and not only logs, what no rule allows.
+fn enforces_selinux() -> bool {
+    std::fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|text| text.trim() == "1")
+}
+
+/// Ways to run an engine under which a cluster does not work, or not as it does elsewhere.
+fn kind(said: &Said, local: bool, enforcing: bool) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let podman = said.components.iter().any(|one| one.name.to_lowercase().contains("podman"));
+    if podman {
+        checks.push(Check::warning(
+            "podman",
+            "Podman answers in place of Docker; pgha is tested with Docker alone",
+            "run Docker's engine, or expect that networks, restarts and limits differ",
+        ));
+    }
+    let known = super::numbers(&said.version);
+    if local && !podman && known.is_some_and(|version| version < LOOPBACK_IS_CLOSED) {
+        checks.push(Check::warning(
+            "loopback",
+            format!(
+                "Docker {} lets hosts on the same network segment reach ports of 127.0.0.1, those of \
+                 Postgres among them; a password is still needed",
+                said.version
+            ),
+            "Docker 28 closes that, and so does `iptables -t raw -I PREROUTING ! -i lo -d 127.0.0.0/8 \
+             -j DROP`",
+        ));
+    }
+    if enforcing && said.has("selinux") {
+        checks.push(Check::warning(
+            "selinux",
+            "SELinux confines containers: members cannot read the files of secrets, nor a folder that is \
+             the second repository, before these have its label",
+            "`chcon -R -t container_file_t FOLDER`, for `docker-compose.secrets` and the repository",
+        ));
+    } else if enforcing {
+        checks.push(Check::info(
+            "selinux",
+            "SELinux is enforcing and the engine does not confine containers by it: nothing is in the way",
+        ));
+    }
+    if said.has("userns") {
+        checks.push(Check::warning(
+            "userns",
+            "the engine remaps users (userns-remap): root in a member is nobody on this machine and cannot \
+             read secrets of mode 0600",
+            "remove `userns-remap` from /etc/docker/daemon.json for this engine, or give the folder of \
+             secrets to the remapped root (/etc/subuid)",
+        ));
+    }
+    if said.has("rootless") {
+        checks.push(Check::warning(
+            "rootless",
+            "the engine is rootless: the router cannot go before other processes, so latencies are less \
+             exact on a busy machine, and the engine's networks cannot be seen from here",
+            "`--subnets` names a range where a subnet turns out to be taken; a rootful engine has neither",
+        ));
+    }
+    checks
+}
+
+fn disk(info: &SystemInfo) -> Check {
     let name = "disk";
     let root = info.docker_root_dir.as_deref().unwrap_or_default();
-    let free = rustix::fs::statvfs(root).ok().filter(|_| local);
-    let Some(free) = free.map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize)) else {
+    let Some(disk) = disk_of(info) else {
         return Check::info(name, "the engine's disk cannot be seen from here");
     };
-    let found = format!("{} free in {root}", bytes(free));
+    let free = disk.free_bytes;
+    let usual = Topology::new(Spec { data_centers: 2, ..Spec::default() }, 1);
+    let found = format!(
+        "{} free in {root}; a cluster of 2 x 2 nodes takes up to {} beside data and backups",
+        bytes(free),
+        bytes(DiskUse::of(&usual, Some(disk)).may_take_bytes)
+    );
     let hint = "`docker system df` shows what takes it, `docker system prune` removes leftovers";
     if free < DISK_NEEDED_BYTES {
         Check::failed(name, found, hint)
@@ -115,6 +209,33 @@ mod tests {
         assert_eq!(api("20.10.24", "1.41").state, State::Ok);
         assert_eq!(api("28.5.2", "1.51").state, State::Ok);
         assert_eq!(api("", "").state, State::Failed);
+    }
+
+    #[test]
+    fn what_an_engine_says_of_itself_is_named_with_what_it_means() {
+        let names = |version: &str, security: &[&str], local, enforcing| {
+            let security = security.iter().map(|&one| one.to_owned()).collect();
+            let said = Said { version: version.to_owned(), security, ..Said::default() };
+            let found = kind(&said, local, enforcing);
+            found.into_iter().map(|check| (check.name, check.state)).collect::<Vec<_>>()
+        };
+        let usual = ["name=apparmor", "name=seccomp,profile=default", "name=cgroupns"];
+        assert_eq!(names("28.5.2", &usual, true, false), []);
+        assert_eq!(names("27.5.1", &usual, true, false), [("loopback", State::Warning)]);
+        assert_eq!(names("20.10.24+dfsg1", &usual, false, false), [], "a machine of its own");
+        assert_eq!(names("", &[], true, false), []);
+        assert_eq!(names("29.0.0", &["name=userns"], true, false), [("userns", State::Warning)]);
+        assert_eq!(
+            names("29.0.0", &["name=rootless"], true, false),
+            [("rootless", State::Warning)]
+        );
+        assert_eq!(names("29.0.0", &["name=selinux"], true, true), [("selinux", State::Warning)]);
+        assert_eq!(names("29.0.0", &["name=selinux"], true, false), [], "it only logs");
+        assert_eq!(names("29.0.0", &usual, true, true), [("selinux", State::Info)]);
+        let engine = SystemVersionComponents { name: "Podman Engine".into(), ..Default::default() };
+        let podman = Said { version: "5.4.2".into(), components: vec![engine], ..Said::default() };
+        let found = kind(&podman, true, false);
+        assert_eq!(found.iter().map(|check| check.name).collect::<Vec<_>>(), ["podman"]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(super) fn examine(local: bool, checks: &mut Vec<Check>) {
     checks.push(ports(&used_ports(), usual.ports));
     if local && cfg!(target_os = "linux") {
         checks.extend([tun(), forwarding(), bridges()]);
+        checks.extend(huge_pages(&fs::read_to_string("/proc/meminfo").unwrap_or_default()));
     }
     checks.push(user());
     checks.push(program("docker", "docker", "pgha logs, exec and build need it", true));
@@ -109,6 +110,25 @@ fn bridges() -> Check {
     Check::info("bridges", found)
 }
 
+/// Huge pages that are set aside (`vm.nr_hugepages`), from /proc/meminfo.
+fn huge_pages(meminfo: &str) -> Option<Check> {
+    let value = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let (pages, free) = (value("HugePages_Total")?, value("HugePages_Free")?);
+    let size = value("Hugepagesize")?.saturating_mul(1024);
+    (pages > 0).then(|| {
+        let found = format!(
+            "vm.nr_hugepages sets {pages} pages aside, {} ({} free), which `memory` does not count: nodes \
+             take their shared buffers from them while there are some",
+            bytes(pages.saturating_mul(size)),
+            bytes(free.saturating_mul(size))
+        );
+        Check::info("hugepages", found)
+    })
+}
+
 fn user() -> Check {
     let name = "user";
     if rustix::process::geteuid().is_root() {
@@ -170,6 +190,19 @@ mod tests {
         assert_eq!(state(Some(300)), State::Warning);
         assert_eq!(state(Some(700)), State::Ok);
         assert_eq!(state(None), State::Info);
+    }
+
+    #[test]
+    fn huge_pages_that_are_set_aside_are_told_with_their_size() {
+        let of = |total: u32| {
+            let text =
+                "MemTotal: 9 kB\nHugePages_Total: {}\nHugePages_Free: 100\nHugepagesize: 2048 kB\n";
+            huge_pages(&text.replace("{}", &total.to_string()))
+        };
+        assert_eq!(of(0), None);
+        let told = of(512).expect("a remark").found;
+        assert!(told.contains("512 pages aside, 1 GB (209 MB free)"), "{told}");
+        assert_eq!(huge_pages(""), None);
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Session {
         repository: u32,
     ) -> Result<(Session, StepDone)> {
         let started = std::time::Instant::now();
-        let turn = Turn::take().await?;
+        let turn = Turn::take(&self.engine).await?;
         let progress = Progress::start(&format!("cluster {}", fresh.name));
         let existing = cluster::find(&self.engine).await?;
         let file = fresh.file.clone();

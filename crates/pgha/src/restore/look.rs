@@ -108,7 +108,7 @@ impl Session {
     }
 
     async fn make_container(&self, container: &str, plan: &RestorePlan) -> Result<u16> {
-        let _turn = Turn::take().await?;
+        let _turn = Turn::take(&self.engine).await?;
         // Those of clusters that are stopped are theirs.
         let taken = Taken::by(&cluster::find(&self.engine).await?);
         let port = host::free_ports(&taken)

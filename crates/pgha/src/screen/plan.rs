@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
+use pgha_core::disk::DiskUse;
 use pgha_core::lint::{Finding, Severity};
 use pgha_core::plan::{Plan, PlannedWan};
 use pgha_core::spec::format_duration;
 use pgha_core::survival::{self, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
 use pgha_core::wan::settings::LinkSettings;
+
+use crate::screen::table::bytes;
 
 const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -59,6 +62,10 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
         );
     }
 
+    if let Some(disk) = &plan.disk {
+        put(&mut out, format_args!("Disk {}", disk_use(disk)));
+    }
+
     put(&mut out, format_args!("\n{BOLD}Placement{BOLD:#}"));
     put(&mut out, format_args!("{}", placement(plan).trim_fmt()));
 
@@ -92,6 +99,12 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
 
 fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(out, "{line}").expect("writing to a string cannot fail");
+}
+
+/// `up to 5.5 GB beside data and backups, 38 GB free`.
+pub(crate) fn disk_use(disk: &DiskUse) -> String {
+    let free = disk.free_bytes.map(|free| format!(", {} free", bytes(free))).unwrap_or_default();
+    format!("up to {} beside data and backups{free}", bytes(disk.may_take_bytes))
 }
 
 fn placement(plan: &Plan) -> Table {
@@ -225,7 +238,7 @@ mod tests {
     use pgha_core::spec::Spec;
 
     fn screen(spec: &Spec, all: bool) -> String {
-        let text = tables(&Topology::new(spec.clone(), 1), &Plan::of(spec), all);
+        let text = tables(&Topology::new(spec.clone(), 1), &Plan::of(spec, None), all);
         anstream::adapter::strip_str(&text).to_string()
     }
 
@@ -267,7 +280,7 @@ mod tests {
     #[test]
     fn bad_answers_are_coloured_and_columns_stay_where_they_are() {
         let spec = Spec { data_centers: 2, ..Spec::default() };
-        let text = tables(&Topology::new(spec.clone(), 1), &Plan::of(&spec), false);
+        let text = tables(&Topology::new(spec.clone(), 1), &Plan::of(&spec, None), false);
         assert!(text.contains("\u{1b}[31m") || text.contains("\u{1b}[1m\u{1b}[31m"), "{text:?}");
         assert!(!text.contains(BAD_BEGINS) && !text.contains(BAD_ENDS));
     }

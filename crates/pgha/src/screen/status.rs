@@ -11,6 +11,7 @@ use pgha_core::status::{
 };
 use pgha_core::topology::{Role, SiteKind};
 
+use crate::screen::plan::disk_use;
 use crate::screen::table::{self, Row, bytes};
 use crate::screen::{BAD, GOOD, PLAIN, TITLE, WARN};
 
@@ -111,6 +112,8 @@ fn summary(view: &ClusterView) -> String {
     line("etcd quorum", &format!("{have} of {of} together, {need} needed"));
     line("Backup", &backups(view, stanza));
     line("Archive", &archive(view));
+    let disk = view.disk.as_ref().map_or_else(|| "not known".to_owned(), disk_use);
+    line("Disk", &disk);
     line("WAN router", router);
     for site in &view.sites {
         let there = running_in(view, site);

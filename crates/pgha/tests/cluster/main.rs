@@ -39,6 +39,7 @@ mod s3;
 mod security;
 mod ssh_transport;
 mod status_truth;
+mod stopped_while_starting;
 mod test_cluster;
 mod ups_at_once;
 mod waiting;

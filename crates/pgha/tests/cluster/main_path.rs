@@ -34,6 +34,9 @@ fn a_cluster_comes_up_and_lives_through_stops_restarts_and_kills() {
         let (_, _, far) = leader_site(&view);
         wait_for_rows(&far, "first");
     });
+    claim("a hash table of more than 64 MB is shared by parallel workers", || {
+        parallel_hash_join(view["leader"].as_str().expect("a leader"));
+    });
     claim("each member is on the network of its site, the router on all", || {
         networks_are_as_designed(&cluster, &view);
     });
@@ -216,4 +219,23 @@ fn ports_are_on_the_loopback(cluster: &TestCluster) {
     });
     let listening: Vec<_> = listening.collect();
     assert_eq!(listening, vec!["0100007F"; ports.len()], "in /proc/net/tcp");
+}
+
+/// Joins by a hash table in shared memory that Docker's own 64 MB do not hold.
+fn parallel_hash_join(leader: &str) {
+    let joined = try_sql(
+        leader,
+        "set work_mem = '200MB'; set max_parallel_workers_per_gather = 2; set parallel_setup_cost = 0; \
+         set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0; \
+         set enable_mergejoin = off; set enable_nestloop = off; \
+         create table wide as select i, md5(i::text) || md5((-i)::text) as what \
+         from generate_series(1, 900000) i; analyze wide; \
+         explain (analyze, costs off, timing off) select count(a.what || b.what) from wide a join wide b using (i); \
+         drop table wide",
+    );
+    let plan = joined.unwrap_or_else(|e| panic!("{e}"));
+    assert!(plan.contains("Parallel Hash") && plan.contains("Batches: 1"), "{plan}");
+    let used = plan.split("Memory Usage: ").nth(1).and_then(|rest| rest.split("kB").next());
+    let used_kb: u64 = used.and_then(|kb| kb.parse().ok()).unwrap_or_default();
+    assert!(used_kb > 64 << 10, "{plan}");
 }

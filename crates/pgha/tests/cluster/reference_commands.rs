@@ -1,5 +1,9 @@
 //! The commands that the documentation of the reference shows, as it shows them.
 
+use pgha_core::disk::wal_keep_mib;
+use pgha_core::spec::Spec;
+use pgha_core::topology::Topology;
+
 use crate::docker::{docker, exec, sql, try_docker, try_exec};
 use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster, leader_site};
 use crate::waiting::{claim, until};
@@ -8,7 +12,7 @@ const PATRONICTL: [&str; 3] = ["patronictl", "-c", "/pgha/config/patroni.conf"];
 /// Where the first segment of WAL is found once it is archived.
 const FIRST_SEGMENT: &str = "000000010000000000000001";
 /// What `show-config` lists in the reference, with values where it must be these.
-const CONFIG: [&str; 23] = [
+const CONFIG: [&str; 22] = [
     "loop_wait: 10",
     "maximum_lag_on_failover: 1048576",
     "archive_command: ",
@@ -23,7 +27,6 @@ const CONFIG: [&str; 23] = [
     "max_replication_slots: ",
     "max_wal_senders: ",
     "max_wal_size: 1GB",
-    "wal_keep_size: 4096",
     "wal_level: logical",
     "wal_log_hints: ",
     "recovery_target_timeline: latest",
@@ -46,7 +49,12 @@ pub(crate) fn prove(cluster: &TestCluster) {
     });
     claim("patronictl show-config has every key of the reference", || {
         let shown = patronictl(&["show-config"]);
-        for entry in CONFIG {
+        let size = exec(&node, &["df", "--block-size=1", "--output=size", "/pgdata"]);
+        let size = size.lines().last().and_then(|line| line.trim().parse().ok());
+        let spec = Spec::from_toml(&exec(&node, &["printenv", "PGHA_SPEC"])).expect("a spec");
+        let kept = wal_keep_mib(&Topology::new(spec, 1), size.expect("a size"));
+        let kept = format!("wal_keep_size: {kept}");
+        for entry in CONFIG.iter().copied().chain([kept.as_str()]) {
             let there = shown.lines().any(|line| line.trim_start().starts_with(entry.trim_end()));
             assert!(there, "`{entry}` is missing:\n{shown}");
         }

@@ -1,5 +1,6 @@
 //! The screen on constructed clusters.
 
+use pgha_core::disk::Disk;
 use pgha_core::observe::{
     Archiver, Dcs, EtcdObservation, EtcdStatus, NodeObservation, Patroni, SiteObservation,
 };
@@ -45,6 +46,7 @@ fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
                 ["20261124-154919F", "20261124-154919F_20261124-154924I"].map(str::to_owned).into()
             }),
             restoring: false,
+            disk: Some(Disk { size_bytes: 1 << 40, free_bytes: 38_000_000_000 }),
         };
         observed.sites.insert(site.name.clone(), Ok(report));
     }

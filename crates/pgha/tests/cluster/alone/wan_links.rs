@@ -1,7 +1,9 @@
 //! Distances, loss and cuts between sites: what a cluster at continental distances lives through.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use pgha_core::spec::Spec;
+use pgha_core::topology::Topology;
 use serde_json::Value;
 
 use crate::docker::{docker, exec, sql, try_docker, try_exec, try_sql};
@@ -9,7 +11,7 @@ use crate::process::{Ran, start};
 use crate::test_cluster::{
     HEAL_DEADLINE_S, TestCluster, leader_of, leader_site, nodes_of, problem_codes, site_of,
 };
-use crate::waiting::{claim, until};
+use crate::waiting::{claim, tell, until};
 use crate::writer::{Writer, assert_has_all};
 
 /// The round trip of the preset, in microseconds.
@@ -51,6 +53,7 @@ fn three_data_centers_at_continental_distances() {
     claim("bad input is refused with the choices, and every link stays as it was", || {
         bad_input(&cluster);
     });
+    claim("what is sent in bulk arrives whole and in time with every MTU", || bulk(&cluster));
     claim("a cut for a while is undone although its command was killed", || undone(&cluster));
     let (leader, site, other) = places(&cluster);
     claim("a cut between two data centers only: writes go on, the leader stays", || {
@@ -163,6 +166,41 @@ fn bad_input(cluster: &TestCluster) {
     wan(cluster, "isolate", &["DC7"]).refused(2, "there are DC1");
     wan(cluster, "reset", &["DC1", "DC8"]).refused(2, "there are DC1");
     assert_eq!(links(cluster), before, "a link is not what it was");
+}
+
+/// Takes one connection, and gives back the digest of what came.
+const SINK: &str = "import hashlib, socket\n\
+    with socket.create_server(('0.0.0.0', 7777)) as server:\n\
+    \tpeer, _ = server.accept()\n\
+    \tdigest = hashlib.sha256()\n\
+    \twhile piece := peer.recv(65536): digest.update(piece)\n\
+    \tpeer.sendall(digest.hexdigest().encode())\n";
+/// Sends 4 MB to the address it is given, and says whether they arrived.
+const SOURCE: &str = "import hashlib, random, socket, sys, time\n\
+    what = random.Random(1).randbytes(4_000_000)\n\
+    for attempt in range(100):\n\
+    \ttry: peer = socket.create_connection((sys.argv[1], 7777)); break\n\
+    \texcept ConnectionRefusedError: time.sleep(0.1)\n\
+    peer.sendall(what); peer.shutdown(socket.SHUT_WR)\n\
+    print(peer.recv(64).decode() == hashlib.sha256(what).hexdigest())\n";
+
+/// Down to 552 bytes Linux makes smaller packets that may not be split; below that it sends packets of 552
+/// which may, and many of them as one.
+fn bulk(cluster: &TestCluster) {
+    let nodes = cluster.of_kind("postgres");
+    let (from, to) = (&nodes[0], &nodes[1]);
+    let spec = Spec::from_toml(&exec(from, &["printenv", "PGHA_SPEC"])).expect("a spec");
+    let address = Topology::new(spec, 1).members[1].address.to_string();
+    for mtu in ["1500", "552", "551", "400", "68"] {
+        wan(cluster, "set", &["DC1", "DC2", "--mtu", mtu]).ok();
+        docker(&["exec", "--detach", to, "python3", "-c", SINK]);
+        let started = Instant::now();
+        assert_eq!(exec(from, &["python3", "-c", SOURCE, &address]), "True");
+        let took = started.elapsed();
+        tell(&format!("  4 MB with an MTU of {mtu}: {:.1} s", took.as_secs_f64()));
+        assert!(took < Duration::from_secs(20), "4 MB with an MTU of {mtu} took {took:?}");
+    }
+    wan(cluster, "reset", &["DC1", "DC2"]).ok();
 }
 
 fn undone(cluster: &TestCluster) {
