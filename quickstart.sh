@@ -32,9 +32,24 @@ fi
 ensure_rust
 ensure_engine
 
-say "building pgha"
-cargo build --release --locked --quiet --package pgha
-pgha=$PWD/${CARGO_TARGET_DIR:-target}/release/pgha
+# The images need nothing that is compiled but their last layer. Both programs are compiled at once with the
+# same flags, so that what they share is compiled once; that of the images has to be static.
+say "building pgha and, meanwhile, the images (log: $PWD/target/quickstart.log)"
+mkdir -p target
+images/layers.sh 17 > target/quickstart.log 2>&1 &
+layers=$!
+trap 'kill "$layers" 2> /dev/null || true' EXIT
+target=$(uname -m)-unknown-linux-gnu
+RUSTFLAGS="-C target-feature=+crt-static" \
+    cargo build --release --locked --quiet --target "$target" --package pgha --package pgha-node
+built=${CARGO_TARGET_DIR:-target}/$target/release
+pgha=$(realpath "$built/pgha")
+if ! wait "$layers"; then
+    tail -n 20 target/quickstart.log >&2
+    fail "the images cannot be built: see above"
+fi
+trap - EXIT
+"$pgha" build --node-binary "$built/pgha-node"
 
 mkdir -p demo
 cd demo

@@ -66,7 +66,8 @@ unpack_wheel() {
     : > "$root/usr/share/pgha/libraries/postgres"
 }
 
-apt-get update
+# The lists of the stage that this runs in may be those of a cached layer, and old.
+[ -n "$(find /var/lib/apt/lists -maxdepth 0 -mmin -60)" ] || apt-get update
 if available; then
     source=Debian
     unpack_packages

@@ -1,9 +1,10 @@
-"""Makes Patroni start faster. A .pth file beside it imports it into every python3 of this environment.
+"""Makes Patroni start and stop faster. A .pth file beside it imports it into every python3 of this environment.
 
 Four Patronis start at once on a two-core machine, and every patronictl pays for the same imports.
 """
 
-import importlib
+import importlib.abc
+import importlib.util
 import sys
 import types
 
@@ -27,3 +28,34 @@ class _LoadedWhenUsed(types.ModuleType):
 
 # The etcd client imports a DNS resolver of 60 modules, which only discovery by SRV records uses.
 dns.resolver = sys.modules["dns.resolver"] = _LoadedWhenUsed("dns.resolver")
+
+
+# How often Patroni looks whether its Postgres listens yet, and whether the leader has released a standby that is to
+# stop, in seconds; by itself once a second, and every two. Whether Postgres has ended it goes on asking once a second:
+# sooner it would find one that has written its last checkpoint and is not gone yet, and then it asks every member
+# who could take over, which takes seconds where they have all stopped.
+_POLL = 0.2
+
+
+class _LooksMoreOften(importlib.abc.MetaPathFinder):
+    """Has these modules wait less between two looks, once something imports them."""
+
+    modules = ["patroni.postgresql", "patroni.ha"]
+
+    def find_spec(self, name, path, target=None):
+        if name not in self.modules:
+            return None
+        self.modules.remove(name)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+
+        def exec_module(module):
+            load(module)
+            wait = module.polling_loop
+            module.polling_loop = lambda timeout, interval=1: wait(timeout, min(interval, _POLL))
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+sys.meta_path.insert(0, _LooksMoreOften())

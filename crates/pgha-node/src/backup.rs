@@ -115,7 +115,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     let schedule =
         Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "run-schedule"]);
     let others = vec![(stanza, WhenItEnds::Forget), (schedule, WhenItEnds::Restart)];
-    Supervisor { main: Some(main), outlive_main: false, others }.run()
+    Supervisor { main: Some(main), others, ..Supervisor::default() }.run()
 }
 
 /// Creates the stanza in every repository that has none, as soon as there is a leader and the repository

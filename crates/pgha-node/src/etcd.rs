@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use pgha_core::render::{self, CONFIG_DIR, ETCD_MOUNT};
+use pgha_core::tuning::EtcdTimers;
 
 use crate::files::{self, ETCD};
 use crate::identity::Identity;
@@ -30,7 +31,8 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         }
     }
     let main = process(&["etcd", "--config-file", &config()]);
-    Supervisor { main: Some(main), ..Supervisor::default() }.run()
+    let grace = EtcdTimers::of(me.topology.spec.largest_round_trip()).stop_grace();
+    Supervisor { main: Some(main), grace: Some(grace), ..Supervisor::default() }.run()
 }
 
 /// Where etcd's configuration is.

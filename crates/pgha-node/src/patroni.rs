@@ -16,21 +16,32 @@ pub(crate) fn says_yes(member: &Member, check: &str) -> bool {
     http::get(member.address, PATRONI_PORT, check).is_some()
 }
 
-/// Which members stream from this one, and whether their acknowledgement counts for a commit; `None`
-/// where this one is not a running leader.
+/// Which members stream from this one, and whether their acknowledgement counts for a commit: for Postgres,
+/// and in etcd, where it is written a round later. `None` where this one is not a running leader.
 pub(crate) fn followers(member: &Member) -> Option<BTreeMap<String, bool>> {
-    http::get(member.address, PATRONI_PORT, "primary").map(|answer| parse_followers(&answer))
+    let streams = http::get(member.address, PATRONI_PORT, "primary")?;
+    let named = http::get(member.address, PATRONI_PORT, "cluster").unwrap_or_default();
+    Some(parse_followers(&streams, &named))
 }
 
-/// Reads what `GET /primary` answers. A base backup streams too, under its own name.
-fn parse_followers(answer: &str) -> BTreeMap<String, bool> {
-    let said: Value = serde_json::from_str(answer).unwrap_or_default();
+/// Reads what `GET /primary` and `GET /cluster` answer. A base backup streams too, under its own name.
+fn parse_followers(streams: &str, named: &str) -> BTreeMap<String, bool> {
+    let [said, cluster]: [Value; 2] =
+        [streams, named].map(|answer| serde_json::from_str(answer).unwrap_or_default());
+    let members = cluster["members"].as_array();
+    let is_named = |name: &str| {
+        members.into_iter().flatten().any(|m| {
+            m["name"] == name
+                && matches!(m["role"].as_str(), Some("sync_standby" | "quorum_standby"))
+        })
+    };
     let streams = said["replication"].as_array().into_iter().flatten();
     streams
         .filter(|stream| stream["state"] == "streaming")
         .filter_map(|stream| {
+            let name = stream["application_name"].as_str()?;
             let counts = matches!(stream["sync_state"].as_str(), Some("sync" | "quorum"));
-            Some((stream["application_name"].as_str()?.to_owned(), counts))
+            Some((name.to_owned(), counts && is_named(name)))
         })
         .collect()
 }
@@ -85,11 +96,18 @@ mod tests {
             {"application_name": "pg_basebackup", "state": "streaming", "sync_state": "async"},
             {"application_name": "pgha-demo1-DC2-1", "state": "catchup", "sync_state": "async"}
         ]}"#;
-        let followers = parse_followers(answer);
+        let named = |role: &str| {
+            format!(r#"{{"members": [{{"name": "pgha-demo2-DC1-1", "role": "{role}"}}]}}"#)
+        };
+        let followers = parse_followers(answer, &named("quorum_standby"));
         assert_eq!(followers.get("pgha-demo2-DC1-1"), Some(&true));
         assert_eq!(followers.get("pg_basebackup"), Some(&false));
         assert_eq!(followers.get("pgha-demo1-DC2-1"), None);
-        assert!(parse_followers("oops").is_empty());
+        assert!(parse_followers("oops", "oops").is_empty());
+        // Postgres has been told; etcd, by which one is promoted, has not.
+        for not_yet in [named("replica"), "oops".to_owned()] {
+            assert_eq!(parse_followers(answer, &not_yet).get("pgha-demo2-DC1-1"), Some(&false));
+        }
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["patroni", &config])),
         outlive_main: me.topology.spec.background,
         others: vec![(server, WhenItEnds::Restart), (settle, WhenItEnds::Forget)],
+        ..Supervisor::default()
     }
     .run()
 }

@@ -110,6 +110,9 @@ pub(crate) enum WhenItEnds {
 pub(crate) struct Supervisor {
     /// The member ends when this one does.
     pub(crate) main: Option<Process>,
+    /// How long the main process may take to end once it is asked to; then it is killed. The engine does that
+    /// where this is `None`.
+    pub(crate) grace: Option<Duration>,
     /// The member outlives its main process.
     pub(crate) outlive_main: bool,
     /// The others.
@@ -149,7 +152,10 @@ impl Supervisor {
         for signal in signals.forever() {
             let ended = match signal {
                 SIGCHLD => running.reap(),
-                SIGALRM => None,
+                SIGALRM => {
+                    running.kill_what_is_late();
+                    None
+                }
                 SIGTERM | SIGINT => running.stop(),
                 other => {
                     running.forward(other);
@@ -175,13 +181,16 @@ struct Running {
     /// Places among the others, and when to start them again.
     due: Vec<(usize, Instant)>,
     asked_to_stop: bool,
+    /// When the main process has taken too long to end.
+    late: Option<Instant>,
 }
 
 impl Running {
     fn start(what: Supervisor) -> Result<Self> {
         let main = what.main.as_ref().map(Process::spawn).transpose()?;
         let due = (0..what.others.len()).map(|place| (place, Instant::now())).collect();
-        let mut all = Self { what, main, others: BTreeMap::new(), due, asked_to_stop: false };
+        let mut all =
+            Self { what, main, others: BTreeMap::new(), due, asked_to_stop: false, late: None };
         all.start_what_is_due()?;
         Ok(all)
     }
@@ -196,7 +205,7 @@ impl Running {
             self.others.insert(pid.as_raw_nonzero(), (place, now));
         }
         if !self.due.is_empty() {
-            wake_up_later();
+            wake_up_after(RESTART_PAUSE);
         }
         Ok(())
     }
@@ -208,6 +217,9 @@ impl Running {
                 self.main = None;
                 let name = self.what.main.as_ref().map_or("", Process::name);
                 crate::log(&format!("{name} ended: {}", describe(status)));
+                if self.late.is_some_and(|late| late <= Instant::now()) {
+                    return Some(ExitCode::SUCCESS);
+                }
                 if self.asked_to_stop || !self.what.outlive_main {
                     return Some(exit_code(status, self.asked_to_stop));
                 }
@@ -229,10 +241,22 @@ impl Running {
         if let Some(pid) = self.main {
             // Patroni, etcd and pgBackRest all take SIGTERM as a request to end well.
             send(pid, Signal::TERM);
+            if let (Some(grace), None) = (self.what.grace, self.late) {
+                self.late = Some(Instant::now() + grace);
+                wake_up_after(grace);
+            }
             return None;
         }
         end_everything();
         Some(ExitCode::SUCCESS)
+    }
+
+    fn kill_what_is_late(&self) {
+        if let (Some(pid), Some(late)) = (self.main, self.late)
+            && late <= Instant::now()
+        {
+            send(pid, Signal::KILL);
+        }
     }
 
     fn forward(&self, signal: i32) {
@@ -259,9 +283,9 @@ fn end_everything() {
 }
 
 /// Has the loop look again after a while, through a signal like everything else it reacts to.
-fn wake_up_later() {
-    std::thread::spawn(|| {
-        std::thread::sleep(RESTART_PAUSE);
+fn wake_up_after(pause: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(pause);
         send(rustix::process::getpid(), Signal::ALARM);
     });
 }

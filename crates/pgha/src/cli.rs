@@ -211,6 +211,9 @@ pub(crate) struct Build {
     /// Who compiles PID 1: the host's cargo, or Debian's in a container
     #[arg(long = "node-build", value_name = "WHERE", default_value = "auto")]
     pub(crate) pid1: NodeBuild,
+    /// `pgha-node` that is compiled already, statically, instead of compiling it
+    #[arg(long, value_name = "FILE", conflicts_with = "pid1")]
+    pub(crate) node_binary: Option<PathBuf>,
 }
 
 /// Where `pgha-node` is compiled.

@@ -1,5 +1,5 @@
-//! Building the images: the base from Debian, PID 1 from this project's sources, then one target of
-//! the Dockerfile for each image.
+//! Building the images: their layers from Debian, meanwhile PID 1 from this project's sources, then one target
+//! of the Dockerfile for each image.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,10 @@ use crate::cli::{Build, NodeBuild};
 use crate::compose_tool::last_lines;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
+use crate::fingerprint;
 use crate::host::on_path;
 use crate::progress::Progress;
 
-/// What every image starts from.
-const BASE: &str = "debian:trixie-slim";
-/// The Debian release that makes the base where it cannot be pulled.
-const BASE_SUITE: &str = "trixie";
 /// Image in which PID 1 is compiled where the host has no toolchain; kept for the next build.
 const NODE_BUILDER: &str = "pgha-node-build";
 /// Label of an image with the fingerprint of what it was made from.
@@ -46,30 +43,43 @@ pub(crate) async fn missing(engine: &Engine, major: u32) -> Vec<String> {
 }
 
 /// Builds all images of a major version, reusing every layer that is still right.
-pub(crate) async fn build(engine: &Engine, args: &Build) -> Result<()> {
-    let source = source_folder(args.source.as_deref())?;
+pub(crate) async fn build(args: &Build) -> Result<()> {
+    let source = sources(args.source.as_deref())?;
     let progress = Progress::start("images");
     let started = Instant::now();
-    ensure_base(engine, &progress).await?;
     let context = tempdir()?;
-    let node = build_node(&source, args, context.path(), &progress).await?;
-    prepare_context(&source, &node, context.path())?;
+    let (script, major) = (source.folder.join("images/layers.sh"), args.postgres.to_string());
+    let script = script.display().to_string();
+    let mut below = vec!["sh", &script, &major];
+    if args.no_cache {
+        below.push("--no-cache");
+    }
+    let layers = run(&below, None, &progress, "building layers");
+    let node = if let Some(file) = &args.node_binary {
+        layers.await?;
+        file.clone()
+    } else if compiles_on_host(args.pid1) {
+        tokio::try_join!(layers, compile(&source.folder, &progress))?.1
+    } else {
+        // It starts from the same base, which is there then.
+        layers.await?;
+        compile_in_container(&source.folder, context.path(), &progress).await?
+    };
+    copy_all(&source.folder.join("images"), context.path())?;
+    copy_all(&node, &context.path().join("pgha-node"))?;
+    copy_certificates(context.path())?;
     let images = Images::of(args.postgres);
-    let label = format!("{LABEL}={FINGERPRINT}");
+    let folder = context.path().display().to_string();
+    let version = format!("PG_MAJOR={}", args.postgres);
+    let label = format!("{LABEL}={}", source.fingerprint);
     for (target, image) in [
         ("wan", &images.wan),
         ("etcd", &images.etcd),
         ("pgbackrest", &images.backup),
         ("postgres", &images.postgres),
     ] {
-        let version = format!("PG_MAJOR={}", args.postgres);
-        let folder = context.path().display().to_string();
         let mut build = vec!["docker", "build", "--target", target, "-t", image];
-        build.extend(["--build-arg", &version, "--label", &label]);
-        if args.no_cache {
-            build.push("--no-cache");
-        }
-        build.push(&folder);
+        build.extend(["--build-arg", &version, "--label", &label, &folder]);
         run(&build, None, &progress, &format!("building {image}")).await?;
     }
     progress.done(&format!(
@@ -77,87 +87,95 @@ pub(crate) async fn build(engine: &Engine, args: &Build) -> Result<()> {
         images.all().join(", "),
         started.elapsed().as_secs_f64()
     ));
+    if source.fingerprint != FINGERPRINT {
+        anstream::eprintln!(
+            "they are of other sources than this pgha: its `up` builds its own again; run the pgha that \
+             `cargo build` makes in {}",
+            source.folder.display()
+        );
+    }
     Ok(())
 }
 
-/// The folder with `images/` and `crates/`: named, around the current folder, or where this program
-/// was compiled.
-fn source_folder(named: Option<&Path>) -> Result<PathBuf> {
-    let is_source = |dir: &Path| {
-        dir.join("images/Dockerfile").is_file() && dir.join("crates/pgha-node").is_dir()
-    };
-    if let Some(dir) = named {
-        return if is_source(dir) {
-            Ok(dir.to_owned())
-        } else {
-            Err(Error::bad_input(format!("{} has no sources of pgha", dir.display())))
-        };
+/// Sources to build images from.
+#[derive(Debug, PartialEq, Eq)]
+struct Sources {
+    folder: PathBuf,
+    fingerprint: String,
+}
+
+/// The sources that were named, else those of this program: around the current folder, or where it was
+/// compiled.
+fn sources(named: Option<&Path>) -> Result<Sources> {
+    if let Some(folder) = named {
+        return at(folder).unwrap_or_else(|| {
+            Err(Error::bad_input(format!("{} has no sources of pgha", folder.display())))
+        });
     }
     let here = std::env::current_dir().or_fail("cannot find the current folder")?;
-    let compiled = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors()
-        .chain(compiled.ancestors())
-        .find(|dir| is_source(dir))
-        .map(Path::to_owned)
-        .ok_or_else(|| {
-            Error::missing("the sources of pgha are not here, and the images are built from them")
-                .hint("run this inside a checkout, or name one with `--source DIR`")
-        })
+    own_sources(&here, Path::new(env!("CARGO_MANIFEST_DIR")), FINGERPRINT)
 }
 
-/// Has the base image: from the engine, from a registry, or made from Debian's packages.
-async fn ensure_base(engine: &Engine, progress: &Progress) -> Result<()> {
-    if engine.api().inspect_image(BASE).await.is_ok() {
-        return Ok(());
+/// Those of a fingerprint, around one of two folders.
+fn own_sources(here: &Path, compiled: &Path, fingerprint: &str) -> Result<Sources> {
+    let mut other = None;
+    for found in here.ancestors().chain(compiled.ancestors()).filter_map(at) {
+        let found = found?;
+        if found.fingerprint == fingerprint {
+            return Ok(found);
+        }
+        other.get_or_insert(found.folder);
     }
-    let pulled =
-        run(&["docker", "pull", "--quiet", BASE], None, progress, &format!("pulling {BASE}")).await;
-    let Err(unpulled) = pulled else { return Ok(()) };
-    progress.say(&format!("{BASE} cannot be pulled here: making it from Debian's packages"));
-    if !on_path("mmdebstrap") {
-        return Err(Error::missing(format!("{BASE} can be neither pulled nor made"))
-            .because(unpulled)
-            .hint("`apt-get install mmdebstrap` lets pgha make it from Debian's packages"));
-    }
-    let folder = tempdir()?;
-    let tar = folder.path().join("base.tar");
-    let tar = tar.display().to_string();
-    let without_documents = [
-        "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/info/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
-    ];
-    let mut build = vec!["mmdebstrap", "--variant=minbase"];
-    build.extend(without_documents);
-    build.extend([BASE_SUITE, &tar]);
-    run(&build, None, progress, &format!("making {BASE}")).await?;
-    run(&["docker", "import", &tar, BASE], None, progress, &format!("importing {BASE}")).await
+    Err(match other {
+        Some(folder) => Error::missing("the sources that this pgha was made from are not here")
+            .because(format!("those in {} are others", folder.display()))
+            .hint(
+                "`cargo build --release` there makes a pgha that fits them; `pgha build --source DIR` builds \
+                 from any",
+            ),
+        None => Error::missing("the sources of pgha are not here, and the images are built from them")
+            .hint("run this inside a checkout, or name one with `pgha build --source DIR`"),
+    })
 }
 
-/// Compiles PID 1 and returns the path of the binary.
-async fn build_node(
-    source: &Path,
-    args: &Build,
-    context: &Path,
-    progress: &Progress,
-) -> Result<PathBuf> {
-    let on_host = match args.pid1 {
+/// The sources of pgha in this very folder; nothing where there are none.
+fn at(folder: &Path) -> Option<Result<Sources>> {
+    let are_there = folder.join("images/layers.sh").is_file()
+        && folder.join("images/Dockerfile").is_file()
+        && folder.join("crates/pgha-node").is_dir();
+    are_there.then(|| {
+        let fingerprint = fingerprint::of(folder).or_fail("cannot read the sources of pgha")?;
+        Ok(Sources { folder: folder.to_owned(), fingerprint })
+    })
+}
+
+fn compiles_on_host(asked: NodeBuild) -> bool {
+    match asked {
         NodeBuild::Host => true,
         NodeBuild::Container => false,
         NodeBuild::Auto => cfg!(target_os = "linux") && on_path("cargo") && on_path("cc"),
-    };
-    if on_host {
-        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        let mut cargo = vec!["cargo", "build", "--release", "--locked", "--package", "pgha-node"];
-        // With a target named, the flags are not those of build scripts.
-        cargo.extend(["--target", &target]);
-        let place = (source, ("RUSTFLAGS", "-C target-feature=+crt-static"));
-        run(&cargo, Some(place), progress, "compiling pgha-node").await?;
-        let folder = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| source.join("target"), PathBuf::from);
-        return Ok(folder.join(target).join("release/pgha-node"));
     }
+}
+
+/// Compiles PID 1 with the toolchain of this host and returns the path of the binary.
+async fn compile(source: &Path, progress: &Progress) -> Result<PathBuf> {
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut cargo = vec!["cargo", "build", "--release", "--locked", "--package", "pgha-node"];
+    // With a target named, the flags are not those of build scripts.
+    cargo.extend(["--target", &target]);
+    let place = (source, ("RUSTFLAGS", "-C target-feature=+crt-static"));
+    run(&cargo, Some(place), progress, "compiling pgha-node").await?;
+    let folder =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| source.join("target"), PathBuf::from);
+    Ok(folder.join(target).join("release/pgha-node"))
+}
+
+/// The same in a container, with Debian's toolchain.
+async fn compile_in_container(
+    source: &Path,
+    context: &Path,
+    progress: &Progress,
+) -> Result<PathBuf> {
     let sources = context.join("node");
     for part in ["Cargo.toml", "Cargo.lock", "crates"] {
         copy_all(&source.join(part), &sources.join(part))?;
@@ -191,17 +209,6 @@ async fn build_node(
     .await;
     run(&["docker", "rm", &name], None, progress, "fetching pgha-node").await?;
     copied.map(|()| binary)
-}
-
-/// Puts together the folder that the Docker engine is given.
-fn prepare_context(source: &Path, node: &Path, context: &Path) -> Result<()> {
-    let images = source.join("images");
-    for entry in fs::read_dir(&images).or_fail(format!("cannot read {}", images.display()))? {
-        let entry = entry.or_fail(format!("cannot read {}", images.display()))?;
-        copy_all(&entry.path(), &context.join(entry.file_name()))?;
-    }
-    copy_all(node, &context.join("pgha-node"))?;
-    copy_certificates(context)
 }
 
 /// Certificates that this host trusts go into throw-away stages only.
@@ -277,4 +284,55 @@ fn has_buildx() -> bool {
 
 fn tempdir() -> Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("pgha-").tempdir().or_fail("cannot make a temporary folder")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with what makes sources, and something in one of them.
+    fn checkout(text: &str) -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        for source in fingerprint::SOURCES {
+            let path = root.path().join(source);
+            if source.contains('.') {
+                fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+                fs::write(path, "").expect("a file");
+            } else {
+                fs::create_dir_all(path).expect("a folder");
+            }
+        }
+        for file in ["images/Dockerfile", "images/layers.sh", "crates/pgha-node/src/main.rs"] {
+            fs::write(root.path().join(file), text).expect("a file");
+        }
+        root
+    }
+
+    #[test]
+    fn images_have_the_fingerprint_of_the_sources_that_they_are_built_from() {
+        let (own, other) = (checkout("one"), checkout("two"));
+        let [of_own, of_other] =
+            [&own, &other].map(|root| fingerprint::of(root.path()).expect("a fingerprint"));
+        assert_ne!(of_own, of_other);
+        assert_eq!(of_own, fingerprint::of(checkout("one").path()).expect("a fingerprint"));
+        let named = sources(Some(other.path())).expect("sources");
+        assert_eq!(named.fingerprint, of_other);
+        assert!(sources(Some(&own.path().join("images"))).is_err());
+    }
+
+    #[test]
+    fn another_checkout_is_not_taken_for_the_sources_of_this_program() {
+        let (own, other) = (checkout("one"), checkout("two"));
+        let fingerprint = fingerprint::of(own.path()).expect("a fingerprint");
+        let inside = other.path().join("crates/pgha-node");
+        // Also while the current folder is in another one.
+        let found = own_sources(&inside, own.path(), &fingerprint).expect("its own");
+        assert_eq!(found.folder, own.path());
+        let error = own_sources(&inside, other.path(), &fingerprint).expect_err("there are none");
+        let error = error.to_string();
+        assert!(error.contains(&other.path().display().to_string()), "{error}");
+        let nowhere = tempfile::tempdir().expect("a temporary folder");
+        let error = own_sources(nowhere.path(), nowhere.path(), &fingerprint).expect_err("none");
+        assert!(error.to_string().contains("--source"), "{error}");
+    }
 }

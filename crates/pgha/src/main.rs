@@ -10,6 +10,7 @@ mod connection;
 mod docker;
 mod doctor;
 mod error;
+mod fingerprint;
 mod generated;
 mod handover;
 mod host;

@@ -7,6 +7,7 @@ use crate::images;
 
 /// Carries out `pgha build`.
 pub(crate) async fn run(args: &Build) -> Result<()> {
-    let engine = Engine::connect().await?;
-    images::build(&engine, args).await
+    // What is wrong with the engine is better said before anything is compiled.
+    Engine::connect().await?;
+    images::build(args).await
 }

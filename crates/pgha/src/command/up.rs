@@ -80,8 +80,9 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
             no_cache: false,
             source: None,
             pid1: NodeBuild::Auto,
+            node_binary: None,
         };
-        images::build(&engine, &build).await?;
+        images::build(&build).await?;
     }
 
     let started = Instant::now();

@@ -35,6 +35,9 @@ fn backups_are_made_listed_kept_secret_and_expired() {
         assert_eq!(cluster.status()["backups"]["count"], 0);
     });
     let leader = cluster.leader();
+    claim("making the stanza does without the lock that archiving takes on a node", || {
+        stanza_is_made_beside_archiving(&leader, &host);
+    });
     sql(
         &leader,
         &format!("create table told as select n, '{ROW}' as t from generate_series(1, 5000) n"),
@@ -117,6 +120,19 @@ fn backups_are_made_listed_kept_secret_and_expired() {
         cluster.pgha(&["restore-point", &id, "x"]).refused(3, "no leader");
         assert_eq!(listed(&cluster), before);
     });
+}
+
+/// Somebody holds the lock on the leader all the while, as an archive command does for a moment.
+fn stanza_is_made_beside_archiving(leader: &str, host: &str) {
+    let lock = "/tmp/pgbackrest/pgha_db-archive-1.lock";
+    let hold = format!("mkdir -p /tmp/pgbackrest && exec flock {lock} sleep 300");
+    docker(&["exec", "-d", "-u", "postgres", leader, "sh", "-c", &hold]);
+    until("the lock is held", 30, || {
+        let free = try_exec(leader, &["flock", "--nonblock", lock, "true"]);
+        if free.code == Some(0) { Err("it is free") } else { Ok(()) }
+    });
+    exec(host, &["pgbackrest", "--stanza=pgha_db", "stanza-create"]);
+    exec(leader, &["pkill", "-f", "sleep 300"]);
 }
 
 /// The backup host is stopped while rows are written; then it is started, and nothing is missing.
