@@ -265,7 +265,7 @@ impl Session {
         let started = Instant::now();
         let mut watch = Watch::default();
         loop {
-            let view = watch.view(&self.engine, &self.cluster().await?)?;
+            let view = watch.view(&self.engine, &self.cluster().await?).await?;
             if view.leader.as_deref() == Some(leader) {
                 return Ok(format!("{leader} leads"));
             }
