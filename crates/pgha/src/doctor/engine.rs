@@ -5,11 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use pgha_core::disk::DiskUse;
 use pgha_core::spec::Spec;
 use pgha_core::topology::Topology;
+use pgha_core::words::bytes;
 
 use super::Check;
 use crate::docker::{Engine, disk_of};
 use crate::images;
-use crate::screen::table::bytes;
 
 /// The oldest API that pgha speaks, that of engine 20.10.
 const API_MIN: [u32; 3] = [1, 41, 0];
