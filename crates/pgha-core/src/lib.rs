@@ -11,6 +11,7 @@ pub mod connect;
 pub mod dynamic;
 pub mod estimate;
 pub mod etcd_start;
+pub mod identity;
 pub mod lint;
 pub mod observe;
 pub mod overview;

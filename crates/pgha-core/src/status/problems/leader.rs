@@ -2,7 +2,7 @@
 
 use super::{Problem, Severity};
 use crate::dynamic::Dynamic;
-use crate::status::{ClusterView, Known, NodeRole};
+use crate::status::{ClusterView, Known, NodeRole, identity};
 
 pub(super) fn split_brain(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
     let primaries = known.primaries();
@@ -41,6 +41,7 @@ pub(super) fn leader(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     };
     let mut problems = Vec::new();
     match dcs.leader.as_deref() {
+        None if identity::explains_no_leader(known) => {}
         None if dcs.system_id.is_none() => problems.push(Problem::new(
             Severity::Error,
             "not_initialized",

@@ -1,7 +1,7 @@
 //! What is wrong with one Postgres node.
 
 use super::{Problem, Severity};
-use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole};
+use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole, identity};
 
 /// What is wrong with one Postgres node whose container runs.
 pub(super) fn postgres(known: &Known<'_>, view: &ClusterView, node: &MemberView) -> Vec<Problem> {
@@ -23,6 +23,10 @@ pub(super) fn postgres(known: &Known<'_>, view: &ClusterView, node: &MemberView)
     let (Some(patroni), Some(state)) = (known.patroni(name), &node.state) else {
         return problems;
     };
+    // Why not is a problem of its own.
+    if patroni.not_started.is_some() || identity::explains_no_leader(known) {
+        return problems;
+    }
     let holds_key = known.dcs.and_then(|d| d.leader.as_deref()) == Some(name);
     let leads = matches!(node.role, Some(NodeRole::Leader | NodeRole::Primary)) || holds_key;
     let running = patroni.state == "running";

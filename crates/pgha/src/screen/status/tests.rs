@@ -44,6 +44,7 @@ fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
             backups: (site.kind == SiteKind::External).then(|| {
                 ["20261124-154919F", "20261124-154919F_20261124-154924I"].map(str::to_owned).into()
             }),
+            repositories: Vec::new(),
             restoring: false,
         };
         observed.sites.insert(site.name.clone(), Ok(report));
