@@ -40,13 +40,20 @@ fuzz_target!(|body: &[u8]| {
         let topology = Topology::new(Spec::default(), 1);
         let leader = LeaderFact {
             name: "pgha-demo1-DC1-1".to_owned(),
+            system_id: 1,
             timeline: 2,
             written: Lsn(0x600_0000),
             now_s: 1_795_536_200,
         };
         for leader in [None, Some(leader)] {
-            let facts =
-                Facts { topology: &topology, holdings: &holdings, leader, running: Vec::new() };
+            let facts = Facts {
+                topology: &topology,
+                repositories: std::slice::from_ref(&holdings),
+                leader,
+                running: Vec::new(),
+                databases: vec![2],
+                named: true,
+            };
             for target in targets() {
                 match plan(&facts, &target) {
                     Ok(plan) => {

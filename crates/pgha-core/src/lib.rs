@@ -13,6 +13,7 @@ pub mod disk;
 pub mod dynamic;
 pub mod estimate;
 pub mod etcd_start;
+pub mod identity;
 pub mod lint;
 pub mod observe;
 pub mod overview;

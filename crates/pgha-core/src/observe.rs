@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::disk::Disk;
 use crate::dynamic::Dynamic;
+use crate::identity::{NotStarted, RepositoryFact};
 use crate::spec::Spec;
 
 /// Where Patroni keeps a cluster in etcd: `/<namespace>/<scope>/`.
@@ -37,6 +38,10 @@ pub const ARCHIVER_SQL: &str = "select json_build_object(\
     'last_failed_age_s', floor(extract(epoch from clock_timestamp() - last_failed_time)), \
     'counted_for_s', floor(extract(epoch from clock_timestamp() - stats_reset))) \
     from pg_stat_archiver";
+/// State of a node whose Patroni is not started, and role: no word of Patroni's.
+pub const NOT_STARTED: &str = "not started";
+/// Where the answer in Patroni's place says why: a [`NotStarted`].
+pub const NOT_STARTED_KEY: &str = "pgha_not_started";
 /// Longest part of an answer that is quoted in an error text, in characters.
 const QUOTE_MAX_CHARS: usize = 200;
 
@@ -80,6 +85,9 @@ pub struct SiteObservation {
     /// Names of the complete backups of the first repository; only a probe on the backup host knows.
     #[serde(default)]
     pub backups: Option<Vec<String>>,
+    /// What each repository holds, as was found last; only a probe on the backup host knows.
+    #[serde(default)]
+    pub repositories: Vec<RepositoryFact>,
     /// Whether a restore of the cluster is not finished; only a probe on the backup host knows.
     #[serde(default)]
     pub restoring: bool,
@@ -166,6 +174,9 @@ pub struct Patroni {
     /// Which ones, each as `max_connections 100 (200)`: what runs, and in parentheses what is set.
     #[serde(default)]
     pub pending_settings: Vec<String>,
+    /// Why Patroni is not started: then PID 1's helper answers in its place.
+    #[serde(default)]
+    pub not_started: Option<NotStarted>,
 }
 
 impl Patroni {
@@ -305,6 +316,7 @@ pub fn patroni(body: &[u8]) -> Result<Patroni, String> {
         failsafe: truth(&answer["failsafe_mode_is_active"]),
         pending_restart: truth(&answer["pending_restart"]),
         pending_settings: pending_settings(&answer["pending_restart_reason"]),
+        not_started: serde_json::from_value(answer[NOT_STARTED_KEY].clone()).ok(),
     })
 }
 

@@ -6,8 +6,10 @@
 
 use std::fmt;
 
+use crate::observe::NOT_STARTED;
 use crate::status::{
-    ClusterView, ContainerState, MemberView, NodeRole, Problem, RESTORE_UNFINISHED, Tally,
+    ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY, MemberView,
+    NodeRole, Problem, RESTORE_UNFINISHED, Tally,
 };
 use crate::topology::Role;
 
@@ -46,9 +48,11 @@ pub fn awaiting(view: &ClusterView) -> Vec<Waiting> {
         .collect()
 }
 
-/// The restore that is not finished, where there is one: no waiting makes such a cluster ready.
-pub fn unfinished_restore(view: &ClusterView) -> Option<&Problem> {
-    view.problems.iter().find(|problem| problem.code == RESTORE_UNFINISHED)
+/// The problem that no waiting solves, where there is one: a restore that is not finished, or data that
+/// only a restore brings back.
+pub fn hopeless(view: &ClusterView) -> Option<&Problem> {
+    let codes = [RESTORE_UNFINISHED, DATABASE_IN_REPOSITORY, DATA_LOST, FOREIGN_REPOSITORY];
+    view.problems.iter().find(|problem| codes.contains(&problem.code.as_str()))
 }
 
 fn container(state: ContainerState) -> &'static str {
@@ -77,6 +81,10 @@ fn etcd(view: &ClusterView, member: &MemberView) -> Option<String> {
 }
 
 fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
+    if member.state.as_deref() == Some(NOT_STARTED) {
+        let why = member.error.as_deref().unwrap_or("it does not say why");
+        return Some(format!("Patroni is not started: {why}"));
+    }
     let Some(state) = member.state.as_deref() else {
         return Some(format!("Patroni: {}", member.error.as_deref().unwrap_or("not up yet")));
     };

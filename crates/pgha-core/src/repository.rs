@@ -201,9 +201,17 @@ impl Repository {
     /// # Errors
     /// When it is something else, or a part of it cannot be read; the text says what.
     pub fn from_info(printed: &[u8]) -> Result<Self, String> {
-        let stanzas: Vec<info::Stanza> = serde_json::from_slice(printed)
+        Self::of_stanza(printed, STANZA)
+    }
+
+    /// As [`Repository::from_info`], for a stanza of another name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_stanza(printed: &[u8], name: &str) -> Result<Self, String> {
+        let stanzas: Vec<info::Stanza> = serde_json::from_str(&json_of_printed(printed))
             .map_err(|e| format!("no listing of pgBackRest ({e}): {}", quote(printed)))?;
-        Ok(stanzas.into_iter().find(|stanza| stanza.name == STANZA).map_or_else(
+        Ok(stanzas.into_iter().find(|stanza| stanza.name == name).map_or_else(
             || Self {
                 status: Status {
                     code: STATUS_MISSING_STANZA,
@@ -227,6 +235,12 @@ impl Repository {
     /// The database that the stanza is for now.
     pub fn current_database(&self) -> Option<&Database> {
         self.databases.iter().max_by_key(|database| database.id)
+    }
+
+    /// The database that the stanza is for now in the repository of that number.
+    pub fn database_in(&self, repository: u32) -> Option<&Database> {
+        let own = self.databases.iter().filter(|database| database.repository == repository);
+        own.max_by_key(|database| database.id)
     }
 
     /// The backup of that label, where several repositories have it that of the first.
@@ -275,6 +289,9 @@ fn quote(printed: &[u8]) -> String {
 }
 
 mod info;
+mod printed;
+
+pub use printed::json_of_printed;
 
 #[cfg(test)]
 mod tests;

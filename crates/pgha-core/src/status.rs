@@ -6,6 +6,7 @@
 //! [`Problem`] says so. Nothing here asks anybody anything.
 
 mod archive;
+mod identity;
 mod problems;
 mod reach;
 mod settings;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{Disk, DiskUse};
 use crate::dynamic::Dynamic;
+use crate::identity::RepositoryFact;
 use crate::observe::{Archiver, Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
 use crate::postgres_log::LogFacts;
 use crate::topology::{Member, Role, SiteKind, Topology};
@@ -26,6 +28,7 @@ use crate::wan::control::WanState;
 
 pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
+pub use identity::{DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY};
 pub use problems::{Problem, RESTORE_UNFINISHED, Severity};
 
 /// How the container of a member is, in the engine's words.
@@ -546,7 +549,7 @@ impl<'a> Known<'a> {
                     view.failure = log
                         .filter(|_| patroni.state != "running")
                         .and_then(|log| log.start_failure.clone());
-                    view.error = None;
+                    view.error = identity::why_not_started(patroni);
                 }
             },
             Role::Etcd => {
@@ -569,6 +572,13 @@ impl<'a> Known<'a> {
     /// Whether the stanza exists, where the backup host could say.
     fn stanza_exists(&self) -> Option<bool> {
         self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?.stanza
+    }
+
+    /// What each repository holds, as far as the backup host could say.
+    fn repositories(&self) -> &'a [RepositoryFact] {
+        let report = self.observed.sites.get(&self.topology.external_site().name);
+        let report = report.and_then(|report| report.as_ref().ok());
+        report.map_or(&[], |report| &report.repositories)
     }
 
     /// Whether a restore is not finished, as far as the backup host could say.

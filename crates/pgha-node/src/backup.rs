@@ -1,30 +1,21 @@
-//! PID 1 of the backup host, the creation of the stanza, and what both ends of pgBackRest share.
+//! PID 1 of the backup host, and what both ends of pgBackRest share.
 
-use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::process::ExitCode;
 
-use pgha_core::backup_run::without_requests;
 use pgha_core::render::{
     self, CONFIG_DIR, REPOSITORY_DIR, REPOSITORY_KEY, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT,
-    RepositorySecrets, S3_CA, S3_CA_FILE, S3_FILES, SSH_FILES, STANZA,
-};
-use pgha_core::repository::{
-    Repository, STATUS_MISSING_STANZA, STATUS_NO_BACKUP, STATUS_OK, Status,
+    RepositorySecrets, S3_CA, S3_CA_FILE, S3_FILES, SSH_FILES,
 };
 use pgha_core::spec::{BackupTransport, Repo2};
-use pgha_core::topology::{Member, Role};
+use pgha_core::topology::Member;
 
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, backup_run, network, patroni};
+use crate::{Result, network, stanza};
 
 /// Home of the user postgres in every image.
 pub(crate) const POSTGRES_HOME: &str = "/var/lib/postgresql";
-/// How often to look for a leader while the stanza does not exist.
-const STANZA_POLL: Duration = Duration::from_millis(500);
-/// How often at the least, once it has failed with a leader.
-const STANZA_POLL_MAX: Duration = Duration::from_secs(15);
 
 /// Which end of pgBackRest a member is: it decides the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,103 +98,21 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
             None
         },
     };
-    let config = format!("{CONFIG_DIR}/pgbackrest.conf");
-    files::write(&config, &render::pgbackrest_host(&me.topology, &secrets), POSTGRES)?;
+    let all = spec.backup.repositories();
+    let write = |path: &str, repositories| {
+        let text = render::pgbackrest_host(&me.topology, &secrets, repositories);
+        files::write(path, &text, POSTGRES)
+    };
+    write(&format!("{CONFIG_DIR}/pgbackrest.conf"), all.clone())?;
+    for one in all {
+        write(&render::repository_config(one), one..=one)?;
+    }
+    stanza::forget()?;
     let main = prepare_transport(me, member, End::Host)?;
-    let stanza =
-        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "create-stanza"]);
+    let keeper =
+        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "keep-stanza"]);
     let schedule =
         Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "run-schedule"]);
-    let others = vec![(stanza, WhenItEnds::Forget), (schedule, WhenItEnds::Restart)];
+    let others = vec![(keeper, WhenItEnds::Restart), (schedule, WhenItEnds::Restart)];
     Supervisor { main: Some(main), others, ..Supervisor::default() }.run()
-}
-
-/// Creates the stanza in every repository that has none, as soon as there is a leader and the repository
-/// can be reached, however long that takes, and checks it.
-///
-/// The check switches to a new WAL segment and waits until it is archived: archive commands that
-/// failed before there was a stanza would otherwise be tried again only a minute later.
-pub(crate) fn create_stanza() -> Result<ExitCode> {
-    let me = Identity::from_environment()?;
-    let nodes: Vec<_> = me.topology.of_role(Role::Postgres).collect();
-    if statuses()?.iter().all(has_stanza) {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut reported = String::new();
-    for command in ["stanza-create", "check"] {
-        let mut pause = STANZA_POLL;
-        loop {
-            let complaint = if nodes.iter().any(|node| patroni::says_yes(node, "primary")) {
-                pause = STANZA_POLL_MAX.min(pause * 2);
-                if command == "check" { pgbackrest(command)? } else { create_where_missing()? }
-            } else {
-                Some("there is no leader".to_owned())
-            };
-            let Some(complaint) = complaint else { break };
-            // The same complaint again is no news.
-            if complaint != reported {
-                crate::log(&format!("{command} cannot be done yet: {complaint}"));
-                reported = complaint;
-            }
-            std::thread::sleep(pause);
-        }
-        crate::log(&format!("{command} is done"));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Makes the stanza where a repository has lost it.
-pub(crate) fn make_missing_stanza() -> Result<()> {
-    if !statuses()?.iter().any(is_missing) {
-        return Ok(());
-    }
-    pgbackrest("stanza-create")?.map_or(Ok(()), Err)
-}
-
-/// What speaks against every repository having the stanza, after it was made where it is missing. Where
-/// none misses it nothing is locked: one that is away keeps nobody from using the other.
-fn create_where_missing() -> Result<Option<String>> {
-    let all = statuses()?;
-    if all.iter().any(is_missing) {
-        return pgbackrest("stanza-create");
-    }
-    let unknown = all.into_iter().find(|status| !has_stanza(status));
-    Ok(unknown.map(|status| status.message))
-}
-
-fn has_stanza(status: &Status) -> bool {
-    [STATUS_OK, STATUS_NO_BACKUP].contains(&status.code)
-}
-
-fn is_missing(status: &Status) -> bool {
-    status.code == STATUS_MISSING_STANZA
-}
-
-/// How each repository is.
-fn statuses() -> Result<Vec<Status>> {
-    let info = backup_run::pgbackrest()
-        .args(["--output=json", "--log-level-console=off", "info"])
-        .output()
-        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
-    let info = Repository::from_info(&info.stdout)?;
-    if info.repositories.is_empty() {
-        return Ok(vec![info.status]);
-    }
-    Ok(info.repositories.into_iter().map(|repository| repository.status).collect())
-}
-
-/// Runs one command of pgBackRest; what it complains of, if it fails.
-fn pgbackrest(command: &str) -> Result<Option<String>> {
-    let done = Command::new("/usr/bin/pgbackrest")
-        .arg(format!("--config={CONFIG_DIR}/pgbackrest.conf"))
-        .args([
-            &format!("--stanza={STANZA}"),
-            "--log-level-console=warn",
-            "--no-log-timestamp",
-            command,
-        ])
-        .output()
-        .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
-    let said = without_requests(String::from_utf8_lossy(&done.stdout).trim());
-    Ok(if done.status.success() { None } else { Some(said) })
 }

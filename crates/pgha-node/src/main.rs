@@ -16,6 +16,8 @@ mod postgres;
 mod probe;
 mod restore;
 mod schedule;
+mod stanza;
+mod start;
 mod supervise;
 mod wan;
 
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
     let done = match verb.as_str() {
         "run" => run(),
         "probe" => Identity::from_environment().and_then(|me| probe::run(&me)),
-        "create-stanza" => backup::create_stanza(),
+        "keep-stanza" => stanza::keep(),
         "backup" => backup_run::run(&arguments()),
         "full-disks" => {
             backup_run::full_disks().for_each(|full| say(&full));
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         "schedule" => schedule::keep(&arguments()),
         "run-schedule" => schedule::run(),
         "replica-from-backup" => postgres::replica_from_backup(),
+        "patroni" => start::run(),
         "settle" => postgres::settle(),
         "etcd-start" => etcd::start(),
         "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
@@ -54,8 +57,8 @@ fn main() -> ExitCode {
         "look" => restore::look::run(&arguments()),
         "look-restore" => restore::look::restore(&arguments()),
         _ => {
-            Err("usage: pgha-node run | probe | create-stanza | backup | full-disks | schedule \
-                  | run-schedule | replica-from-backup | settle | etcd-start | repository NUMBER | restoreme | restore STEP \
+            Err("usage: pgha-node run | probe | keep-stanza | backup | full-disks | schedule \
+                  | run-schedule | patroni | replica-from-backup | settle | etcd-start | repository NUMBER | restoreme | restore STEP \
                   | wan-engine | wan-control | round-trips"
                 .to_owned())
         }

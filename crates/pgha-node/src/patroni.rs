@@ -51,11 +51,23 @@ pub(crate) fn settings(member: &Member) -> Option<Dynamic> {
     Dynamic::parse(&http::get(member.address, PATRONI_PORT, "config")?)
 }
 
-/// The timeline on which this member leads; `None` where it does not.
-pub(crate) fn timeline_led_by(member: &Member) -> Option<u32> {
+/// What a leader leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leading {
+    /// Its timeline.
+    pub(crate) timeline: u32,
+    /// System identifier of its database.
+    pub(crate) system_id: Option<u64>,
+}
+
+/// What this member leads; `None` where it does not.
+pub(crate) fn leads(member: &Member) -> Option<Leading> {
     let answer = http::get(member.address, PATRONI_PORT, "primary")?;
     let said: Value = serde_json::from_str(&answer).ok()?;
-    said["timeline"].as_u64().and_then(|timeline| u32::try_from(timeline).ok())
+    Some(Leading {
+        timeline: u32::try_from(said["timeline"].as_u64()?).ok()?,
+        system_id: said["database_system_identifier"].as_str().and_then(|id| id.parse().ok()),
+    })
 }
 
 /// Whether the others can read in etcd that this replica streams from the leader on its timeline. The

@@ -13,26 +13,21 @@ use pgha_core::render::{
 };
 use pgha_core::restore::{Holdings, is_on_volume};
 use pgha_core::spec::BackupTransport;
-use pgha_core::topology::{
-    ETCD_CLIENT_PORT, Member, PGBACKREST_PORT, POSTGRES_PORT, Role, Topology,
-};
+use pgha_core::topology::{Member, PGBACKREST_PORT, POSTGRES_PORT, Role, Topology};
 
 use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
+use crate::patroni::Leading;
 use crate::restore::files::{Folders, clear, is_empty, make_places};
 use crate::restore::{hold, report, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, http, network, patroni};
+use crate::{Result, network, patroni};
 
 /// Folder of Postgres's socket.
 const SOCKET_DIR: &str = "/run/postgresql";
 /// How long the repository host may take to accept a connection.
 const REPOSITORY_DEADLINE: Duration = Duration::from_secs(1);
-/// How long a start waits for etcd before it goes on without.
-const ETCD_DEADLINE: Duration = Duration::from_secs(10);
-/// How often to ask etcd.
-const ETCD_POLL: Duration = Duration::from_millis(50);
 /// How often to look how far a start has come.
 const SETTLE_POLL: Duration = Duration::from_millis(300);
 /// Shortest time between two wake-ups: a round costs Patroni some 50 ms of work.
@@ -77,7 +72,6 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     if let Some(restore) = hold::held_by() {
         return hold::supervisor(&restore, server)?.run();
     }
-    wait_for_etcd(me);
     restoreme::install()?;
     if let Some(asked_to_stop) = restoreme::run_where_asked()? {
         return Ok(asked_to_stop);
@@ -85,29 +79,12 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     hold::not_held()?;
     let settle = Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "settle"]);
     Supervisor {
-        main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["patroni", &config])),
+        main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "patroni"])),
         outlive_main: me.topology.spec.background,
         others: vec![(server, WhenItEnds::Restart), (settle, WhenItEnds::Forget)],
         ..Supervisor::default()
     }
     .run()
-}
-
-/// Waits, not for ever, until etcd has elected a leader.
-///
-/// A Patroni that asks earlier waits 5 s before it asks again, and four starting ones take the time
-/// that etcd needs.
-fn wait_for_etcd(me: &Identity) {
-    let deadline = Instant::now() + ETCD_DEADLINE;
-    let decided = || {
-        me.topology.of_role(Role::Etcd).any(|member| {
-            let version = http::get(member.address, ETCD_CLIENT_PORT, "version");
-            version.is_some_and(|answer| !answer.contains("not_decided"))
-        })
-    };
-    while !decided() && Instant::now() < deadline {
-        std::thread::sleep(ETCD_POLL);
-    }
 }
 
 /// What is to be done once after every start: Patroni's first rounds without the pauses between
@@ -177,11 +154,11 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
     TcpStream::connect_timeout(&(host.address, port).into(), REPOSITORY_DEADLINE)
         .map_err(|e| format!("{} cannot be reached: {e}", host.name))?;
 
-    let timeline = me.topology.of_role(Role::Postgres).find_map(patroni::timeline_led_by);
+    let leader = me.topology.of_role(Role::Postgres).find_map(patroni::leads);
     let mut found = Err(String::new());
     for number in me.topology.spec.backup.repositories() {
         found = report::holdings(number)
-            .and_then(|holdings| usable_backup(&holdings, timeline))
+            .and_then(|holdings| usable_backup(&holdings, leader))
             .map(|backup| (number, backup));
         match &found {
             Ok(_) => break,
@@ -220,7 +197,7 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
 /// helper.
 fn leaders_tablespaces(me: &Identity) -> Vec<String> {
     let mut nodes = me.topology.of_role(Role::Postgres);
-    let Some(leader) = nodes.find(|node| patroni::timeline_led_by(node).is_some()) else {
+    let Some(leader) = nodes.find(|node| patroni::leads(node).is_some()) else {
         return Vec::new();
     };
     let (host, port) = (leader.address, POSTGRES_PORT);
@@ -248,15 +225,23 @@ fn leaders_tablespaces(me: &Identity) -> Vec<String> {
     }
 }
 
-/// The newest backup from which a replica can follow the leader's timeline. After a restore to an earlier
-/// point there are newer ones, of a part of history that the leader does not have.
-fn usable_backup(repository: &Holdings, timeline: Option<u32>) -> Result<String> {
+/// The newest backup from which a replica can follow the leader: one of its database, and on its timeline.
+/// After a restore to an earlier point there are newer ones, of a part of history that the leader does not
+/// have.
+fn usable_backup(repository: &Holdings, leader: Option<Leading>) -> Result<String> {
     if let Some(reason) = &repository.unreadable {
         return Err(reason.clone());
     }
     if repository.backups.is_empty() {
         return Err("there is no backup yet".to_owned());
     }
+    let database = leader.and_then(|leader| leader.system_id);
+    if let (Some(held), Some(led)) = (repository.system_id, database) {
+        if held != led {
+            return Err(format!("it holds the database {held}, the leader has {led}"));
+        }
+    }
+    let timeline = leader.map(|leader| leader.timeline);
     let timeline = timeline.or_else(|| repository.newest_timeline()).unwrap_or(1);
     let lineage = repository.lineage(timeline).map_err(|e| e.to_string())?;
     let backup = repository.newest_on(&lineage);
@@ -308,12 +293,16 @@ mod tests {
     #[test]
     fn a_replica_is_made_only_from_a_backup_that_the_leader_has_in_its_history() {
         let (after, before) = (repository("1\\t0/4000100\\t"), repository("1\\t0/4000000\\t"));
-        assert_eq!(usable_backup(&after, Some(2)).as_deref(), Ok("20260101-000000F"));
-        assert_eq!(usable_backup(&before, Some(1)).as_deref(), Ok("20260101-000000F"));
-        for (repository, timeline) in [(&before, Some(2)), (&before, None), (&after, Some(3))] {
-            assert!(usable_backup(repository, timeline).is_err());
+        let on = |timeline| Some(Leading { timeline, system_id: Some(1) });
+        assert_eq!(usable_backup(&after, on(2)).as_deref(), Ok("20260101-000000F"));
+        assert_eq!(usable_backup(&before, on(1)).as_deref(), Ok("20260101-000000F"));
+        let other = Some(Leading { timeline: 1, system_id: Some(2) });
+        for (repository, leader) in
+            [(&before, on(2)), (&before, None), (&after, on(3)), (&before, other)]
+        {
+            assert!(usable_backup(repository, leader).is_err());
         }
-        let none = usable_backup(&Holdings::default(), Some(1)).expect_err("nothing");
+        let none = usable_backup(&Holdings::default(), on(1)).expect_err("nothing");
         assert_eq!(none, "there is no backup yet");
     }
 }

@@ -25,6 +25,7 @@ use crate::files;
 use crate::http;
 use crate::identity::Identity;
 use crate::restore::report;
+use crate::stanza;
 
 /// What an answer may have before the rest is not read.
 const ANSWER_MAX_BYTES: u64 = 4 << 20;
@@ -88,6 +89,8 @@ struct Answers {
 
 fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
     let deadlines = Deadlines::of(&topology.spec);
+    // Before etcd is asked: what a repository holds then was there before what etcd says.
+    let repositories = if me.role == Role::Backup { stanza::facts() } else { Vec::new() };
     let site: Vec<&Member> = topology.members.iter().filter(|m| m.site == me.site).collect();
     let last = Instant::now() + deadlines.quorum.max(deadlines.local) + SLACK;
     let mut answers = ask_all(&site, deadlines, last);
@@ -101,6 +104,7 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         etcd: Vec::new(),
         stanza: (me.role == Role::Backup).then(stanza_exists),
         backups: (me.role == Role::Backup).then(complete_backups),
+        repositories,
         restoring: me.role == Role::Backup && report::journal().exists(),
         disk: files::disk(mount(me.role)).ok(),
     };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use pgha_core::estimate::Needs;
 use pgha_core::lint::has_errors;
 use pgha_core::render;
-use pgha_core::spec::Spec;
+use pgha_core::spec::{Repo2, Spec};
 use pgha_core::topology::{HostChoices, Role, Topology};
 
 use crate::cli::OutputArgs;
@@ -69,6 +69,7 @@ pub(crate) fn generate(spec: Spec, output: &OutputArgs, existing: &[Cluster]) ->
     };
 
     let topology = Topology::new(spec, instance);
+    refuse_shared_repository(&topology, existing)?;
     let choices = choose(&topology, kept, existing, output)?;
     let secrets_dir = secrets::dir_of(&file);
     compose_file::set_aside(&file)?;
@@ -114,6 +115,29 @@ fn in_the_way(there: &Topology, asked: &Spec, file: &Path) -> Error {
     };
     Error::bad_input(what)
         .hint("write elsewhere with `-o`; `--force` writes a new one and keeps the old as .old")
+}
+
+/// Two clusters would lock each other out of one folder: the WAL of each is refused as another database's.
+fn refuse_shared_repository(topology: &Topology, existing: &[Cluster]) -> Result<()> {
+    let folder = |topology: &Topology| match &topology.spec.backup.repo2 {
+        Some(Repo2::Posix { path: Some(path) }) => {
+            Some(fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path)))
+        }
+        _ => None,
+    };
+    let Some(own) = folder(topology) else { return Ok(()) };
+    let other = existing.iter().find(|other| {
+        other.id != topology.id && other.topology.as_ref().and_then(folder).as_ref() == Some(&own)
+    });
+    other.map_or(Ok(()), |other| {
+        Err(Error::bad_input(format!(
+            "{} is the second repository of cluster {}",
+            own.display(),
+            other.id
+        ))
+        .because("a repository is for one database")
+        .hint("give this cluster a folder of its own"))
+    })
 }
 
 /// Members are counted when their volumes are made: another specification needs a new cluster.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pgha_core::ready::{self, Waiting};
-use pgha_core::status::{ClusterView, ContainerState};
+use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY};
 use pgha_core::topology::ClusterId;
 
 use crate::cluster::{self, Among};
@@ -46,6 +46,15 @@ pub(crate) struct GivenUp {
     pub(crate) error: Error,
     /// Members to blame, the first one most.
     pub(crate) guilty: Vec<String>,
+    /// What was begun is what the user goes on from.
+    pub(crate) to_go_on: bool,
+}
+
+impl GivenUp {
+    /// For this reason, and nobody is to blame.
+    pub(crate) fn because(error: Error) -> Self {
+        Self { error, guilty: Vec::new(), to_go_on: false }
+    }
 }
 
 /// Waits until the cluster is ready.
@@ -59,17 +68,20 @@ pub(crate) async fn until_ready(
     let mut lines = Lines::new(waiter);
     let mut watch = Watch::default();
     let mut broken: BTreeMap<String, Instant> = BTreeMap::new();
-    let give_up = |error: Error, guilty: Vec<String>| Err(GivenUp { error, guilty });
+    let give_up =
+        |error: Error, guilty: Vec<String>| Err(GivenUp { guilty, ..GivenUp::because(error) });
     loop {
         let view = match look(engine, id, &mut watch).await {
             Ok(view) => view,
             Err(error) => return give_up(error, Vec::new()),
         };
         if waiter == Waiter::User
-            && let Some(problem) = ready::unfinished_restore(&view)
+            && let Some(problem) = ready::hopeless(&view)
         {
             let error = Error::failed(format!("cluster {id} is not ready"));
-            return give_up(error.because(&problem.message).hint(&problem.hint), Vec::new());
+            let error = error.because(&problem.message).hint(&problem.hint);
+            let to_go_on = problem.code == DATABASE_IN_REPOSITORY;
+            return Err(GivenUp { to_go_on, ..GivenUp::because(error) });
         }
         let waiting = ready::awaiting(&view);
         lines.show(&waiting);

@@ -1,6 +1,7 @@
 //! What PID 1 writes inside a member: Patroni's, etcd's, pgBackRest's and sshd's configuration.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
@@ -141,11 +142,16 @@ pub fn pgbackrest_node(topology: &Topology, member: &Member) -> String {
     )
 }
 
+/// Where the backup host has a configuration with the repository of that number only.
+pub fn repository_config(number: u32) -> String {
+    format!("{CONFIG_DIR}/pgbackrest-repo{number}.conf")
+}
+
 /// Every repository with its number and place; for the host that of S3 too, with its credentials.
-fn repositories(topology: &Topology, s3_secrets: Option<&[String; 2]>) -> Value {
+fn repositories(topology: &Topology, s3_secrets: Option<&[String; 2]>) -> Vec<Value> {
     let first = json!({ "key": 1, "path": REPOSITORY_DIR, "s3": null });
     let second = match &topology.spec.backup.repo2 {
-        None => return json!([first]),
+        None => return vec![first],
         // A folder below the mount: the mount itself may be a folder of the user's.
         Some(Repo2::Posix { .. }) => {
             let path = format!("{REPOSITORY2_MOUNT}/{REPOSITORY2_FOLDER}");
@@ -162,17 +168,22 @@ fn repositories(topology: &Topology, s3_secrets: Option<&[String; 2]>) -> Value 
             json!({ "key": 2, "path": format!("/pgha/{}", topology.id), "s3": s3 })
         }
     };
-    json!([first, second])
+    vec![first, second]
 }
 
-/// `pgbackrest.conf` of the backup host. Holds the repository's key and credentials.
-pub fn pgbackrest_host(topology: &Topology, secrets: &RepositorySecrets) -> String {
+/// `pgbackrest.conf` of the backup host, with these of its repositories. Holds their key and credentials.
+pub fn pgbackrest_host(
+    topology: &Topology,
+    secrets: &RepositorySecrets,
+    numbers: RangeInclusive<u32>,
+) -> String {
     let nodes: Vec<_> = topology.of_role(Role::Postgres).map(|m| &m.name).collect();
     let more = json!({
         "nodes": nodes,
         "node_cn": NODE_COMMON_NAME,
         "cipher_pass": secrets.key,
-        "repositories": repositories(topology, secrets.s3.as_ref()),
+        "repositories": &repositories(topology, secrets.s3.as_ref())
+            [*numbers.start() as usize - 1..*numbers.end() as usize],
     });
     render(
         include_str!("../../templates/pgbackrest-host.conf.j2"),
@@ -317,7 +328,7 @@ mod tests {
             let etcd_member = topology.of_role(Role::Etcd).next().expect("an etcd member");
             let all = [
                 pgbackrest_node(&topology, &topology.members[0]),
-                pgbackrest_host(&topology, &RepositorySecrets::default()),
+                pgbackrest_host(&topology, &RepositorySecrets::default(), 1..=1),
                 etcd(&topology, etcd_member, None),
                 sshd_config(&topology, &topology.members[0]),
                 ssh_client_config(),
@@ -362,7 +373,7 @@ mod tests {
             key: Some("the-key".into()),
             s3: Some(["access".into(), "the-secret".into()]),
         };
-        let host = pgbackrest_host(&topology, &secrets);
+        let host = pgbackrest_host(&topology, &secrets, 1..=2);
         let node = pgbackrest_node(&topology, &topology.members[0]);
         for hidden in ["the-key", "access", "the-secret"] {
             assert!(host.contains(hidden) && !node.contains(hidden), "{hidden}");
@@ -377,7 +388,7 @@ mod tests {
             BackupSpec { repo2: Some(Repo2::Posix { path: None }), ..BackupSpec::default() };
         let topology = topology(Spec { backup, ..Spec::default() });
         let secrets = RepositorySecrets { key: Some("k".into()), s3: None };
-        let host = pgbackrest_host(&topology, &secrets);
+        let host = pgbackrest_host(&topology, &secrets, 1..=2);
         for line in [
             "repo2-path=/pgha/pgbackrest2/repository",
             "repo2-cipher-pass=k",
@@ -386,6 +397,8 @@ mod tests {
         ] {
             assert!(host.lines().any(|l| l == line), "{line}\n{host}");
         }
+        let alone = pgbackrest_host(&topology, &secrets, 2..=2);
+        assert!(alone.contains("repo2-cipher-pass=k") && !alone.contains("repo1-"), "{alone}");
         let node = pgbackrest_node(&topology, &topology.members[0]);
         assert!(node.contains("repo2-host=pgha-pgbackrest-DC2-1"), "{node}");
     }

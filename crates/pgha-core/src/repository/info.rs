@@ -136,17 +136,14 @@ impl From<Stanza> for Repository {
             .collect();
         databases.sort_by_key(|database| (database.id, database.repository));
         Self {
-            status: Status { code, message },
+            status: Status { code, message: shown(&message) },
             repositories: stanza
                 .repo
                 .into_iter()
                 .map(|r| RepositoryStatus {
                     key: r.key,
                     cipher: r.cipher,
-                    status: Status {
-                        code: r.status.code,
-                        message: without_requests(&r.status.message),
-                    },
+                    status: Status { code: r.status.code, message: shown(&r.status.message) },
                 })
                 .collect(),
             databases,
@@ -165,6 +162,23 @@ impl From<Stanza> for Repository {
             running: lock.held.then_some(running),
         }
     }
+}
+
+/// A message without requests to S3 and without the contents of a file that could not be read: of a line
+/// that quotes them only the beginning stays.
+fn shown(message: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in without_requests(message).lines() {
+        let line = match line.find(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+            Some(at) => format!("{} …", line[..at].trim_end()),
+            None => line.to_owned(),
+        };
+        // pgBackRest says the same of a file and of its copy.
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
 }
 
 impl From<BackupInfo> for Backup {

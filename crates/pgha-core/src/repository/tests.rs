@@ -55,6 +55,24 @@ fn a_repository_without_backup_or_stanza_says_so() {
 }
 
 #[test]
+fn of_a_repository_with_another_key_the_complaint_is_shown_without_what_it_quotes() {
+    let quoted =
+        b"FormatError: key/value found outside of section at line 1: Salted__5\x07\xff\x1b[2J";
+    let mut text =
+        WITHOUT_BACKUP.replace(r#""code":2,"message":"no valid backups"}}"#, "\u{1}").into_bytes();
+    let at = text.iter().position(|byte| *byte == 1).expect("it is there");
+    let status =
+        [&b"\"code\":99,\"message\":\"[FormatError] x:\n"[..], quoted, b"\n", quoted, b"\"}}"]
+            .concat();
+    text.splice(at..=at, status);
+    let listing = Repository::from_info(&text).expect("a listing");
+    assert_eq!(
+        listing.repositories[0].status.message,
+        "[FormatError] x:\nFormatError: key/value found outside of section at line 1: Salted__5 …"
+    );
+}
+
+#[test]
 fn a_running_backup_says_how_far_it_is() {
     let at = |lock: &str| read(&THREE.replace(r#""held":false"#, lock)).running;
     assert_eq!(at(r#""held":false"#), None);

@@ -49,6 +49,10 @@ pub struct ArchivedSegment {
 pub struct Holdings {
     /// Its number.
     pub repository: u32,
+    /// System identifier of the database; `None` where it has none.
+    pub system_id: Option<u64>,
+    /// Postgres's major version of it, such as `17`.
+    pub version: Option<String>,
     /// Why pgBackRest cannot read it; then nothing is known of what it has.
     pub unreadable: Option<String>,
     /// Backups, the oldest first.
@@ -60,6 +64,11 @@ pub struct Holdings {
 }
 
 impl Holdings {
+    /// Of a repository that cannot be read.
+    pub fn unreadable(repository: u32, reason: String) -> Self {
+        Self { repository, unreadable: Some(reason), ..Self::default() }
+    }
+
     /// Reads the report of `pgha-node repository`:
     ///
     /// ```text
@@ -83,12 +92,11 @@ impl Holdings {
         let usable = [STATUS_OK, STATUS_MISSING_STANZA, STATUS_NO_BACKUP];
         let own = info.repositories.iter().find(|own| own.key == repository);
         if let Some(broken) = own.filter(|own| !usable.contains(&own.status.code)) {
-            let unreadable = Some(broken.status.message.clone());
-            return Ok(Self { repository, unreadable, ..Self::default() });
+            return Ok(Self::unreadable(repository, broken.status.message.clone()));
         }
         // After an upgrade the repository keeps what belongs to the earlier major.
-        let databases = info.databases.iter().filter(|database| database.repository == repository);
-        let current = databases.map(|database| database.id).max().unwrap_or_default();
+        let database = info.database_in(repository);
+        let current = database.map(|database| database.id).unwrap_or_default();
         let of_it = |backup: &&repository::Backup| {
             backup.database == current && backup.repository == repository
         };
@@ -115,7 +123,20 @@ impl Holdings {
                 Some((timeline.parse().ok()?, text.as_str()?.to_owned()))
             })
             .collect();
-        Ok(Self { repository, unreadable: None, backups, archive, histories })
+        Ok(Self {
+            repository,
+            system_id: database.map(|database| database.system_id),
+            version: database.map(|database| database.version.clone()),
+            unreadable: None,
+            backups,
+            archive,
+            histories,
+        })
+    }
+
+    /// Whether what it has is of that database; unless it says of which it is, it may be.
+    pub fn is_of(&self, system_id: u64) -> bool {
+        self.system_id.is_none_or(|own| own == system_id)
     }
 
     /// The backup of that label.

@@ -1,5 +1,6 @@
 //! From what there is and what is asked to what would be done, or why it cannot be.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,10 @@ pub struct Facts<'a> {
     pub leader: Option<LeaderFact>,
     /// Nodes whose containers run: one of them leads where nobody does now.
     pub running: Vec<String>,
+    /// System identifiers of the data on these nodes, of each that has data.
+    pub databases: Vec<u64>,
+    /// The repository was named: then its database is the one that is meant, whatever the nodes have.
+    pub named: bool,
 }
 
 /// A leader that answers.
@@ -33,6 +38,8 @@ pub struct Facts<'a> {
 pub struct LeaderFact {
     /// Its name.
     pub name: String,
+    /// System identifier of its database.
+    pub system_id: u64,
     /// Its timeline.
     pub timeline: u32,
     /// How far it has written.
@@ -101,11 +108,17 @@ pub struct RestorePlan {
     pub leader: String,
     /// The nodes that are made anew from the repository, all at once.
     pub replicas: Vec<String>,
-    /// Whether there is a leader now, which archives its last WAL first.
+    /// Whether there is a leader of this database now, which archives its last WAL first.
     pub leader_archives: bool,
     /// Where the backup has tablespaces.
     #[serde(default)]
     pub tablespaces: Vec<String>,
+    /// Other databases that nodes have now: nothing of them will be left.
+    #[serde(default)]
+    pub replaces: Vec<u64>,
+    /// No node has data: what is not archived is lost already.
+    #[serde(default)]
+    pub nodes_empty: bool,
     /// What is done, in this order.
     pub steps: Vec<Step>,
 }
@@ -123,6 +136,16 @@ pub enum Refusal {
         repository: u32,
         /// What pgBackRest says.
         reason: String,
+    },
+    /// The nodes have another database.
+    #[error("repository {repository} has the database {held}, and the nodes have {own}")]
+    OtherDatabase {
+        /// The repository.
+        repository: u32,
+        /// Its database.
+        held: u64,
+        /// The nodes' database.
+        own: u64,
     },
     /// No backup of that label.
     #[error("there is no backup `{label}`")]
@@ -190,6 +213,9 @@ impl Refusal {
         match self {
             Self::NoBackup => "`pgha backup` makes one".to_owned(),
             Self::Unreadable { .. } => "`pgha backups` shows how each repository is".to_owned(),
+            Self::OtherDatabase { repository, held, own } => {
+                format!("--repo {repository} restores {held} in place of {own}, which is lost then")
+            }
             Self::UnknownBackup { known, .. } => format!("there is {}", known.join(", ")),
             Self::OtherHistory { own, usable, .. } => match usable {
                 Some(label) => format!("--timeline {own} follows it; --set {label} would do"),
@@ -243,11 +269,14 @@ fn plan_from(
     if holdings.backups.is_empty() {
         return Err(Refusal::NoBackup);
     }
+    let replaces = replaced(holdings, facts)?;
     let newest = holdings.newest_timeline().unwrap_or(1);
-    let own = facts.leader.as_ref().map_or(newest, |leader| leader.timeline);
+    // One of another database has no part in this one's history.
+    let leads = facts.leader.as_ref().filter(|leader| holdings.is_of(leader.system_id));
+    let own = leads.map_or(newest, |leader| leader.timeline);
     let lineage = lineage(holdings, target, own, newest)?;
     // A leader writes on its own timeline only, and what is archived of it goes on growing.
-    let live = facts.leader.as_ref().filter(|leader| leader.timeline == lineage.timeline());
+    let live = leads.filter(|leader| leader.timeline == lineage.timeline());
     let last = holdings.last(&lineage);
     not_too_late(target, live, last)?;
     let backup = choose(holdings, target, &lineage)?;
@@ -285,10 +314,28 @@ fn plan_from(
         left_behind: left_behind.map(|other| other.label.clone()).collect(),
         replicas: nodes.into_iter().filter(|n| *n != leader).map(str::to_owned).collect(),
         leader,
-        leader_archives: facts.leader.is_some(),
+        leader_archives: leads.is_some(),
         tablespaces: Vec::new(),
+        replaces,
+        nodes_empty: facts.leader.is_none()
+            && !facts.running.is_empty()
+            && facts.databases.is_empty(),
         steps: Step::ALL.into(),
     })
+}
+
+/// The databases that would be lost.
+fn replaced(holdings: &Holdings, facts: &Facts<'_>) -> Result<Vec<u64>, Refusal> {
+    let of_leader = facts.leader.as_ref().map(|leader| leader.system_id);
+    let all: BTreeSet<u64> = facts.databases.iter().copied().chain(of_leader).collect();
+    let others = all.iter().copied().filter(|id| !holdings.is_of(*id)).collect::<Vec<_>>();
+    match (holdings.system_id, others.first()) {
+        // Where some nodes have it, it is the cluster's own.
+        (Some(held), Some(&own)) if others.len() == all.len() && !facts.named => {
+            Err(Refusal::OtherDatabase { repository: holdings.repository, held, own })
+        }
+        _ => Ok(others),
+    }
 }
 
 impl RestorePlan {

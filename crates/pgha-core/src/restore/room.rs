@@ -22,6 +22,9 @@ pub struct Room {
     pub free_bytes: u64,
     /// What the node's present data take, in bytes.
     pub data_bytes: u64,
+    /// System identifier of its database; `None` where it has no data.
+    #[serde(default)]
+    pub system_id: Option<u64>,
 }
 
 /// A disk that is too full for a restore.
@@ -115,7 +118,7 @@ mod tests {
     fn rooms<const N: usize>(of: [(&str, u64, u64, u64); N]) -> BTreeMap<String, Room> {
         of.into_iter()
             .map(|(node, device, free_bytes, data_bytes)| {
-                (node.to_owned(), Room { device, free_bytes, data_bytes })
+                (node.to_owned(), Room { device, free_bytes, data_bytes, system_id: None })
             })
             .collect()
     }

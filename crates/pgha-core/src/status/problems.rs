@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observe::STANZA;
 use crate::status::{ClusterView, ContainerState, Known, Tally};
-use crate::status::{archive, settings};
+use crate::status::{archive, identity, settings};
 use crate::wan;
 
 pub(super) use node::is_failed;
@@ -96,6 +96,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems.extend(containers::unknown_sites(known));
     problems.extend(leader::split_brain(known, view));
     problems.extend(etcd::quorum(known, view));
+    problems.extend(identity::problems(known, view));
     problems.extend(leader::leader(known, view));
     for node in view.nodes() {
         problems.extend(node::postgres(known, view, node));

@@ -12,7 +12,7 @@ mod hints;
 
 /// A cluster of 2 data centers with 2 nodes each, and what would be observed of it.
 #[derive(Debug)]
-struct Lab {
+pub(super) struct Lab {
     topology: Topology,
     observed: Observed,
 }
@@ -21,7 +21,7 @@ const LEADER: &str = "pgha-demo1-DC1-1";
 const OTHER: &str = "pgha-demo1-DC2-1";
 
 impl Lab {
-    fn healthy() -> Self {
+    pub(super) fn healthy() -> Self {
         let topology = Topology::new(Spec { data_centers: 2, ..Spec::default() }, 1);
         let containers = topology
             .containers()
@@ -71,6 +71,7 @@ impl Lab {
                 etcd,
                 stanza: (site.kind == SiteKind::External).then_some(true),
                 backups: None,
+                repositories: Vec::new(),
                 restoring: false,
                 disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 30 }),
             };
@@ -79,7 +80,7 @@ impl Lab {
         lab
     }
 
-    fn view(&self) -> ClusterView {
+    pub(super) fn view(&self) -> ClusterView {
         ClusterView::new(&self.topology, &self.observed)
     }
 
@@ -97,7 +98,7 @@ impl Lab {
         self.observed.sites.remove(site);
     }
 
-    fn reports(&mut self) -> impl Iterator<Item = &mut SiteObservation> {
+    pub(super) fn reports(&mut self) -> impl Iterator<Item = &mut SiteObservation> {
         self.observed.sites.values_mut().filter_map(|r| r.as_mut().ok())
     }
 
@@ -114,7 +115,7 @@ impl Lab {
         }
     }
 
-    fn etcd(&mut self) -> impl Iterator<Item = &mut EtcdObservation> {
+    pub(super) fn etcd(&mut self) -> impl Iterator<Item = &mut EtcdObservation> {
         self.reports().flat_map(|r| &mut r.etcd)
     }
 
@@ -431,7 +432,7 @@ fn any_lab() -> impl Strategy<Value = Lab> {
 fn a_restore_that_is_not_finished_is_said() {
     let mut lab = Lab::healthy();
     assert!(lab.view().problems.is_empty());
-    assert_eq!(crate::ready::unfinished_restore(&lab.view()), None);
+    assert_eq!(crate::ready::hopeless(&lab.view()), None);
     let outside = lab.observed.sites.get_mut("DC3").expect("the external site");
     outside.as_mut().expect("its report").restoring = true;
     let view = lab.view();
@@ -439,7 +440,7 @@ fn a_restore_that_is_not_finished_is_said() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(said[0].code, "restore_unfinished");
     assert!(said[0].hint.contains("--abort"), "{}", said[0].hint);
-    assert_eq!(crate::ready::unfinished_restore(&view), Some(&said[0]));
+    assert_eq!(crate::ready::hopeless(&view), Some(&said[0]));
 }
 
 proptest! {

@@ -89,6 +89,7 @@ pub(crate) fn print_held(me: &Identity) {
         "held": held,
         "holding": Path::new(HELD_FILE).exists(),
         "by": held_by(),
+        "system_id": crate::start::system_id(me),
         "data_bytes": data.used_bytes(),
         "free_bytes": super::files::free_bytes(),
         "device": super::files::device(),

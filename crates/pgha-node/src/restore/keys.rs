@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use pgha_core::identity::Initialized;
 use pgha_core::render::{NAMESPACE, SCOPE};
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, Role};
 use serde_json::{Value, json};
@@ -58,6 +59,17 @@ fn through_any<T>(me: &Identity, ask: impl Fn(&Member) -> Result<T>) -> Result<T
         }
     }
     Err(format!("no etcd member has answered\n{}", reasons.join("\n")))
+}
+
+/// What etcd says of the cluster's database; `None` where no member answers with a quorum's consent.
+pub(crate) fn initialized(me: &Identity) -> Option<Initialized> {
+    me.topology.of_role(Role::Etcd).find_map(|member| {
+        let found = ask(member, "kv/range", &json!({ "key": name("initialize") })).ok()?;
+        let value = found["kvs"].as_array().into_iter().flatten().next();
+        let value = value.map(|pair| pair["value"].as_str().unwrap_or_default());
+        let text = value.map(|text| BASE64_STANDARD.decode(text).unwrap_or_default());
+        Some(Initialized::by_key(text.as_deref().map(|t| std::str::from_utf8(t).unwrap_or(""))))
+    })
 }
 
 fn clear_through(member: &Member) -> Result<()> {

@@ -9,7 +9,7 @@
 
 pub(crate) mod files;
 pub(crate) mod hold;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod look;
 mod recover;
 pub(crate) mod report;
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         ["journal"] => report::print_journal(),
         ["journal", text] => report::write_journal(text),
         ["lock"] => report::lock(),
-        ["stanza"] => crate::backup::make_missing_stanza(),
+        ["stanza"] => crate::stanza::make_missing(),
         ["tablespaces", repository, backup] => report::print_tablespaces(repository, backup),
         ["forget", began] => report::forget(&me, began),
         ["tidy", id] => files::tidy(&me, id),

@@ -2,9 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::thread;
 
+use pgha_core::identity::{Contents, RepositoryFact};
 use pgha_core::render::{REPOSITORY_DIR, STANZA};
+use pgha_core::repository::{Repository, json_of_printed};
 use pgha_core::restore::{Began, Holdings, JOURNAL_FILE};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value, json};
@@ -45,6 +49,22 @@ pub(crate) fn repository(number: u32) -> Result<Value> {
     Ok(json!({ "repository": number, "info": info, "archive": archive, "histories": histories }))
 }
 
+/// What each of these repositories holds. Each is asked by itself, all at once: of several a node's
+/// pgBackRest learns the key of the first alone, and one that is away takes half a minute to say so.
+pub(crate) fn repository_facts(numbers: RangeInclusive<u32>) -> Vec<RepositoryFact> {
+    let asked: Vec<_> =
+        numbers.map(|number| thread::spawn(move || repository_fact(number))).collect();
+    asked.into_iter().map(|asked| asked.join().expect("it does not panic")).collect()
+}
+
+fn repository_fact(repository: u32) -> RepositoryFact {
+    let said = said(&["--output=json", &format!("--repo={repository}"), "info"]);
+    match said.and_then(|printed| Repository::from_info(printed.as_bytes())) {
+        Ok(listing) => RepositoryFact::of(repository, &listing),
+        Err(reason) => RepositoryFact { repository, contents: Contents::Unreadable { reason } },
+    }
+}
+
 /// What a repository has.
 pub(crate) fn holdings(number: u32) -> Result<Holdings> {
     Holdings::parse(repository(number)?.to_string().as_bytes()).map_err(|e| e.to_string())
@@ -73,7 +93,7 @@ fn said(arguments: &[&str]) -> Result<String> {
 }
 
 fn json_of(arguments: &[&str]) -> Result<Value> {
-    let text = said(arguments)?;
+    let text = json_of_printed(said(arguments)?.as_bytes());
     serde_json::from_str(&text)
         .map_err(|e| format!("pgbackrest {} prints no JSON: {e}", arguments.join(" ")))
 }

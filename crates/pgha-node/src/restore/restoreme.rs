@@ -60,7 +60,7 @@ pub(crate) fn ask() -> Result<ExitCode> {
             me.topology.backup_host().name
         ));
     }
-    if patroni::timeline_led_by(own).is_none() {
+    if patroni::leads(own).is_none() {
         let leader = leader_besides(&me, own);
         let leader = leader.map_or("nobody is".to_owned(), |name| format!("{name} is"));
         return Err(format!("{} is not the leader, {leader}: restore there", own.name));
@@ -145,6 +145,7 @@ pub(crate) fn now() -> Result<ExitCode> {
     let id = id.map(|id| id.trim().to_owned()).ok().filter(|id| !id.is_empty());
     let id = id.unwrap_or_else(|| TRIGGER.to_owned());
     let _lock = hold::lock_step()?;
+    crate::start::wait_for_etcd(&me);
     let done = checked(&me).and_then(|(arguments, tablespaces)| {
         own_files::keep(&started().display().to_string(), &id, POSTGRES)?;
         let tablespaces: Vec<&str> = tablespaces.iter().map(String::as_str).collect();
@@ -193,7 +194,14 @@ fn latest(
     let options = TargetOptions { latest: true, ..TargetOptions::default() };
     let target = Target::parse(&options).map_err(|e| e.to_string())?;
     let running = vec![own.name.clone()];
-    let facts = Facts { topology: &me.topology, repositories, leader: None, running };
+    let facts = Facts {
+        topology: &me.topology,
+        repositories,
+        leader: None,
+        running,
+        databases: crate::start::system_id(me).into_iter().collect(),
+        named: false,
+    };
     plan(&facts, &target).map_err(|refusal| format!("{refusal}\n{}", refusal.hint()))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pgha_core::backup_run::{Event, Level, Said, advice, without_requests};
+use pgha_core::render::repository_config;
 use pgha_core::repository::{BackupType, Repository, Running, STATUS_MISSING_STANZA};
 use pgha_core::topology::Topology;
 use pgha_core::words::bytes;
@@ -60,7 +61,10 @@ async fn make(args: &BackupMake) -> Result<()> {
     let own = before.repositories.iter().find(|own| own.key == args.repo);
     if own.is_some_and(|own| own.status.code == STATUS_MISSING_STANZA) {
         screen::tell(&format!("repository {} has lost its stanza: it is made anew\n", args.repo))?;
-        host.pgbackrest(&["--log-level-console=warn", "stanza-create"], CHECK_DEADLINE).await?;
+        // In this one alone: another may be away.
+        let config = format!("--config={}", repository_config(args.repo));
+        let create = [config.as_str(), "--log-level-console=warn", "stanza-create"];
+        host.pgbackrest(&create, CHECK_DEADLINE).await?;
     }
     let to_build_on = before.backups.iter().any(|backup| backup.repository == args.repo);
     if args.kind != Some(BackupType::Full) && !to_build_on {

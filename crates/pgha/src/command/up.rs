@@ -92,7 +92,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
     }
     let brought_up = tokio::select! {
         done = bring_up(&engine, &compose, &generated, args.wait.timeout, turn) => done,
-        () = interrupted() => Err(GivenUp { error: Error::failed("interrupted"), guilty: Vec::new() }),
+        () = interrupted() => Err(GivenUp::because(Error::failed("interrupted"))),
     };
     match brought_up {
         Ok(ready) => {
@@ -107,7 +107,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
                 &generated.file,
                 &id,
                 before,
-                args.keep,
+                args.keep || given_up.to_go_on,
                 given_up.error,
             )
             .await)
@@ -152,9 +152,7 @@ async fn bring_up(
     turn: Option<Turn>,
 ) -> Result<Ready, GivenUp> {
     let id = &generated.topology.id;
-    start_containers(compose, &generated.file, id)
-        .await
-        .map_err(|error| GivenUp { error, guilty: Vec::new() })?;
+    start_containers(compose, &generated.file, id).await.map_err(GivenUp::because)?;
     drop(turn);
     waiting::until_ready(engine, id, Duration::from_secs(timeout_s), Waiter::User).await
 }
@@ -316,7 +314,7 @@ pub(crate) async fn clean_up(
         removed = compose.run(file, &down).await;
     }
     match removed {
-        Ok(()) => error.hint("everything is removed again; `--keep` leaves it for a look"),
+        Ok(()) => error.also_hint("everything is removed again; `--keep` leaves it for a look"),
         Err(second) => error.because(second),
     }
 }

@@ -1,5 +1,7 @@
 //! What a plan needs to know: the repository, the leader, and room on the volumes. Changes nothing.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::try_join_all;
 use pgha_core::render::data_dir;
 use pgha_core::restore::{
@@ -18,7 +20,8 @@ use crate::restore::Session;
 
 /// Where the leader is.
 const POSITION: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int, \
-    pg_current_wal_lsn(), extract(epoch from clock_timestamp())::bigint";
+    pg_current_wal_lsn(), extract(epoch from clock_timestamp())::bigint, \
+    (select system_identifier from pg_control_system())";
 
 fn refuse_off_volume(off: &OffVolume) -> Error {
     Error::bad_input(off.to_string()).because(off.reason()).hint(off.hint())
@@ -45,17 +48,22 @@ impl Session {
         discard_old: bool,
     ) -> Result<RestorePlan> {
         let repositories = self.repositories(repo).await?;
-        let running = self.running(cluster);
+        let rooms = self.rooms(cluster).await?;
         let facts = Facts {
             topology: &self.topology,
             repositories: &repositories,
             leader: self.leader(cluster).await?,
-            running,
+            running: rooms.keys().cloned().collect(),
+            databases: rooms.values().filter_map(|room| room.system_id).collect(),
+            named: repo.is_some(),
         };
         let plan = plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
         let plan = self.with_tablespaces(plan).await?;
-        self.demand_room(cluster, &plan, discard_old).await?;
+        // The new data stand beside the old until the end.
+        plan.demand_room(&rooms, discard_old).map_err(|full| {
+            Error::failed(full.to_string()).because(full.reason()).hint(full.hint())
+        })?;
         Ok(plan)
     }
 
@@ -83,10 +91,16 @@ impl Session {
         }
         let mut repositories = Vec::new();
         for number in all.filter(|number| repo.is_none_or(|repo| repo == *number)) {
-            let number = number.to_string();
-            let report = self.ask(&self.backup_host().name, &["repository", &number]).await?;
-            let holdings = Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?;
-            repositories.push(holdings);
+            let text = number.to_string();
+            // One that cannot be listed does not keep the other from being restored from.
+            repositories.push(
+                match self.ask(&self.backup_host().name, &["repository", &text]).await {
+                    Ok(report) => {
+                        Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?
+                    }
+                    Err(error) => Holdings::unreadable(number, error.cause().to_owned()),
+                },
+            );
         }
         Ok(repositories)
     }
@@ -105,7 +119,7 @@ impl Session {
         };
         let said = self.sql(&name, POSITION).await?;
         let fields: Vec<&str> = said.trim().split('|').collect();
-        let [timeline, written, now_s] = fields[..] else {
+        let [timeline, written, now_s, system_id] = fields[..] else {
             return Err(Error::failed(format!("{name} does not say where it is")).because(said));
         };
         let odd = || format!("{name} does not say where it is");
@@ -113,6 +127,7 @@ impl Session {
             timeline: timeline.parse().or_fail(odd())?,
             written: written.parse().or_fail(odd())?,
             now_s: now_s.parse().or_fail(odd())?,
+            system_id: system_id.parse().or_fail(odd())?,
             name,
         }))
     }
@@ -129,14 +144,8 @@ impl Session {
         Ok(said)
     }
 
-    /// The new data stand beside the old until the end: there must be room for both.
-    async fn demand_room(
-        &self,
-        cluster: &Cluster,
-        plan: &RestorePlan,
-        discard_old: bool,
-    ) -> Result<()> {
-        let nodes = self.running(cluster);
+    /// What is on the volume of each node that runs.
+    async fn rooms(&self, cluster: &Cluster) -> Result<BTreeMap<String, Room>> {
         let room = |node: String| async move {
             let answer = self.ask_json(&node, &["restore", "held"]).await?;
             demand_on_volume(&node, &answer)?;
@@ -144,9 +153,7 @@ impl Session {
                 serde_json::from_value(answer).or_fail(format!("{node} answers nonsense"))?;
             Ok((node, room))
         };
-        let rooms = try_join_all(nodes.into_iter().map(room)).await?;
-        plan.demand_room(&rooms.into_iter().collect(), discard_old).map_err(|full| {
-            Error::failed(full.to_string()).because(full.reason()).hint(full.hint())
-        })
+        let rooms = try_join_all(self.running(cluster).into_iter().map(room)).await?;
+        Ok(rooms.into_iter().collect())
     }
 }

@@ -64,8 +64,14 @@ impl Session {
             .because("--into copies a repository, and --node mounts it")
             .hint("--repo 1, or without --into and --node a restore of the cluster itself"));
         }
-        let facts =
-            Facts { topology, repositories: &repositories, leader: None, running: Vec::new() };
+        let facts = Facts {
+            topology,
+            repositories: &repositories,
+            leader: None,
+            running: Vec::new(),
+            databases: Vec::new(),
+            named: repo.is_some(),
+        };
         let plan = plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
         self.with_tablespaces(plan).await

@@ -131,7 +131,7 @@ impl Session {
     async fn archive(&self, journal: &Journal) -> Result<String> {
         let leader = &journal.plan.leader;
         if !journal.plan.leader_archives {
-            return Ok("nobody leads: what is archived is all".to_owned());
+            return Ok("nobody leads this database: what is archived is all".to_owned());
         }
         // Without a stanza a repository takes no WAL, and no segment counts as archived.
         if let Err(error) = self.ask(&self.backup_host().name, &["restore", "stanza"]).await {

@@ -13,7 +13,7 @@ use pgha_core::survival::{self, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
 use pgha_core::wan::settings::LinkSettings;
 
-use crate::screen::table::bytes;
+use pgha_core::words::bytes;
 
 const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();

@@ -90,6 +90,10 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
             plan.wal.first, plan.timeline, plan.wal.segments
         ),
     );
+    if !plan.replaces.is_empty() {
+        let all: Vec<String> = plan.replaces.iter().map(ToString::to_string).collect();
+        line(BAD, "lost", &format!("all of the database {}, which nodes have now", all.join(", ")));
+    }
     match &plan.loss {
         Loss::Nothing => {
             line(GOOD, "lost", "nothing: the leader archives all it has before it is stopped");
@@ -97,14 +101,19 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
         Loss::AfterTarget => {
             line(WARN, "lost", &format!("all that was written after {}", plan.target));
         }
-        Loss::NotArchived { last: Some(last), arrived_s } => line(
-            WARN,
-            "lost",
-            &format!(
-                "what is not archived: nobody leads, and the last segment is {last}{}",
-                arrived_s.map(|at| format!(" of {}", utc(at))).unwrap_or_default()
-            ),
-        ),
+        Loss::NotArchived { last: Some(last), arrived_s } => {
+            let why = match (plan.nodes_empty, plan.replaces.is_empty()) {
+                (true, _) => "no node has data any more",
+                (_, true) => "nobody leads",
+                (_, false) => "no node leads this database",
+            };
+            let at = arrived_s.map(|at| format!(" of {}", utc(at))).unwrap_or_default();
+            line(
+                WARN,
+                "lost",
+                &format!("what is not archived: {why}, and the last segment is {last}{at}"),
+            );
+        }
         Loss::NotArchived { last: None, .. } => {
             line(WARN, "lost", "all after the backup: no WAL is archived");
         }

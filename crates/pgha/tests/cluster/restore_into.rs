@@ -1,8 +1,10 @@
 //! `pgha restore --into`: a fresh cluster beside its source, which notices nothing.
 
+use serde_json::Value;
+
 use crate::docker::{exec, sql};
-use crate::restored::{assert_rows, backup, make_table, restore, write, write_through};
-use crate::test_cluster::TestCluster;
+use crate::restored::{assert_rows, backup, lose, make_table, restore, write, write_through};
+use crate::test_cluster::{TestCluster, problem_codes};
 use crate::waiting::{claim, until};
 
 #[test]
@@ -121,5 +123,32 @@ fn a_container_and_a_fresh_cluster_are_made_from_the_second_repository_alone() {
         restore(&source, &[&target[..], &into[..]].concat()).ok();
         assert_rows(&fresh, 1..=4);
         assert_rows(&source, 1..=5);
+    });
+    nodes_and_etcd_lost(&source);
+}
+
+/// The repositories are all that is left.
+fn nodes_and_etcd_lost(cluster: &TestCluster) {
+    let id = cluster.id();
+    claim("no new database is made beside the repositories, and it is said what to do", || {
+        lose(&[cluster.of_kind("postgres"), cluster.of_kind("etcd")].concat());
+        let refused = cluster.pgha(&["up"]);
+        refused.refused(1, "no new database is made beside an old one");
+        assert!(
+            refused.stderr.contains(&format!("pgha restore {id} --latest")),
+            "{}",
+            refused.stderr
+        );
+        assert_eq!(problem_codes(&cluster.status()), ["database_in_repository"]);
+    });
+    claim("the latest state is restored without a leader, and the plan says what is lost", || {
+        let planned = restore(cluster, &["--latest", "--dry-run", "--json"]);
+        let plan: Value = serde_json::from_str(planned.ok()).expect("JSON");
+        assert_eq!(
+            (&plan["nodes_empty"], &plan["loss"]["kind"]),
+            (&true.into(), &"not_archived".into())
+        );
+        restore(cluster, &["--latest", "--yes"]).ok();
+        assert_rows(cluster, 1..=5);
     });
 }

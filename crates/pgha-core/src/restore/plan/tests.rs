@@ -69,7 +69,7 @@ fn topology() -> Topology {
 
 fn leader(timeline: u32) -> LeaderFact {
     let (written, now_s) = (Lsn(0xA00_0000 + 0x4000), T0 + 3000);
-    LeaderFact { name: "pgha-demo2-DC1-1".to_owned(), timeline, written, now_s }
+    LeaderFact { name: "pgha-demo2-DC1-1".to_owned(), system_id: 1, timeline, written, now_s }
 }
 
 fn planned(
@@ -88,7 +88,64 @@ fn planned_from(
     let topology = topology();
     let target = Target::parse(options.borrow()).expect("a target");
     let running = vec!["pgha-demo1-DC2-1".to_owned()];
-    plan(&Facts { topology: &topology, repositories, leader, running }, &target)
+    let facts = Facts {
+        topology: &topology,
+        repositories,
+        leader,
+        running,
+        databases: Vec::new(),
+        named: false,
+    };
+    plan(&facts, &target)
+}
+
+/// Of a cluster of whose nodes one has data of each of these databases.
+fn planned_over(databases: &[u64], named: bool) -> Result<RestorePlan, Refusal> {
+    let (topology, repositories) = (topology(), [holdings()]);
+    let target = Target::parse(&latest()).expect("a target");
+    let facts = Facts {
+        topology: &topology,
+        repositories: &repositories,
+        leader: None,
+        running: vec!["pgha-demo1-DC2-1".to_owned()],
+        databases: databases.to_vec(),
+        named,
+    };
+    plan(&facts, &target)
+}
+
+#[test]
+fn another_database_is_replaced_only_where_its_repository_was_named() {
+    let other = planned_over(&[9], false).expect_err("the nodes have another database");
+    assert!(matches!(other, Refusal::OtherDatabase { held: 1, own: 9, .. }), "{other:?}");
+    assert_eq!(planned_over(&[9], true).expect("named").replaces, [9]);
+    assert_eq!(planned_over(&[9, 1], false).expect("its own too").replaces, [9]);
+    assert_eq!(planned_over(&[1, 1], false).expect("its own").replaces, [0; 0]);
+}
+
+#[test]
+fn a_leader_of_another_database_archives_nothing_of_this_one() {
+    let (topology, repositories) = (topology(), [holdings()]);
+    let facts = Facts {
+        topology: &topology,
+        repositories: &repositories,
+        leader: Some(LeaderFact { system_id: 9, ..leader(1) }),
+        running: vec!["pgha-demo2-DC1-1".to_owned()],
+        databases: vec![9],
+        named: true,
+    };
+    let plan = plan(&facts, &Target::parse(&latest()).expect("a target")).expect("a plan");
+    assert!(!plan.leader_archives && !plan.nodes_empty);
+    assert!(matches!(plan.loss, Loss::NotArchived { .. }), "{:?}", plan.loss);
+    assert_eq!((plan.timeline, plan.replaces), (2, vec![9]));
+    assert_eq!(plan.leader, "pgha-demo2-DC1-1", "it is the one that runs as primary");
+}
+
+#[test]
+fn where_no_node_has_data_the_plan_knows() {
+    let plan = planned_over(&[], false).expect("a plan");
+    assert!(plan.nodes_empty && !plan.leader_archives, "{plan:?}");
+    assert!(!planned_over(&[1], false).expect("a plan").nodes_empty);
 }
 
 fn latest() -> TargetOptions {

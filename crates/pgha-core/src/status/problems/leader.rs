@@ -3,7 +3,7 @@
 use super::{Problem, Severity};
 use crate::observe::{Dcs, Patroni};
 use crate::status::succession::Succession;
-use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole};
+use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole, identity};
 use crate::topology::Role;
 use crate::words::{bytes, list};
 
@@ -30,6 +30,7 @@ pub(super) fn leader(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(dcs) = known.dcs {
         match dcs.leader.as_deref() {
+            None if identity::explains_no_leader(known) => {}
             None if dcs.system_id.is_none() => problems.push(not_initialized(known, view)),
             None => problems.push(no_leader(known, view, dcs)),
             Some(name) if view.leader.is_none() => {

@@ -2,7 +2,7 @@
 
 use super::{Problem, Severity};
 use crate::observe::Patroni;
-use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole};
+use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole, identity};
 use crate::words::bytes;
 
 /// Patroni's words for a Postgres that it could not start, or that ended by itself.
@@ -36,6 +36,10 @@ pub(super) fn postgres(known: &Known<'_>, view: &ClusterView, node: &MemberView)
         return vec![Problem::new(severity, "node_unknown", Some(name), message, hint)];
     }
     let Some(patroni) = known.patroni(name) else { return Vec::new() };
+    // Why not is a problem of its own.
+    if patroni.not_started.is_some() || identity::explains_no_leader(known) {
+        return Vec::new();
+    }
     if let Some(problem) = start_failed(known, node, patroni) {
         return vec![problem];
     }

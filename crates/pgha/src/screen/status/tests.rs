@@ -45,6 +45,7 @@ fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
             backups: (site.kind == SiteKind::External).then(|| {
                 ["20261124-154919F", "20261124-154919F_20261124-154924I"].map(str::to_owned).into()
             }),
+            repositories: Vec::new(),
             restoring: false,
             disk: Some(Disk { size_bytes: 1 << 40, free_bytes: 38_000_000_000 }),
         };
