@@ -97,6 +97,14 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::Etcd, Self::Backup, Self::Wan];
+
+    /// The role of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+
     /// The word used in labels and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -14,7 +14,7 @@ use pgha_core::placement::Placement;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
 use pgha_core::topology::{
-    ClusterId, MAX_ETCD_PER_SITE, MAX_NODES_PER_SITE, MAX_SITES, POSTGRES_PORT, Topology,
+    ClusterId, MAX_ETCD_PER_SITE, MAX_NODES_PER_SITE, MAX_SITES, POSTGRES_PORT, Role, Topology,
 };
 
 use crate::docker::Engine;
@@ -26,6 +26,11 @@ pub(crate) const LABEL_CLUSTER: &str = "pgha.cluster";
 pub(crate) const LABEL_INSTANCE: &str = "pgha.instance";
 /// Label of a container with the cluster's canonical `cluster.toml`.
 pub(crate) const LABEL_SPEC: &str = "pgha.spec";
+/// Label with a member's role.
+pub(crate) const LABEL_ROLE: &str = "pgha.role";
+/// Label of a container that works for a cluster and is no member of it, such as that of
+/// `restore --node`: the cluster's name and instance.
+pub(crate) const LABEL_LOOK: &str = "pgha.look";
 
 /// Everything the engine holds of one cluster.
 #[derive(Debug, Clone)]
@@ -35,8 +40,10 @@ pub(crate) struct Cluster {
     /// From the containers' label; `None` where only volumes or networks are left, or where the
     /// label cannot be read by this pgha.
     pub(crate) topology: Option<Topology>,
-    /// Its containers, sorted by name.
+    /// Its members' containers, sorted by name.
     pub(crate) containers: Vec<ContainerFact>,
+    /// Containers that work for it and are no members, sorted by name.
+    pub(crate) looks: Vec<ContainerFact>,
     /// Its networks, sorted by name.
     pub(crate) networks: Vec<NetworkFact>,
     /// Names of its volumes, sorted.
@@ -72,6 +79,8 @@ pub(crate) enum ClusterState {
     Stopped,
     /// No container is left, and its data is.
     Down,
+    /// Neither a container nor data: networks of an `up` that was killed.
+    Leftovers,
 }
 
 impl std::fmt::Display for ClusterState {
@@ -81,6 +90,7 @@ impl std::fmt::Display for ClusterState {
             Self::Partly { running, of } => write!(f, "{running} of {of} running"),
             Self::Stopped => f.write_str("stopped"),
             Self::Down => f.write_str("down (data kept)"),
+            Self::Leftovers => f.write_str("leftovers, no data"),
         }
     }
 }
@@ -101,6 +111,7 @@ impl Cluster {
         let of =
             self.topology.as_ref().map_or(0, |t| t.members.len() + 1).max(self.containers.len());
         match running {
+            _ if self.containers.is_empty() && self.volumes.is_empty() => ClusterState::Leftovers,
             _ if self.containers.is_empty() => ClusterState::Down,
             0 => ClusterState::Stopped,
             _ if running == of => ClusterState::Running,
@@ -132,16 +143,21 @@ impl Cluster {
 /// # Errors
 /// When the engine does not answer.
 pub(crate) async fn find(engine: &Engine) -> Result<Vec<Cluster>> {
-    let filters = || Some(HashMap::from([("label".to_owned(), vec![LABEL_CLUSTER.to_owned()])]));
+    let labelled =
+        |label: &str| Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
+    let filters = || labelled(LABEL_CLUSTER);
     let containers = ListContainersOptions { all: true, filters: filters(), ..Default::default() };
+    let looks = ListContainersOptions { filters: labelled(LABEL_LOOK), ..containers.clone() };
     let api = engine.api();
-    let (containers, networks, volumes) = tokio::join!(
+    let (containers, looks, networks, volumes) = tokio::join!(
         api.list_containers(Some(containers)),
+        api.list_containers(Some(looks)),
         api.list_networks(Some(ListNetworksOptions { filters: filters() })),
         api.list_volumes(Some(ListVolumesOptions { filters: filters() })),
     );
     let mut clusters = group(
         containers.or_fail("cannot list containers")?,
+        looks.or_fail("cannot list containers")?,
         networks.or_fail("cannot list networks")?,
         volumes.or_fail("cannot list volumes")?.volumes.unwrap_or_default(),
     );
@@ -194,6 +210,7 @@ pub(crate) fn resolve(clusters: Vec<Cluster>, name: Option<&str>, among: Among) 
 /// Connects nothing, asks nothing: sorts what the engine listed by cluster.
 fn group(
     containers: Vec<ContainerSummary>,
+    looks: Vec<ContainerSummary>,
     networks: Vec<Network>,
     volumes: Vec<Volume>,
 ) -> Vec<Cluster> {
@@ -201,7 +218,7 @@ fn group(
     let mut unreadable = BTreeSet::new();
     for container in containers {
         let labels = container.labels.clone().unwrap_or_default();
-        let Some(cluster) = of(&mut clusters, &labels) else { continue };
+        let Some(cluster) = id(&labels).map(|id| of(&mut clusters, id)) else { continue };
         if cluster.topology.is_none() && !unreadable.contains(&cluster.id) {
             cluster.topology = labels
                 .get(LABEL_SPEC)
@@ -215,29 +232,37 @@ fn group(
         cluster.compose = cluster.compose.take().or_else(|| compose(&labels));
         cluster.containers.push(fact(container));
     }
+    for look in looks {
+        let whose = look.labels.as_ref().and_then(|labels| labels.get(LABEL_LOOK));
+        if let Some(id) = whose.and_then(|text| parse_id(text)) {
+            of(&mut clusters, id).looks.push(fact(look));
+        }
+    }
     for network in networks {
-        let Some(cluster) = of(&mut clusters, &network.labels.unwrap_or_default()) else {
-            continue;
-        };
+        let Some(id) = id(&network.labels.unwrap_or_default()) else { continue };
+        let cluster = of(&mut clusters, id);
         let subnet = network
             .ipam
             .and_then(|ipam| ipam.config)
             .and_then(|config| config.into_iter().find_map(|c| c.subnet));
-        cluster.networks.push(NetworkFact { name: network.name.unwrap_or_default(), subnet });
+        cluster.networks.push(NetworkFact {
+            id: network.id.unwrap_or_default(),
+            name: network.name.unwrap_or_default(),
+            subnet,
+        });
     }
     for volume in volumes {
-        if let Some(cluster) = of(&mut clusters, &volume.labels) {
-            cluster.volumes.push(volume.name);
+        if let Some(id) = id(&volume.labels) {
+            of(&mut clusters, id).volumes.push(volume.name);
         }
     }
     let mut clusters: Vec<Cluster> = clusters.into_values().collect();
     for cluster in &mut clusters {
         cluster.containers.sort_by(|a, b| a.name.cmp(&b.name));
+        cluster.looks.sort_by(|a, b| a.name.cmp(&b.name));
         cluster.networks.sort_by(|a, b| a.name.cmp(&b.name));
         cluster.volumes.sort();
     }
-    // Networks alone are a leftover without data: nothing to bring back.
-    clusters.retain(|c| !c.containers.is_empty() || !c.volumes.is_empty());
     clusters
 }
 
@@ -246,7 +271,7 @@ fn group(
 pub(crate) fn topologies(labels: impl Iterator<Item = HashMap<String, String>>) -> Vec<Topology> {
     let container =
         |labels| ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
-    let found = group(labels.map(container).collect(), Vec::new(), Vec::new());
+    let found = group(labels.map(container).collect(), Vec::new(), Vec::new(), Vec::new());
     found.into_iter().filter_map(|cluster| cluster.topology).collect()
 }
 
@@ -258,22 +283,30 @@ fn has_addresses(spec: &Spec) -> bool {
         && Placement::of(spec).per_site().into_iter().all(|etcd| etcd <= MAX_ETCD_PER_SITE)
 }
 
-fn of<'a>(
-    clusters: &'a mut BTreeMap<ClusterId, Cluster>,
-    labels: &HashMap<String, String>,
-) -> Option<&'a mut Cluster> {
-    let id = ClusterId {
+/// Whose something is, by its labels.
+fn id(labels: &HashMap<String, String>) -> Option<ClusterId> {
+    Some(ClusterId {
         name: labels.get(LABEL_CLUSTER)?.clone(),
         instance: labels.get(LABEL_INSTANCE)?.parse().ok()?,
-    };
-    Some(clusters.entry(id.clone()).or_insert_with(|| Cluster {
+    })
+}
+
+/// `demo-1`.
+fn parse_id(text: &str) -> Option<ClusterId> {
+    let (name, instance) = text.rsplit_once('-')?;
+    Some(ClusterId { name: name.to_owned(), instance: instance.parse().ok()? })
+}
+
+fn of(clusters: &mut BTreeMap<ClusterId, Cluster>, id: ClusterId) -> &mut Cluster {
+    clusters.entry(id.clone()).or_insert_with(|| Cluster {
         id,
         topology: None,
         containers: Vec::new(),
+        looks: Vec::new(),
         networks: Vec::new(),
         volumes: Vec::new(),
         compose: None,
-    }))
+    })
 }
 
 fn fact(container: ContainerSummary) -> ContainerFact {
@@ -286,7 +319,10 @@ fn fact(container: ContainerSummary) -> ContainerFact {
         _ => ContainerState::Stopped,
     };
     let name = container.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    let role = container.labels.as_ref().and_then(|labels| Role::parse(labels.get(LABEL_ROLE)?));
     ContainerFact {
+        id: container.id.unwrap_or_default(),
+        role,
         name: name.trim_start_matches('/').to_owned(),
         state,
         detail: container.status.unwrap_or_default(),
@@ -363,6 +399,7 @@ mod tests {
                 container("demo", 1, "pgha-demo1-DC1-1"),
             ],
             vec![],
+            vec![],
             vec![volume("shop", 3)],
         )
     }
@@ -403,7 +440,7 @@ mod tests {
     fn a_label_that_cannot_be_read_is_no_topology() {
         let mut odd = container("demo", 1, "pgha-demo1-DC1-1");
         odd.labels.as_mut().expect("labels").insert(LABEL_SPEC.into(), "version = 9".into());
-        let clusters = group(vec![odd], vec![], vec![]);
+        let clusters = group(vec![odd], vec![], vec![], vec![]);
         assert!(clusters[0].topology.is_none());
         assert_eq!(clusters[0].state(), ClusterState::Running);
     }

@@ -1,5 +1,6 @@
 //! The `pgha` command: what [`pgha_core`] decides, done with Docker.
 
+mod agree;
 mod cli;
 mod cluster;
 mod command;
@@ -17,6 +18,7 @@ mod kept_file;
 mod member;
 mod observe;
 mod progress;
+mod removal;
 mod repository;
 mod restore;
 mod screen;

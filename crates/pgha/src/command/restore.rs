@@ -1,6 +1,5 @@
 //! `pgha restore`: a plan first, then, when it is agreed to, its steps; and what came of them.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
 use pgha_core::restore::{
@@ -8,11 +7,12 @@ use pgha_core::restore::{
 };
 use pgha_core::topology::Topology;
 
+use crate::agree;
 use crate::cli::{Restore, RestoreTarget};
 use crate::cluster::{self, Among, Cluster};
 use crate::command::up::interrupted;
 use crate::docker::Engine;
-use crate::error::{Error, OrFail, Result};
+use crate::error::{Error, Result};
 use crate::restore::Session;
 use crate::restore::into::{FRESH_ID, Fresh};
 use crate::screen::{self, restore::OldData};
@@ -283,19 +283,5 @@ fn new_journal(args: &Restore, plan: RestorePlan, id: String) -> Journal {
 
 /// Fails unless the user agrees, beforehand or now.
 fn agree(args: &Restore, question: &str) -> Result<()> {
-    if args.yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::bad_input("nobody is there to agree to this, and nothing was touched")
-            .hint("--yes agrees beforehand, --dry-run stops here"));
-    }
-    screen::tell(&format!("{question} [y/N] "))?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).or_fail("cannot read the answer")?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(Error::failed("nothing was touched"))
-    }
+    agree::agree(args.yes, question, "--yes confirms beforehand, --dry-run only shows the plan")
 }

@@ -13,7 +13,7 @@ use pgha_core::wan::asked;
 use pgha_core::wan::control::Request;
 
 use crate::cli::{Build, NodeBuild, SpecArgs, Up};
-use crate::cluster::{self, Among, Cluster};
+use crate::cluster::{self, Among, Cluster, ClusterState};
 use crate::command::spec_args;
 use crate::compose_file::{self, Found};
 use crate::compose_tool::ComposeTool;
@@ -21,6 +21,7 @@ use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::generated::{self, Generated};
 use crate::progress::Progress;
+use crate::removal::{self, Data};
 use crate::turn::Turn;
 use crate::waiting::{self, GivenUp, Ready, Waiter};
 use crate::{host, images, screen, secrets, wan};
@@ -96,16 +97,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
         }
         Err(given_up) => {
             show_guilty(&engine, &given_up).await;
-            Err(clean_up(
-                &engine,
-                &compose,
-                &generated.file,
-                &id,
-                before,
-                args.keep,
-                given_up.error,
-            )
-            .await)
+            Err(clean_up(&engine, &id, before, args.keep, given_up.error).await)
         }
     }
 }
@@ -283,14 +275,13 @@ pub(crate) async fn show_guilty(engine: &Engine, given_up: &GivenUp) {
 /// Leaves nothing of a cluster that did not come up, and everything of one that was there before.
 pub(crate) async fn clean_up(
     engine: &Engine,
-    compose: &ComposeTool,
-    file: &Path,
     id: &ClusterId,
     before: Option<&Cluster>,
     keep: bool,
     error: Error,
 ) -> Error {
-    if before.is_some() {
+    // Networks that an `up` has left which was killed are nothing to keep.
+    if before.is_some_and(|cluster| cluster.state() != ClusterState::Leftovers) {
         return error.also_hint(&format!(
             "cluster {id} was there before and is left as it is; `pgha status {id}`"
         ));
@@ -299,21 +290,30 @@ pub(crate) async fn clean_up(
         return error
             .hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
     }
-    let down = ["down", "--volumes", "--timeout", "5"];
-    let mut removed = compose.run(file, &down).await;
+    let mut removed = remove_all(engine, id).await;
     for _ in 0..CLEAN_UP_ROUNDS {
         // What the engine was making for a Compose that was interrupted appears only now.
         tokio::time::sleep(CLEAN_UP_PAUSE).await;
-        let found = cluster::find(engine).await.unwrap_or_default();
-        if removed.is_ok() && found.iter().all(|c| c.id != *id) {
+        let found = remove_all(engine, id).await;
+        let nothing_more = matches!((&removed, &found), (Ok(_), Ok(false)));
+        removed = found;
+        if nothing_more {
             break;
         }
-        removed = compose.run(file, &down).await;
     }
     match removed {
-        Ok(()) => error.hint("everything is removed again; `--keep` leaves it for a look"),
+        Ok(_) => error.hint("everything is removed again; `--keep` leaves it for a look"),
         Err(second) => error.because(second),
     }
+}
+
+/// Removes what there is of a cluster; whether there was anything.
+async fn remove_all(engine: &Engine, id: &ClusterId) -> Result<bool> {
+    let found = cluster::find(engine).await?.into_iter().find(|cluster| cluster.id == *id);
+    if let Some(cluster) = &found {
+        removal::remove_what_is_there(engine, cluster, Data::Removed).await?;
+    }
+    Ok(found.is_some())
 }
 
 /// Ends when somebody wants this command to end.

@@ -11,10 +11,10 @@ use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER
 use pgha_core::restore::{Facts, HOLD_FILE, RestorePlan, Step, StepDone, Target, plan};
 use pgha_core::spec::{Repo2, Spec};
 use pgha_core::status::ContainerState;
-use pgha_core::topology::{Role, Topology};
+use pgha_core::topology::{ClusterId, Role, Topology};
 
 use crate::cli::OutputArgs;
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, LABEL_LOOK};
 use crate::command::up::{self, interrupted};
 use crate::compose_tool::ComposeTool;
 use crate::error::{Error, OrFail, Result};
@@ -194,7 +194,8 @@ impl Session {
         progress.at("copying the repository", "");
         let to = generated.topology.backup_host().volume();
         let (from, folder) = self.volume_of(repository).expect("the plan is of a volume");
-        copy_volume(&from, folder, to, &Images::of(generated.topology.spec.postgres)).await?;
+        let backup_image = Images::of(generated.topology.spec.postgres).backup;
+        copy_volume(&from, folder, to, &new, &backup_image).await?;
         progress.at("starting its backup host", "");
         compose.run(&generated.file, &["up", "-d", "--no-deps", &host]).await?;
         let found = cluster::find(&self.engine).await?;
@@ -217,11 +218,18 @@ impl Session {
     }
 }
 
-async fn copy_volume(from: &str, folder: &str, to: &str, images: &Images) -> Result<()> {
+async fn copy_volume(
+    from: &str,
+    folder: &str,
+    to: &str,
+    id: &ClusterId,
+    image: &str,
+) -> Result<()> {
     let done = tokio::process::Command::new("docker")
         .args(["run", "--rm", "--network", "none", "--entrypoint", "sh"])
+        .args(["--label", &format!("{LABEL_LOOK}={id}")])
         .args(["--volume", &format!("{from}:/from:ro"), "--volume", &format!("{to}:/to")])
-        .args([&images.backup, "-c", COPY, "copy", &format!("/from/{folder}")])
+        .args([image, "-c", COPY, "copy", &format!("/from/{folder}")])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -12,7 +12,7 @@ pub(crate) struct Listed {
     pub(crate) cluster: String,
     /// Instance number.
     pub(crate) instance: u32,
-    /// `running`, `7 of 9 running`, `stopped` or `down (data kept)`.
+    /// `running`, `7 of 9 running`, `stopped`, `down (data kept)` or `leftovers, no data`.
     pub(crate) state: String,
     /// Data centers; `null` where only the data is left.
     pub(crate) data_centers: Option<u32>,
@@ -60,7 +60,7 @@ pub(crate) fn draw(clusters: &[Listed]) -> String {
                 ClusterState::Running => GOOD,
                 ClusterState::Partly { .. } => WARN,
                 ClusterState::Stopped => BAD,
-                ClusterState::Down => PLAIN,
+                ClusterState::Down | ClusterState::Leftovers => PLAIN,
             },
             cells: vec![
                 c.cluster.clone(),
