@@ -14,6 +14,7 @@ pub mod etcd_start;
 pub mod lint;
 pub mod observe;
 pub mod overview;
+pub mod ownership;
 pub mod placement;
 pub mod plan;
 pub mod ready;

@@ -290,6 +290,8 @@ pub struct HostChoices {
     pub ports: BTreeMap<String, u16>,
     /// Underlay subnet of each site, in order; Docker's business only, no configuration names it.
     pub subnets: Vec<Ipv4Net>,
+    /// What tells this cluster from an earlier or later one of its name; `None` in files of an earlier pgha.
+    pub uid: Option<String>,
 }
 
 fn octet(first: u8, n: u32) -> u8 {

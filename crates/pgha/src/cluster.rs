@@ -4,12 +4,15 @@
 //! say whose they are, `pgha.spec` on containers says what the cluster is, and Compose's own labels
 //! say where its file is. Never reads that file and never changes anything.
 
+mod which;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Network, Volume};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::join_all;
+use pgha_core::ownership::{Known, LABEL_UID};
 use pgha_core::placement::Placement;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
@@ -20,12 +23,16 @@ use pgha_core::topology::{
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 
+pub(crate) use which::{Among, FILE_HERE, Meant, meant, resolve};
+
 /// Label with the cluster's name.
 pub(crate) const LABEL_CLUSTER: &str = "pgha.cluster";
 /// Label with the cluster's instance number.
 pub(crate) const LABEL_INSTANCE: &str = "pgha.instance";
 /// Label of a container with the cluster's canonical `cluster.toml`.
 pub(crate) const LABEL_SPEC: &str = "pgha.spec";
+/// Compose's label with the name of the project.
+const LABEL_PROJECT: &str = "com.docker.compose.project";
 /// Label with a member's role.
 pub(crate) const LABEL_ROLE: &str = "pgha.role";
 /// Label of a container that works for a cluster and is no member of it, such as that of
@@ -50,13 +57,17 @@ pub(crate) struct Cluster {
     pub(crate) volumes: Vec<String>,
     /// Where Compose has it from.
     pub(crate) compose: Option<Compose>,
+    /// The Compose project that its labels name.
+    pub(crate) project: Option<String>,
+    /// What it is by the label of anything it has, also where no container is left.
+    spec: Option<Spec>,
+    /// The unique number of each thing it has; `None` of those that an earlier pgha made.
+    uids: BTreeSet<Option<String>>,
 }
 
 /// The Compose project a cluster belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Compose {
-    /// Project name (`-p`).
-    pub(crate) project: String,
     /// The compose file as it was when the containers were made; it may be gone.
     pub(crate) file: PathBuf,
     /// Folder that relative paths in the file start from.
@@ -95,15 +106,6 @@ impl std::fmt::Display for ClusterState {
     }
 }
 
-/// Which clusters a name may mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Among {
-    /// Also those of which only the data is left.
-    All,
-    /// Those that have containers.
-    Created,
-}
-
 impl Cluster {
     /// How it is as a whole.
     pub(crate) fn state(&self) -> ClusterState {
@@ -119,10 +121,31 @@ impl Cluster {
         }
     }
 
+    /// What decides whose files are its own.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            id: self.id.clone(),
+            uids: self.uids.clone(),
+            spec: self.spec.clone(),
+            state: self.state().to_string(),
+        }
+    }
+
+    /// Takes from the labels of a thing what they say of the cluster; those of containers come first.
+    fn learn(&mut self, labels: &HashMap<String, String>) {
+        self.uids.insert(labels.get(LABEL_UID).cloned());
+        self.project = self.project.take().or_else(|| labels.get(LABEL_PROJECT).cloned());
+        self.spec = self.spec.take().or_else(|| Spec::from_toml(labels.get(LABEL_SPEC)?).ok());
+    }
+
     /// The topology, or why it cannot be had.
     pub(crate) fn topology(&self) -> Result<&Topology> {
         self.topology.as_ref().ok_or_else(|| {
-            if self.containers.is_empty() {
+            if self.state() == ClusterState::Leftovers {
+                Error::missing(format!("cluster {} has no containers and no data", self.id)).hint(
+                    format!("`pgha down {}` removes what an interrupted `up` has left", self.id),
+                )
+            } else if self.containers.is_empty() {
                 Error::missing(format!("cluster {} is down, and only its data is left", self.id))
                     .hint("`pgha up` in the folder of its compose file brings it back")
             } else {
@@ -172,41 +195,6 @@ pub(crate) async fn find(engine: &Engine) -> Result<Vec<Cluster>> {
     Ok(clusters)
 }
 
-/// Finds the one cluster a user means: `demo`, `demo-2`, or nothing for the only one.
-///
-/// # Errors
-/// When there is none, or the name fits several; the message lists what there is.
-pub(crate) fn resolve(clusters: Vec<Cluster>, name: Option<&str>, among: Among) -> Result<Cluster> {
-    let clusters: Vec<Cluster> =
-        clusters.into_iter().filter(|c| among == Among::All || !c.containers.is_empty()).collect();
-    let there_is =
-        clusters.iter().map(|c| format!("{} ({})", c.id, c.state())).collect::<Vec<_>>().join(", ");
-    let none = clusters.is_empty();
-    let mut fitting: Vec<Cluster> = clusters
-        .into_iter()
-        .filter(|c| name.is_none_or(|name| c.id.name == name || c.id.to_string() == name))
-        .collect();
-    match (fitting.len(), name) {
-        (1, _) => Ok(fitting.remove(0)),
-        (0, None) => {
-            Err(Error::missing("there is no cluster on this engine").hint("`pgha up` makes one"))
-        }
-        (0, Some(name)) if none => Err(Error::missing(format!(
-            "there is no cluster `{name}`, and no other on this engine"
-        ))
-        .hint(format!("`pgha up -n {name}` makes it"))),
-        (0, Some(name)) => Err(Error::missing(format!("there is no cluster `{name}`"))
-            .because(format!("there is {there_is}"))
-            .hint("`pgha list` shows all")),
-        (_, None) => Err(Error::bad_input("there are several clusters, and none was named")
-            .because(format!("there is {there_is}"))
-            .hint(format!("give one: `{}`", fitting[0].id))),
-        (_, Some(name)) => Err(Error::bad_input(format!("`{name}` fits several clusters"))
-            .because(format!("there is {there_is}"))
-            .hint(format!("give the instance too: `{}`", fitting[0].id))),
-    }
-}
-
 /// Connects nothing, asks nothing: sorts what the engine listed by cluster.
 fn group(
     containers: Vec<ContainerSummary>,
@@ -230,6 +218,7 @@ fn group(
             }
         }
         cluster.compose = cluster.compose.take().or_else(|| compose(&labels));
+        cluster.learn(&labels);
         cluster.containers.push(fact(container));
     }
     for look in looks {
@@ -239,8 +228,9 @@ fn group(
         }
     }
     for network in networks {
-        let Some(id) = id(&network.labels.unwrap_or_default()) else { continue };
-        let cluster = of(&mut clusters, id);
+        let labels = network.labels.unwrap_or_default();
+        let Some(cluster) = id(&labels).map(|id| of(&mut clusters, id)) else { continue };
+        cluster.learn(&labels);
         let subnet = network
             .ipam
             .and_then(|ipam| ipam.config)
@@ -253,7 +243,9 @@ fn group(
     }
     for volume in volumes {
         if let Some(id) = id(&volume.labels) {
-            of(&mut clusters, id).volumes.push(volume.name);
+            let cluster = of(&mut clusters, id);
+            cluster.learn(&volume.labels);
+            cluster.volumes.push(volume.name);
         }
     }
     let mut clusters: Vec<Cluster> = clusters.into_values().collect();
@@ -306,6 +298,9 @@ fn of(clusters: &mut BTreeMap<ClusterId, Cluster>, id: ClusterId) -> &mut Cluste
         networks: Vec::new(),
         volumes: Vec::new(),
         compose: None,
+        project: None,
+        spec: None,
+        uids: BTreeSet::new(),
     })
 }
 
@@ -338,14 +333,10 @@ fn fact(container: ContainerSummary) -> ContainerFact {
 /// The project of a container. Compose v1 may have written file names as they were given; several
 /// files are separated by commas, and the first is the cluster's own.
 fn compose(labels: &HashMap<String, String>) -> Option<Compose> {
-    let label = |name: &str| labels.get(&format!("com.docker.compose.project{name}"));
+    let label = |name: &str| labels.get(&format!("{LABEL_PROJECT}{name}"));
     let working_dir = PathBuf::from(label(".working_dir").map_or("", String::as_str));
     let file = label(".config_files")?.split(',').next()?;
-    Some(Compose {
-        project: label("")?.clone(),
-        file: working_dir.join(Path::new(file)),
-        working_dir,
-    })
+    Some(Compose { file: working_dir.join(Path::new(file)), working_dir })
 }
 
 /// The port a container that does not run would be published on.
@@ -357,8 +348,9 @@ async fn configured_port(engine: &Engine, name: &str) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::generated::tests::Place;
     use bollard::models::PortSummary;
 
     fn labels(name: &str, instance: u32) -> HashMap<String, String> {
@@ -392,7 +384,30 @@ mod tests {
         Volume { name: "v".to_owned(), labels: labels(name, instance), ..Volume::default() }
     }
 
-    fn three() -> Vec<Cluster> {
+    /// The same, with this unique number.
+    pub(crate) fn with_uid(mut clusters: Vec<Cluster>, uid: Option<&str>) -> Vec<Cluster> {
+        for cluster in &mut clusters {
+            cluster.uids = BTreeSet::from([uid.map(str::to_owned)]);
+        }
+        clusters
+    }
+
+    /// The running cluster of these files.
+    pub(crate) fn made_from(place: &Place) -> Cluster {
+        let id = &place.topology.id;
+        let containers = place.topology.containers().into_iter().map(|name| {
+            let mut made = container(&id.name, id.instance, &name);
+            let labels = made.labels.as_mut().expect("labels");
+            labels.insert(LABEL_SPEC.to_owned(), place.topology.spec.to_toml());
+            labels.extend(place.uid.clone().map(|uid| (LABEL_UID.to_owned(), uid)));
+            let file = place.file.display().to_string();
+            labels.insert(format!("{LABEL_PROJECT}.config_files"), file);
+            made
+        });
+        group(containers.collect(), vec![], vec![], vec![]).remove(0)
+    }
+
+    pub(crate) fn three() -> Vec<Cluster> {
         group(
             vec![
                 container("demo", 2, "pgha-demo1-DC1-2"),
@@ -420,20 +435,6 @@ mod tests {
         let clusters = three();
         let compose = clusters[0].compose.as_ref().expect("labels of Compose");
         assert_eq!(compose.file, Path::new("/srv/demo/docker-compose.yaml"));
-    }
-
-    #[test]
-    fn a_name_must_mean_one_cluster() {
-        let pick = |name, among| resolve(three(), name, among).map(|c| c.id.to_string());
-        assert_eq!(pick(Some("demo-2"), Among::All).ok().as_deref(), Some("demo-2"));
-        assert_eq!(pick(Some("shop"), Among::All).ok().as_deref(), Some("shop-3"));
-        assert_eq!(pick(Some("shop"), Among::Created).expect_err("down").exit_code(), 3);
-        for (name, exit) in [(None, 2), (Some("demo"), 2), (Some("nope"), 3), (Some("demo-3"), 3)] {
-            let error = pick(name, Among::All).expect_err("not one");
-            assert_eq!(error.exit_code(), exit);
-            assert!(error.to_string().contains("demo-1"), "{error}");
-        }
-        assert_eq!(resolve(vec![], None, Among::All).expect_err("none").exit_code(), 3);
     }
 
     #[test]

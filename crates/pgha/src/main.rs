@@ -18,6 +18,7 @@ mod kept_file;
 mod member;
 mod observe;
 mod progress;
+mod project;
 mod removal;
 mod repository;
 mod restore;

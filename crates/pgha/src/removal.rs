@@ -12,7 +12,7 @@ use bollard::query_parameters::{
     ListContainersOptions, RemoveContainerOptions, RemoveVolumeOptions, StopContainerOptions,
 };
 use futures_util::future::join_all;
-use pgha_core::status::{ContainerFact, ContainerState};
+use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
 use pgha_core::topology::{ClusterId, Role};
 
 use crate::cluster::{self, Cluster};
@@ -107,6 +107,17 @@ pub(crate) async fn remove_what_is_there(
         .await;
     let failed = [containers, networks, volumes].into_iter().find_map(Result::err);
     verify_gone(engine, &cluster.id, data, failed).await
+}
+
+/// Removes networks that nobody is connected to.
+///
+/// # Errors
+/// When somebody is.
+pub(crate) async fn remove_networks(engine: &Engine, networks: &[&NetworkFact]) -> Result<()> {
+    all(networks.iter().map(|network| async {
+        settled(&network.name, engine.api().remove_network(&network.id).await)
+    }))
+    .await
 }
 
 /// Waits until the engine no longer has what was removed.

@@ -26,8 +26,8 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
         Err(error) => return Err(bad_target(&error)),
     };
     let engine = Engine::connect().await?;
-    let cluster =
-        cluster::resolve(cluster::find(&engine).await?, args.cluster.as_deref(), Among::Created)?;
+    let cluster::Meant { cluster, guessed } =
+        cluster::meant(cluster::find(&engine).await?, args.cluster.as_deref(), Among::Created)?;
     let session = Session::new(&engine, &cluster)?;
     demand_backup_host(&session, &cluster)?;
     let timeout = Duration::from_secs(args.wait.timeout);
@@ -52,6 +52,12 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
             Error::bad_input(format!("no restore of cluster {} is under way", cluster.id))
                 .hint("there is nothing to put back")
         })?;
+        if guessed || journal.is_done(Step::Lead) {
+            let id = &cluster.id;
+            let question =
+                format!("Put the old data of {id} back? Writes since the restore are lost.");
+            agree(args, &question)?;
+        }
         let ended = tokio::select! {
             ended = session.give_up(&mut journal, timeout) => Some(ended),
             () = interrupted() => None,
@@ -79,6 +85,9 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
             journal
         }
         Some(journal) => {
+            if guessed {
+                agree(args, &format!("Go on with the restore of {}?", cluster.id))?;
+            }
             let mut journal = go_on_with(args, &cluster, journal, target.as_ref())?;
             session.renew(&cluster, &mut journal).await?;
             journal

@@ -1,23 +1,29 @@
-//! `pgha stop`, `pgha start` and `pgha down`: what Compose does to a cluster that labels find.
+//! `pgha stop`, `pgha start` and `pgha down`, of a cluster that labels find.
 
 use std::time::{Duration, Instant};
 
 use crate::agree::agree;
 use crate::cli::{Down, Start, Stop};
-use crate::cluster::{self, Among, Cluster, Compose};
+use crate::cluster::{self, Among, Cluster, Meant};
 use crate::command::up;
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::project::Project;
 use crate::removal::{self, Data};
+use crate::screen;
 use crate::waiting::{self, Waiter};
-use crate::{generated, screen};
 
 /// Carries out `pgha stop`.
 pub(crate) async fn stop(args: &Stop) -> Result<()> {
-    let (engine, cluster) = find(args.cluster.as_deref(), Among::Created).await?;
+    let (engine, Meant { cluster, guessed }) =
+        find(args.cluster.as_deref(), Among::Created).await?;
     let id = &cluster.id;
+    if guessed {
+        let question = format!("Stop cluster {id}, the only one on this engine?");
+        agree(false, &question, &format!("name it: `pgha stop {id}`"))?;
+    }
     let progress = Progress::start(&format!("cluster {id}"));
     progress.at("stopping containers", "");
     removal::stop(&engine, &cluster).await?;
@@ -27,11 +33,10 @@ pub(crate) async fn stop(args: &Stop) -> Result<()> {
 
 /// Carries out `pgha start`.
 pub(crate) async fn start(args: &Start) -> Result<()> {
-    let (engine, cluster) = find(args.cluster.as_deref(), Among::Created).await?;
-    let file = &compose_of(&cluster)?.file;
-    let (generated, _) = generated::open(file)?.ok_or_else(|| gone(&cluster))?;
+    let (engine, Meant { cluster, .. }) = find(args.cluster.as_deref(), Among::Created).await?;
+    let (project, generated) = Project::of_cluster(&cluster)?;
     let started = Instant::now();
-    up::start_containers(&ComposeTool::find()?, file, &cluster.id).await?;
+    up::start_containers(&ComposeTool::find()?, &project, &cluster.id).await?;
     let timeout = Duration::from_secs(args.wait.timeout);
     match waiting::until_ready(&engine, &cluster.id, timeout, Waiter::User).await {
         Ok(ready) => {
@@ -48,7 +53,7 @@ pub(crate) async fn start(args: &Start) -> Result<()> {
 
 /// Carries out `pgha down`.
 pub(crate) async fn down(args: &Down) -> Result<()> {
-    let (engine, cluster) = find(args.cluster.as_deref(), Among::All).await?;
+    let (engine, Meant { cluster, guessed }) = find(args.cluster.as_deref(), Among::All).await?;
     let id = &cluster.id;
     let data = if args.volumes { Data::Removed } else { Data::Kept };
     let doomed = removal::doomed(&cluster, data);
@@ -65,6 +70,10 @@ pub(crate) async fn down(args: &Down) -> Result<()> {
     if destroys(&cluster, data) {
         screen::tell(&listed)?;
         agree(args.yes, &question(&cluster), "--yes confirms beforehand, --dry-run only lists")?;
+    } else if guessed {
+        let question =
+            format!("Remove cluster {id}, the only one on this engine? Its data is kept.");
+        agree(args.yes, &question, &format!("name it: `pgha down {id}`"))?;
     }
     let progress = Progress::start(&format!("cluster {id}"));
     progress.at("removing", "");
@@ -95,23 +104,8 @@ fn question(cluster: &Cluster) -> String {
     )
 }
 
-async fn find(name: Option<&str>, among: Among) -> Result<(Engine, Cluster)> {
+async fn find(name: Option<&str>, among: Among) -> Result<(Engine, Meant)> {
     let engine = Engine::connect().await?;
-    let cluster = cluster::resolve(cluster::find(&engine).await?, name, among)?;
-    Ok((engine, cluster))
-}
-
-/// Where Compose has a cluster from.
-///
-/// # Errors
-/// When the file is gone.
-pub(crate) fn compose_of(cluster: &Cluster) -> Result<&Compose> {
-    cluster.compose.as_ref().filter(|c| c.file.exists()).ok_or_else(|| gone(cluster))
-}
-
-fn gone(cluster: &Cluster) -> Error {
-    let file = cluster.compose.as_ref().map(|c| format!(" ({})", c.file.display()));
-    let file = file.unwrap_or_default();
-    Error::missing(format!("the compose file of cluster {} is gone{file}", cluster.id))
-        .hint("put it back, with its secrets; `pgha down` works without it")
+    let meant = cluster::meant(cluster::find(&engine).await?, name, among)?;
+    Ok((engine, meant))
 }

@@ -20,6 +20,7 @@ use crate::compose_tool::ComposeTool;
 use crate::error::{Error, OrFail, Result};
 use crate::generated::{self, Generated};
 use crate::progress::Progress;
+use crate::project::Project;
 use crate::restore::Session;
 use crate::turn::Turn;
 use crate::{kept_file, secrets};
@@ -116,7 +117,8 @@ impl Session {
         let file = fresh.file.clone();
         let file = file.unwrap_or_else(|| PathBuf::from(&fresh.name).join("docker-compose.yaml"));
         let output = OutputArgs { output: file, instance: fresh.instance, ..OutputArgs::default() };
-        let generated = generated::generate(self.fresh_spec(&fresh.name)?, &output, &existing)?;
+        let generated =
+            generated::generate(self.fresh_spec(&fresh.name)?, &output, Some(&existing))?;
         let new = generated.topology.id.clone();
         if let Some(there) = existing.iter().find(|cluster| cluster.id == new)
             && !self.is_half_made(there, &generated.topology).await
@@ -135,17 +137,10 @@ impl Session {
             Ok(session) => session,
             Err(error) => {
                 progress.at("removing it again", "");
-                return Err(up::clean_up(
-                    &self.engine,
-                    &compose,
-                    &generated.file,
-                    &new,
-                    None,
-                    false,
-                    error,
-                )
-                .await
-                .hint("everything of it is removed again but its files"));
+                let identity = generated.identity();
+                return Err(up::clean_up(&self.engine, &identity, None, false, error)
+                    .await
+                    .hint("everything of it is removed again but its files"));
             }
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -181,23 +176,24 @@ impl Session {
         progress: &Progress,
     ) -> Result<Session> {
         let new = generated.topology.id.clone();
+        let project = Project::of_files(generated, None);
         progress.at("making its containers", "");
         let host = generated.topology.backup_host().name.clone();
-        compose.run(&generated.file, &["up", "--no-start"]).await?;
+        compose.run(&project, &["up", "--no-start"]).await?;
         drop(turn);
         // Whatever starts them now, no empty database is made.
         for node in generated.topology.of_role(Role::Postgres) {
             self.engine.put_file(&node.name, PGDATA_MOUNT, HOLD_FILE, id).await?;
         }
         // One that an attempt which was killed has started reads what is copied anew.
-        compose.run(&generated.file, &["stop", &host]).await?;
+        compose.run(&project, &["stop", &host]).await?;
         progress.at("copying the repository", "");
         let to = generated.topology.backup_host().volume();
         let (from, folder) = self.volume_of(repository).expect("the plan is of a volume");
         let backup_image = Images::of(generated.topology.spec.postgres).backup;
         copy_volume(&from, folder, to, &new, &backup_image).await?;
         progress.at("starting its backup host", "");
-        compose.run(&generated.file, &["up", "-d", "--no-deps", &host]).await?;
+        compose.run(&project, &["up", "-d", "--no-deps", &host]).await?;
         let found = cluster::find(&self.engine).await?;
         let cluster: &Cluster = found
             .iter()

@@ -91,7 +91,7 @@ impl Session {
             let bound = bound.values().flatten().flatten().next()?;
             bound.host_port.as_ref()?.parse().ok()
         };
-        let same = label(LABEL) == Some(self.topology.id.to_string())
+        let same = label(LABEL_LOOK) == Some(self.topology.id.to_string())
             && label(TARGET) == Some(plan.pgbackrest().join(" "));
         let runs = there.state.as_ref().and_then(|state| state.running).unwrap_or_default();
         let unready = same && runs && {
@@ -138,7 +138,12 @@ impl Session {
         let spec = &self.topology.spec;
         let mut command = tokio::process::Command::new("docker");
         command.args(["run", "--detach", "--name", container, "--hostname", &plan.leader]);
-        command.args(["--label", &format!("{LABEL_LOOK}={}", self.topology.id), "--cap-drop", "ALL"]);
+        command.args([
+            "--label",
+            &format!("{LABEL_LOOK}={}", self.topology.id),
+            "--cap-drop",
+            "ALL",
+        ]);
         command.args(["--label", &format!("{TARGET}={}", plan.pgbackrest().join(" "))]);
         for capability in ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"] {
             command.args(["--cap-add", capability]);
