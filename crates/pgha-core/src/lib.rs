@@ -17,6 +17,7 @@ pub mod identity;
 pub mod lint;
 pub mod observe;
 pub mod overview;
+pub mod ownership;
 pub mod placement;
 pub mod plan;
 pub mod postgres_log;

@@ -66,8 +66,12 @@ impl ContainerState {
 /// What the engine says of one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerFact {
+    /// The engine's id of it.
+    pub id: String,
     /// Its name, the member's own.
     pub name: String,
+    /// What it does, by its label.
+    pub role: Option<Role>,
     /// How it is.
     pub state: ContainerState,
     /// The engine's words, such as `Up 3 minutes` or `Exited (137) 2 seconds ago`.
@@ -79,6 +83,8 @@ pub struct ContainerFact {
 /// What the engine says of one network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkFact {
+    /// The engine's id of it: two networks may have one name.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// Its underlay subnet, such as `172.18.0.0/24`.

@@ -97,6 +97,14 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::Etcd, Self::Backup, Self::Wan];
+
+    /// The role of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+
     /// The word used in labels and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -282,6 +290,8 @@ pub struct HostChoices {
     pub ports: BTreeMap<String, u16>,
     /// Underlay subnet of each site, in order; Docker's business only, no configuration names it.
     pub subnets: Vec<Ipv4Net>,
+    /// What tells this cluster from an earlier or later one of its name; `None` in files of an earlier pgha.
+    pub uid: Option<String>,
 }
 
 fn octet(first: u8, n: u32) -> u8 {

@@ -178,7 +178,7 @@ pub(crate) struct OutputArgs {
     /// Range for the subnets of the cluster's networks [default: 10.208.0.0/12]
     #[arg(long, value_name = "RANGE", value_parser = crate::host::parse_range)]
     pub(crate) subnets: Option<Ipv4Net>,
-    /// Overwrite another cluster's file, and go on where the host looks too small
+    /// Replace another file, which is kept as .old, and go on where the host looks too small
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -255,7 +255,7 @@ pub(crate) struct WaitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pgha stop demo")]
 pub(crate) struct Stop {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
 }
@@ -264,7 +264,7 @@ pub(crate) struct Stop {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pgha start demo")]
 pub(crate) struct Start {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     #[command(flatten)]
@@ -275,7 +275,7 @@ pub(crate) struct Start {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pgha down demo\n  pgha down demo --volumes --dry-run")]
 pub(crate) struct Down {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Remove the volumes too: data and backups are gone
@@ -315,7 +315,7 @@ pub(crate) struct Status {
 #[command(after_help = "Examples:\n  pgha connect demo\n  \
     psql \"$(pgha connect demo --json | jq -r .read_write.host)\"")]
 pub(crate) struct Connect {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Print JSON
@@ -332,7 +332,7 @@ pub(crate) struct Connect {
     pgha psql demo -- -c 'select pg_is_in_recovery()'\n  \
     pgha psql demo --read-only -- -c 'select inet_server_addr()'")]
 pub(crate) struct Psql {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Connect to a replica

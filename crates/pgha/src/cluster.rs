@@ -4,21 +4,26 @@
 //! say whose they are, `pgha.spec` on containers says what the cluster is, and Compose's own labels
 //! say where its file is. Never reads that file and never changes anything.
 
+mod which;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Network, Volume};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::join_all;
+use pgha_core::ownership::{Known, LABEL_UID};
 use pgha_core::placement::Placement;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
 use pgha_core::topology::{
-    ClusterId, MAX_ETCD_PER_SITE, MAX_NODES_PER_SITE, MAX_SITES, POSTGRES_PORT, Topology,
+    ClusterId, MAX_ETCD_PER_SITE, MAX_NODES_PER_SITE, MAX_SITES, POSTGRES_PORT, Role, Topology,
 };
 
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
+
+pub(crate) use which::{Among, FILE_HERE, Meant, meant, resolve};
 
 /// Label with the cluster's name.
 pub(crate) const LABEL_CLUSTER: &str = "pgha.cluster";
@@ -26,6 +31,13 @@ pub(crate) const LABEL_CLUSTER: &str = "pgha.cluster";
 pub(crate) const LABEL_INSTANCE: &str = "pgha.instance";
 /// Label of a container with the cluster's canonical `cluster.toml`.
 pub(crate) const LABEL_SPEC: &str = "pgha.spec";
+/// Compose's label with the name of the project.
+const LABEL_PROJECT: &str = "com.docker.compose.project";
+/// Label with a member's role.
+pub(crate) const LABEL_ROLE: &str = "pgha.role";
+/// Label of a container that works for a cluster and is no member of it, such as that of
+/// `restore --node`: the cluster's name and instance.
+pub(crate) const LABEL_LOOK: &str = "pgha.look";
 
 /// Everything the engine holds of one cluster.
 #[derive(Debug, Clone)]
@@ -35,21 +47,27 @@ pub(crate) struct Cluster {
     /// From the containers' label; `None` where only volumes or networks are left, or where the
     /// label cannot be read by this pgha.
     pub(crate) topology: Option<Topology>,
-    /// Its containers, sorted by name.
+    /// Its members' containers, sorted by name.
     pub(crate) containers: Vec<ContainerFact>,
+    /// Containers that work for it and are no members, sorted by name.
+    pub(crate) looks: Vec<ContainerFact>,
     /// Its networks, sorted by name.
     pub(crate) networks: Vec<NetworkFact>,
     /// Names of its volumes, sorted.
     pub(crate) volumes: Vec<String>,
     /// Where Compose has it from.
     pub(crate) compose: Option<Compose>,
+    /// The Compose project that its labels name.
+    pub(crate) project: Option<String>,
+    /// What it is by the label of anything it has, also where no container is left.
+    spec: Option<Spec>,
+    /// The unique number of each thing it has; `None` of those that an earlier pgha made.
+    uids: BTreeSet<Option<String>>,
 }
 
 /// The Compose project a cluster belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Compose {
-    /// Project name (`-p`).
-    pub(crate) project: String,
     /// The compose file as it was when the containers were made; it may be gone.
     pub(crate) file: PathBuf,
     /// Folder that relative paths in the file start from.
@@ -74,6 +92,8 @@ pub(crate) enum ClusterState {
     Stopped,
     /// No container is left, and its data is.
     Down,
+    /// Neither a container nor data: networks of an `up` that was killed.
+    Leftovers,
 }
 
 impl std::fmt::Display for ClusterState {
@@ -84,17 +104,9 @@ impl std::fmt::Display for ClusterState {
             Self::Paused => f.write_str("paused (docker pause)"),
             Self::Stopped => f.write_str("stopped"),
             Self::Down => f.write_str("down (data kept)"),
+            Self::Leftovers => f.write_str("leftovers, no data"),
         }
     }
-}
-
-/// Which clusters a name may mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Among {
-    /// Also those of which only the data is left.
-    All,
-    /// Those that have containers.
-    Created,
 }
 
 impl Cluster {
@@ -104,6 +116,7 @@ impl Cluster {
         let of =
             self.topology.as_ref().map_or(0, |t| t.members.len() + 1).max(self.containers.len());
         match running {
+            _ if self.containers.is_empty() && self.volumes.is_empty() => ClusterState::Leftovers,
             _ if self.containers.is_empty() => ClusterState::Down,
             0 if self.containers.iter().any(|c| c.state == ContainerState::Paused) => {
                 ClusterState::Paused
@@ -114,10 +127,31 @@ impl Cluster {
         }
     }
 
+    /// What decides whose files are its own.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            id: self.id.clone(),
+            uids: self.uids.clone(),
+            spec: self.spec.clone(),
+            state: self.state().to_string(),
+        }
+    }
+
+    /// Takes from the labels of a thing what they say of the cluster; those of containers come first.
+    fn learn(&mut self, labels: &HashMap<String, String>) {
+        self.uids.insert(labels.get(LABEL_UID).cloned());
+        self.project = self.project.take().or_else(|| labels.get(LABEL_PROJECT).cloned());
+        self.spec = self.spec.take().or_else(|| Spec::from_toml(labels.get(LABEL_SPEC)?).ok());
+    }
+
     /// The topology, or why it cannot be had.
     pub(crate) fn topology(&self) -> Result<&Topology> {
         self.topology.as_ref().ok_or_else(|| {
-            if self.containers.is_empty() {
+            if self.state() == ClusterState::Leftovers {
+                Error::missing(format!("cluster {} has no containers and no data", self.id)).hint(
+                    format!("`pgha down {}` removes what an interrupted `up` has left", self.id),
+                )
+            } else if self.containers.is_empty() {
                 Error::missing(format!("cluster {} is down, and only its data is left", self.id))
                     .hint("`pgha up` in the folder of its compose file brings it back")
             } else {
@@ -138,16 +172,21 @@ impl Cluster {
 /// # Errors
 /// When the engine does not answer.
 pub(crate) async fn find(engine: &Engine) -> Result<Vec<Cluster>> {
-    let filters = || Some(HashMap::from([("label".to_owned(), vec![LABEL_CLUSTER.to_owned()])]));
+    let labelled =
+        |label: &str| Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
+    let filters = || labelled(LABEL_CLUSTER);
     let containers = ListContainersOptions { all: true, filters: filters(), ..Default::default() };
+    let looks = ListContainersOptions { filters: labelled(LABEL_LOOK), ..containers.clone() };
     let api = engine.api();
-    let (containers, networks, volumes) = tokio::join!(
+    let (containers, looks, networks, volumes) = tokio::join!(
         api.list_containers(Some(containers)),
+        api.list_containers(Some(looks)),
         api.list_networks(Some(ListNetworksOptions { filters: filters() })),
         api.list_volumes(Some(ListVolumesOptions { filters: filters() })),
     );
     let mut clusters = group(
         containers.or_fail("cannot list containers")?,
+        looks.or_fail("cannot list containers")?,
         networks.or_fail("cannot list networks")?,
         volumes.or_fail("cannot list volumes")?.volumes.unwrap_or_default(),
     );
@@ -162,44 +201,10 @@ pub(crate) async fn find(engine: &Engine) -> Result<Vec<Cluster>> {
     Ok(clusters)
 }
 
-/// Finds the one cluster a user means: `demo`, `demo-2`, or nothing for the only one.
-///
-/// # Errors
-/// When there is none, or the name fits several; the message lists what there is.
-pub(crate) fn resolve(clusters: Vec<Cluster>, name: Option<&str>, among: Among) -> Result<Cluster> {
-    let clusters: Vec<Cluster> =
-        clusters.into_iter().filter(|c| among == Among::All || !c.containers.is_empty()).collect();
-    let there_is =
-        clusters.iter().map(|c| format!("{} ({})", c.id, c.state())).collect::<Vec<_>>().join(", ");
-    let none = clusters.is_empty();
-    let mut fitting: Vec<Cluster> = clusters
-        .into_iter()
-        .filter(|c| name.is_none_or(|name| c.id.name == name || c.id.to_string() == name))
-        .collect();
-    match (fitting.len(), name) {
-        (1, _) => Ok(fitting.remove(0)),
-        (0, None) => {
-            Err(Error::missing("there is no cluster on this engine").hint("`pgha up` makes one"))
-        }
-        (0, Some(name)) if none => Err(Error::missing(format!(
-            "there is no cluster `{name}`, and no other on this engine"
-        ))
-        .hint(format!("`pgha up -n {name}` makes it"))),
-        (0, Some(name)) => Err(Error::missing(format!("there is no cluster `{name}`"))
-            .because(format!("there is {there_is}"))
-            .hint("`pgha list` shows all")),
-        (_, None) => Err(Error::bad_input("there are several clusters, and none was named")
-            .because(format!("there is {there_is}"))
-            .hint(format!("give one: `{}`", fitting[0].id))),
-        (_, Some(name)) => Err(Error::bad_input(format!("`{name}` fits several clusters"))
-            .because(format!("there is {there_is}"))
-            .hint(format!("give the instance too: `{}`", fitting[0].id))),
-    }
-}
-
 /// Connects nothing, asks nothing: sorts what the engine listed by cluster.
 fn group(
     containers: Vec<ContainerSummary>,
+    looks: Vec<ContainerSummary>,
     networks: Vec<Network>,
     volumes: Vec<Volume>,
 ) -> Vec<Cluster> {
@@ -207,7 +212,7 @@ fn group(
     let mut unreadable = BTreeSet::new();
     for container in containers {
         let labels = container.labels.clone().unwrap_or_default();
-        let Some(cluster) = of(&mut clusters, &labels) else { continue };
+        let Some(cluster) = id(&labels).map(|id| of(&mut clusters, id)) else { continue };
         if cluster.topology.is_none() && !unreadable.contains(&cluster.id) {
             cluster.topology = labels
                 .get(LABEL_SPEC)
@@ -219,31 +224,43 @@ fn group(
             }
         }
         cluster.compose = cluster.compose.take().or_else(|| compose(&labels));
+        cluster.learn(&labels);
         cluster.containers.push(fact(container));
     }
+    for look in looks {
+        let whose = look.labels.as_ref().and_then(|labels| labels.get(LABEL_LOOK));
+        if let Some(id) = whose.and_then(|text| parse_id(text)) {
+            of(&mut clusters, id).looks.push(fact(look));
+        }
+    }
     for network in networks {
-        let Some(cluster) = of(&mut clusters, &network.labels.unwrap_or_default()) else {
-            continue;
-        };
+        let labels = network.labels.unwrap_or_default();
+        let Some(cluster) = id(&labels).map(|id| of(&mut clusters, id)) else { continue };
+        cluster.learn(&labels);
         let subnet = network
             .ipam
             .and_then(|ipam| ipam.config)
             .and_then(|config| config.into_iter().find_map(|c| c.subnet));
-        cluster.networks.push(NetworkFact { name: network.name.unwrap_or_default(), subnet });
+        cluster.networks.push(NetworkFact {
+            id: network.id.unwrap_or_default(),
+            name: network.name.unwrap_or_default(),
+            subnet,
+        });
     }
     for volume in volumes {
-        if let Some(cluster) = of(&mut clusters, &volume.labels) {
+        if let Some(id) = id(&volume.labels) {
+            let cluster = of(&mut clusters, id);
+            cluster.learn(&volume.labels);
             cluster.volumes.push(volume.name);
         }
     }
     let mut clusters: Vec<Cluster> = clusters.into_values().collect();
     for cluster in &mut clusters {
         cluster.containers.sort_by(|a, b| a.name.cmp(&b.name));
+        cluster.looks.sort_by(|a, b| a.name.cmp(&b.name));
         cluster.networks.sort_by(|a, b| a.name.cmp(&b.name));
         cluster.volumes.sort();
     }
-    // Networks alone are a leftover without data: nothing to bring back.
-    clusters.retain(|c| !c.containers.is_empty() || !c.volumes.is_empty());
     clusters
 }
 
@@ -252,7 +269,7 @@ fn group(
 pub(crate) fn topologies(labels: impl Iterator<Item = HashMap<String, String>>) -> Vec<Topology> {
     let container =
         |labels| ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
-    let found = group(labels.map(container).collect(), Vec::new(), Vec::new());
+    let found = group(labels.map(container).collect(), Vec::new(), Vec::new(), Vec::new());
     found.into_iter().filter_map(|cluster| cluster.topology).collect()
 }
 
@@ -264,22 +281,33 @@ fn has_addresses(spec: &Spec) -> bool {
         && Placement::of(spec).per_site().into_iter().all(|etcd| etcd <= MAX_ETCD_PER_SITE)
 }
 
-fn of<'a>(
-    clusters: &'a mut BTreeMap<ClusterId, Cluster>,
-    labels: &HashMap<String, String>,
-) -> Option<&'a mut Cluster> {
-    let id = ClusterId {
+/// Whose something is, by its labels.
+fn id(labels: &HashMap<String, String>) -> Option<ClusterId> {
+    Some(ClusterId {
         name: labels.get(LABEL_CLUSTER)?.clone(),
         instance: labels.get(LABEL_INSTANCE)?.parse().ok()?,
-    };
-    Some(clusters.entry(id.clone()).or_insert_with(|| Cluster {
+    })
+}
+
+/// `demo-1`.
+fn parse_id(text: &str) -> Option<ClusterId> {
+    let (name, instance) = text.rsplit_once('-')?;
+    Some(ClusterId { name: name.to_owned(), instance: instance.parse().ok()? })
+}
+
+fn of(clusters: &mut BTreeMap<ClusterId, Cluster>, id: ClusterId) -> &mut Cluster {
+    clusters.entry(id.clone()).or_insert_with(|| Cluster {
         id,
         topology: None,
         containers: Vec::new(),
+        looks: Vec::new(),
         networks: Vec::new(),
         volumes: Vec::new(),
         compose: None,
-    }))
+        project: None,
+        spec: None,
+        uids: BTreeSet::new(),
+    })
 }
 
 fn fact(container: ContainerSummary) -> ContainerFact {
@@ -292,7 +320,10 @@ fn fact(container: ContainerSummary) -> ContainerFact {
         _ => ContainerState::Stopped,
     };
     let name = container.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    let role = container.labels.as_ref().and_then(|labels| Role::parse(labels.get(LABEL_ROLE)?));
     ContainerFact {
+        id: container.id.unwrap_or_default(),
+        role,
         name: name.trim_start_matches('/').to_owned(),
         state,
         detail: container.status.unwrap_or_default(),
@@ -308,14 +339,10 @@ fn fact(container: ContainerSummary) -> ContainerFact {
 /// The project of a container. Compose v1 may have written file names as they were given; several
 /// files are separated by commas, and the first is the cluster's own.
 fn compose(labels: &HashMap<String, String>) -> Option<Compose> {
-    let label = |name: &str| labels.get(&format!("com.docker.compose.project{name}"));
+    let label = |name: &str| labels.get(&format!("{LABEL_PROJECT}{name}"));
     let working_dir = PathBuf::from(label(".working_dir").map_or("", String::as_str));
     let file = label(".config_files")?.split(',').next()?;
-    Some(Compose {
-        project: label("")?.clone(),
-        file: working_dir.join(Path::new(file)),
-        working_dir,
-    })
+    Some(Compose { file: working_dir.join(Path::new(file)), working_dir })
 }
 
 /// The port a container that does not run would be published on.
@@ -327,8 +354,9 @@ async fn configured_port(engine: &Engine, name: &str) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::generated::tests::Place;
     use bollard::models::PortSummary;
 
     fn labels(name: &str, instance: u32) -> HashMap<String, String> {
@@ -362,12 +390,36 @@ mod tests {
         Volume { name: "v".to_owned(), labels: labels(name, instance), ..Volume::default() }
     }
 
-    fn three() -> Vec<Cluster> {
+    /// The same, with this unique number.
+    pub(crate) fn with_uid(mut clusters: Vec<Cluster>, uid: Option<&str>) -> Vec<Cluster> {
+        for cluster in &mut clusters {
+            cluster.uids = BTreeSet::from([uid.map(str::to_owned)]);
+        }
+        clusters
+    }
+
+    /// The running cluster of these files.
+    pub(crate) fn made_from(place: &Place) -> Cluster {
+        let id = &place.topology.id;
+        let containers = place.topology.containers().into_iter().map(|name| {
+            let mut made = container(&id.name, id.instance, &name);
+            let labels = made.labels.as_mut().expect("labels");
+            labels.insert(LABEL_SPEC.to_owned(), place.topology.spec.to_toml());
+            labels.extend(place.uid.clone().map(|uid| (LABEL_UID.to_owned(), uid)));
+            let file = place.file.display().to_string();
+            labels.insert(format!("{LABEL_PROJECT}.config_files"), file);
+            made
+        });
+        group(containers.collect(), vec![], vec![], vec![]).remove(0)
+    }
+
+    pub(crate) fn three() -> Vec<Cluster> {
         group(
             vec![
                 container("demo", 2, "pgha-demo1-DC1-2"),
                 container("demo", 1, "pgha-demo1-DC1-1"),
             ],
+            vec![],
             vec![],
             vec![volume("shop", 3)],
         )
@@ -392,24 +444,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_must_mean_one_cluster() {
-        let pick = |name, among| resolve(three(), name, among).map(|c| c.id.to_string());
-        assert_eq!(pick(Some("demo-2"), Among::All).ok().as_deref(), Some("demo-2"));
-        assert_eq!(pick(Some("shop"), Among::All).ok().as_deref(), Some("shop-3"));
-        assert_eq!(pick(Some("shop"), Among::Created).expect_err("down").exit_code(), 3);
-        for (name, exit) in [(None, 2), (Some("demo"), 2), (Some("nope"), 3), (Some("demo-3"), 3)] {
-            let error = pick(name, Among::All).expect_err("not one");
-            assert_eq!(error.exit_code(), exit);
-            assert!(error.to_string().contains("demo-1"), "{error}");
-        }
-        assert_eq!(resolve(vec![], None, Among::All).expect_err("none").exit_code(), 3);
-    }
-
-    #[test]
     fn a_label_that_cannot_be_read_is_no_topology() {
         let mut odd = container("demo", 1, "pgha-demo1-DC1-1");
         odd.labels.as_mut().expect("labels").insert(LABEL_SPEC.into(), "version = 9".into());
-        let clusters = group(vec![odd], vec![], vec![]);
+        let clusters = group(vec![odd], vec![], vec![], vec![]);
         assert!(clusters[0].topology.is_none());
         assert_eq!(clusters[0].state(), ClusterState::Running);
     }

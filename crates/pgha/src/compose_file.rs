@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use ipnet::Ipv4Net;
+use pgha_core::ownership::{Identity, LABEL_UID};
 use pgha_core::render::{DOCKER_COMPOSE_HEADER, unescaped};
 use pgha_core::spec::Spec;
 use pgha_core::topology::{HostChoices, MAX_MEMBERS, Role, Topology};
 use serde::Deserialize;
 
-use crate::error::{Error, OrFail, Result};
+use crate::error::{Error, Result};
 
 /// What stands where a compose file is to be written.
 #[derive(Debug)]
@@ -19,8 +20,24 @@ pub(crate) enum Found {
     Nothing,
     /// A file that pgha did not write.
     Foreign,
-    /// A cluster of pgha's, with the choices that were made for it.
-    Cluster(Box<(Topology, HostChoices)>),
+    /// A cluster of pgha's.
+    Cluster(Box<There>),
+}
+
+/// A cluster as its compose file has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct There {
+    /// The cluster.
+    pub(crate) topology: Topology,
+    /// What was chosen for it.
+    pub(crate) choices: HostChoices,
+}
+
+impl There {
+    /// Which cluster it is.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { id: self.topology.id.clone(), uid: self.choices.uid.clone() }
+    }
 }
 
 /// The parts of the file that pgha reads back.
@@ -81,7 +98,7 @@ pub(crate) fn read(path: &Path) -> Result<Found> {
 }
 
 /// Reads the text of a compose file of pgha's; the error says what of it is not to be understood.
-fn parse(text: &str) -> Result<(Topology, HostChoices), String> {
+fn parse(text: &str) -> Result<There, String> {
     let file: File =
         serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|e| e.to_string())?;
     let spec = Spec::from_toml(&unescaped(&file.spec)).map_err(|e| e.to_string())?;
@@ -105,7 +122,8 @@ fn parse(text: &str) -> Result<(Topology, HostChoices), String> {
         let subnet = subnet.ok_or_else(|| format!("{} has no subnet", site.network))?;
         subnets.push(subnet.subnet);
     }
-    Ok((topology, HostChoices { ports, subnets }))
+    let choices = HostChoices { ports, subnets, uid: file.labels.get(LABEL_UID).cloned() };
+    Ok(There { topology, choices })
 }
 
 /// What the parser may spend. Every member names a handful of anchors again, and one of these holds the
@@ -125,31 +143,16 @@ fn yaml_options() -> serde_saphyr::Options {
     }
 }
 
-/// Moves a file or folder out of the way, to the same name with `.old`, replacing an older one.
-pub(crate) fn set_aside(path: &Path) -> Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let mut old = path.as_os_str().to_owned();
-    old.push(".old");
-    let old = Path::new(&old);
-    let what = || format!("cannot move {} to {}", path.display(), old.display());
-    if old.is_dir() {
-        fs::remove_dir_all(old).or_fail(what())?;
-    }
-    fs::rename(path, old).or_fail(what())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeSet, HashMap};
 
     use pgha_core::lint;
     use pgha_core::render;
-    use pgha_core::topology::FIRST_HOST_PORT;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::generated::tests::choices;
 
     #[derive(Deserialize)]
     struct Labels {
@@ -167,22 +170,13 @@ mod tests {
         labels: HashMap<String, String>,
     }
 
-    fn choices(topology: &Topology) -> HostChoices {
-        let nodes = topology.of_role(Role::Postgres).zip(FIRST_HOST_PORT..);
-        let subnets = (0..topology.sites.len()).map(|n| format!("10.208.{n}.0/24").parse());
-        HostChoices {
-            ports: nodes.map(|(member, port)| (member.name.clone(), port)).collect(),
-            subnets: subnets.collect::<Result<_, _>>().expect("subnets"),
-        }
-    }
-
     /// Generates the cluster of a spec and reads it back.
     fn check(spec: Spec, instance: u32) {
         assert!(!lint::has_errors(&lint::check(&spec)), "{spec:?}");
         let topology = Topology::new(spec, instance);
-        let choices = choices(&topology);
+        let choices = choices(&topology, Some("0123456789abcdef"));
         let text = render::compose(&topology, &choices, "./a$b.secrets");
-        assert_eq!(parse(&text), Ok((topology.clone(), choices)));
+        assert_eq!(parse(&text), Ok(There { topology: topology.clone(), choices }));
 
         let file: Labels =
             serde_saphyr::from_str_with_options(&text, yaml_options()).expect("YAML");

@@ -20,8 +20,8 @@ use tokio::time::timeout;
 use crate::cluster::{self, Among, Cluster};
 use crate::compose_file::{self, Found};
 use crate::docker::Engine;
-use crate::error::{Error, Result};
-use crate::{observe, secrets};
+use crate::error::Result;
+use crate::{observe, project, secrets};
 
 /// `SSLRequest`: its length and its code ("Message Formats" in the documentation of Postgres).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -57,11 +57,8 @@ impl Connection {
     /// When the labels do not tell what the cluster is or where its compose file is.
     pub(crate) async fn of(engine: &Engine, cluster: &Cluster) -> Result<Self> {
         let topology = cluster.topology()?;
-        let compose_file = cluster.compose.as_ref().map(|c| c.file.clone()).ok_or_else(|| {
-            Error::failed(format!("cluster {} was not made with Compose", cluster.id))
-                .because("its containers do not say where their compose file is")
-        })?;
-        let ports = ports(cluster, topology, &compose_file);
+        let compose_file = project::secrets_beside(cluster)?;
+        let ports = ports(cluster, &compose_file);
         let knocks = join_all(ports.iter().map(async |(name, port)| {
             let host = Ipv4Addr::LOCALHOST.to_string();
             answers(&Address { host, port: *port }).await.then(|| name.clone())
@@ -132,9 +129,9 @@ impl Connection {
 }
 
 /// Ports by member: those of the containers, and for a container that is gone that of the file.
-fn ports(cluster: &Cluster, topology: &Topology, compose_file: &Path) -> BTreeMap<String, u16> {
+fn ports(cluster: &Cluster, compose_file: &Path) -> BTreeMap<String, u16> {
     let mut ports = match compose_file::read(compose_file) {
-        Ok(Found::Cluster(found)) if found.0.id == topology.id => found.1.ports,
+        Ok(Found::Cluster(there)) if cluster.known().is(&there.identity()) => there.choices.ports,
         _ => BTreeMap::new(),
     };
     let published = cluster.containers.iter().filter_map(|c| Some((c.name.clone(), c.host_port?)));

@@ -71,6 +71,11 @@ impl Error {
         self.why.last().unwrap_or(&self.what).trim()
     }
 
+    /// What failed and why, for quoting in a larger answer.
+    pub(crate) fn reason(&self) -> String {
+        [std::slice::from_ref(&self.what), self.why.as_slice()].concat().join(": ")
+    }
+
     /// What failed, for quoting in a larger answer.
     pub(crate) fn headline(&self) -> &str {
         &self.what

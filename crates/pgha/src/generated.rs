@@ -1,20 +1,24 @@
 //! From a spec to files on disk: instance, ports and subnets chosen, secrets made, the compose file
 //! written. Nothing is overwritten that is not this cluster's, unless `--force` says so; then the old
-//! files stay beside the new ones with the ending `.old`.
+//! files stay beside the new ones with the ending `.old`, or `.old.1` and so on where there are such.
+//! Files and secrets of a cluster that the engine has stay where they are in any case
+//! ([`pgha_core::ownership`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pgha_core::estimate::Needs;
 use pgha_core::lint::has_errors;
+use pgha_core::ownership::{self, Identity, Known, Refusal};
 use pgha_core::render;
 use pgha_core::spec::{Repo2, Spec};
+use pgha_core::status::NetworkFact;
 use pgha_core::topology::{HostChoices, Role, Topology};
 
 use crate::cli::OutputArgs;
 use crate::cluster::Cluster;
-use crate::compose_file::{self, Found};
+use crate::compose_file::{self, Found, There};
 use crate::error::{Error, OrFail, Result};
 use crate::host::{Taken, UNDERLAYS};
 use crate::{host, kept_file, screen, secrets};
@@ -24,68 +28,109 @@ use crate::{host, kept_file, screen, secrets};
 pub(crate) struct Generated {
     /// The cluster.
     pub(crate) topology: Topology,
+    /// What was chosen for it.
+    pub(crate) choices: HostChoices,
     /// Its compose file, absolute.
     pub(crate) file: PathBuf,
     /// Whether anything had to be written.
     pub(crate) written: bool,
 }
 
-/// Writes the files of a cluster, or finds that they are there.
+impl Generated {
+    /// Which cluster it is.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { id: self.topology.id.clone(), uid: self.choices.uid.clone() }
+    }
+
+    /// Networks that an earlier `up` has left and that are not as the file wants them: with another subnet,
+    /// or a second one of a name, which the engine allows.
+    pub(crate) fn misfits<'a>(&self, networks: &'a [NetworkFact]) -> Vec<&'a NetworkFact> {
+        let wanted: BTreeMap<&str, String> = self
+            .topology
+            .sites
+            .iter()
+            .zip(&self.choices.subnets)
+            .map(|(site, subnet)| (site.network.as_str(), subnet.to_string()))
+            .collect();
+        let mut seen = BTreeSet::new();
+        let fits = |network: &&NetworkFact| {
+            network.subnet.as_ref() == wanted.get(network.name.as_str())
+                && network.subnet.is_some()
+                && seen.insert(network.name.clone())
+        };
+        let (_, misfits): (Vec<_>, Vec<_>) = networks.iter().partition(fits);
+        misfits
+    }
+}
+
+/// Writes the files of a cluster, or finds that they are there. `existing` is what the engine has; `None`
+/// where it cannot be asked.
 ///
 /// # Errors
 /// When another cluster or file is in the way, the name or instance is taken, or the disk says no.
-pub(crate) fn generate(spec: Spec, output: &OutputArgs, existing: &[Cluster]) -> Result<Generated> {
+pub(crate) fn generate(
+    spec: Spec,
+    output: &OutputArgs,
+    existing: Option<&[Cluster]>,
+) -> Result<Generated> {
     let file = std::path::absolute(&output.output).or_fail("cannot find the output folder")?;
     let found = compose_file::read(&file)
         .or_else(|e| if output.force { Ok(Found::Foreign) } else { Err(e) })?;
-    let (instance, kept) = match found {
-        Found::Nothing => (free_instance(&spec, output, existing)?, None),
-        Found::Foreign if output.force => (free_instance(&spec, output, existing)?, None),
+    let clusters = existing.unwrap_or_default();
+    let (instance, kept, owner) = match found {
+        Found::Nothing => (free_instance(&spec, output, clusters)?, None, None),
+        Found::Foreign if output.force => (free_instance(&spec, output, clusters)?, None, None),
         Found::Foreign => {
             return Err(Error::bad_input(format!("{} is not a file of pgha's", file.display()))
                 .hint("write elsewhere with `-o`, or move it away; `--force` keeps it as .old"));
         }
-        Found::Cluster(cluster) => {
-            let (topology, choices) = *cluster;
-            let same = topology.id.name == spec.name
-                && output.instance.is_none_or(|n| n == topology.id.instance);
+        Found::Cluster(there) => {
+            let same = there.topology.id.name == spec.name
+                && output.instance.is_none_or(|n| n == there.topology.id.instance);
             let in_range = output
                 .subnets
-                .is_none_or(|range| choices.subnets.iter().all(|net| range.contains(net)));
-            if same && topology.spec == spec && in_range {
-                secrets::create(&topology, &secrets::dir_of(&file))?;
-                return Ok(Generated { topology, file, written: false });
+                .is_none_or(|range| there.choices.subnets.iter().all(|net| range.contains(net)));
+            if same && there.topology.spec == spec && in_range {
+                return take(*there, file, existing);
             }
             if !output.force {
-                return Err(in_the_way(&topology, &spec, &file));
+                return Err(in_the_way(&there.topology, &spec, &file));
             }
+            let owner = Some(there.identity());
             if same {
-                refuse_to_change_a_running(&topology, existing)?;
-                (topology.id.instance, in_range.then_some(choices))
+                refuse_to_change_a_running(&there.topology, clusters)?;
+                (there.topology.id.instance, in_range.then_some(there.choices), owner)
             } else {
-                (free_instance(&spec, output, existing)?, None)
+                (free_instance(&spec, output, clusters)?, None, owner)
             }
         }
     };
+    let secrets_dir = secrets::dir_of(&file);
+    let known = existing.map(known);
+    ownership::may_move_away(owner.as_ref(), &secrets::whose(&secrets_dir), known.as_deref())
+        .map_err(|refusal| refused(&refusal).because(file.display()))?;
 
     let topology = Topology::new(spec, instance);
-    refuse_shared_repository(&topology, existing)?;
-    let choices = choose(&topology, kept, existing, output)?;
-    let secrets_dir = secrets::dir_of(&file);
-    compose_file::set_aside(&file)?;
-    compose_file::set_aside(&secrets_dir)?;
-    if let Some(folder) = file.parent() {
+    refuse_shared_repository(&topology, clusters)?;
+    let choices =
+        HostChoices { uid: Some(secrets::new_uid()), ..choose(&topology, kept, clusters, output)? };
+    let made = Generated { topology, choices, file, written: true };
+    set_aside([&made.file, &secrets_dir])?;
+    if let Some(folder) = made.file.parent() {
         fs::create_dir_all(folder)
             .or_fail(format!("cannot make the folder {}", folder.display()))?;
     }
-    secrets::create(&topology, &secrets_dir)?;
+    secrets::create(&made.topology, &secrets_dir, &made.identity())?;
     let relative = format!("./{}", secrets_dir.file_name().unwrap_or_default().to_string_lossy());
-    write_whole(&file, &render::compose(&topology, &choices, &relative))?;
-    Ok(Generated { topology, file, written: true })
+    write_whole(&made.file, &render::compose(&made.topology, &made.choices, &relative))?;
+    Ok(made)
 }
 
-/// Takes the cluster of a compose file as it is.
-pub(crate) fn open(path: &Path) -> Result<Option<(Generated, HostChoices)>> {
+/// Takes the cluster of a compose file as it is; `existing` as for [`generate`].
+///
+/// # Errors
+/// When the file is not pgha's, or the engine's cluster of that name is another one.
+pub(crate) fn open(path: &Path, existing: Option<&[Cluster]>) -> Result<Option<Generated>> {
     let file = std::path::absolute(path).or_fail("cannot find the compose file")?;
     match compose_file::read(&file)? {
         Found::Nothing => Ok(None),
@@ -93,12 +138,35 @@ pub(crate) fn open(path: &Path) -> Result<Option<(Generated, HostChoices)>> {
             Err(Error::bad_input(format!("{} is not a file of pgha's", file.display()))
                 .hint("name another with `-o`"))
         }
-        Found::Cluster(cluster) => {
-            let (topology, choices) = *cluster;
-            secrets::create(&topology, &secrets::dir_of(&file))?;
-            Ok(Some((Generated { topology, file, written: false }, choices)))
-        }
+        Found::Cluster(there) => take(*there, file, existing).map(Some),
     }
+}
+
+/// The cluster of a compose file, whose secrets are made where there are none and it does not exist.
+fn take(there: There, file: PathBuf, existing: Option<&[Cluster]>) -> Result<Generated> {
+    let (dir, identity, known) = (secrets::dir_of(&file), there.identity(), existing.map(known));
+    let missing = secrets::missing(&there.topology, &dir)?;
+    let spec = &there.topology.spec;
+    ownership::may_use(&identity, spec, &secrets::whose(&dir), &missing, known.as_deref())
+        .map_err(|refusal| refused(&refusal).because(file.display()))?;
+    secrets::create(&there.topology, &dir, &identity)?;
+    let There { topology, choices } = there;
+    Ok(Generated { topology, choices, file, written: false })
+}
+
+fn known(clusters: &[Cluster]) -> Vec<Known> {
+    clusters.iter().map(Cluster::known).collect()
+}
+
+fn refused(refusal: &Refusal) -> Error {
+    use Refusal::{LossUnknown, SecretsLost, SecretsUnknown};
+    let error = match refusal {
+        SecretsUnknown | LossUnknown { .. } | SecretsLost { .. } => {
+            Error::missing(refusal.to_string())
+        }
+        _ => Error::bad_input(refusal.to_string()),
+    };
+    error.hint(refusal.hint())
 }
 
 fn in_the_way(there: &Topology, asked: &Spec, file: &Path) -> Error {
@@ -213,4 +281,238 @@ fn choose(
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
     kept_file::write(path, text.as_bytes(), kept_file::PLAIN)
         .or_fail(format!("cannot write {}", path.display()))
+}
+
+/// Moves these files and folders out of the way, to the same names with `.old`, and all with the same number
+/// after it where one of those is taken.
+fn set_aside(paths: [&Path; 2]) -> Result<()> {
+    let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+    let old = |path: &Path, number: u32| {
+        let mut old = path.as_os_str().to_owned();
+        old.push(".old");
+        if number > 0 {
+            old.push(format!(".{number}"));
+        }
+        PathBuf::from(old)
+    };
+    let free = |number: &u32| paths.iter().all(|path| !is_there(&old(path, *number)));
+    let number = (0..u32::MAX).find(free).expect("there are more numbers than files");
+    for path in paths.into_iter().filter(|path| is_there(path)) {
+        let old = old(path, number);
+        fs::rename(path, &old).or_fail(format!(
+            "cannot move {} to {}",
+            path.display(),
+            old.display()
+        ))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use pgha_core::topology::FIRST_HOST_PORT;
+
+    use super::*;
+    use crate::cluster::tests::made_from;
+
+    pub(crate) fn choices(topology: &Topology, uid: Option<&str>) -> HostChoices {
+        let nodes = topology.of_role(Role::Postgres).map(|m| m.name.clone());
+        HostChoices {
+            ports: nodes.zip(FIRST_HOST_PORT..).collect(),
+            subnets: (0..topology.sites.len())
+                .map(|n| format!("10.213.{n}.0/24").parse().expect("a subnet"))
+                .collect(),
+            uid: uid.map(str::to_owned),
+        }
+    }
+
+    /// A folder with the files of a cluster.
+    pub(crate) struct Place {
+        dir: tempfile::TempDir,
+        pub(crate) topology: Topology,
+        pub(crate) uid: Option<String>,
+        pub(crate) file: PathBuf,
+    }
+
+    impl Place {
+        pub(crate) fn with(name: &str, instance: u32, uid: Option<&str>) -> Self {
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            let file = dir.path().join("docker-compose.yaml");
+            let topology = topology(name, instance, 2);
+            let uid = uid.map(str::to_owned);
+            let place = Self { dir, topology, uid, file };
+            place.write(&place.topology, place.uid.as_deref());
+            place
+        }
+
+        fn write(&self, topology: &Topology, uid: Option<&str>) {
+            let dir = secrets::dir_of(&self.file);
+            let choices = choices(topology, uid);
+            let owner = Identity { id: topology.id.clone(), uid: choices.uid.clone() };
+            secrets::create(topology, &dir, &owner).expect("secrets");
+            let text = render::compose(topology, &choices, "./docker-compose.secrets");
+            fs::write(&self.file, text).expect("a folder");
+        }
+
+        /// Puts the files of another cluster in their place.
+        pub(crate) fn replace(&self, name: &str, instance: u32, uid: Option<&str>, nodes: u32) {
+            fs::remove_dir_all(secrets::dir_of(&self.file)).expect("secrets");
+            self.write(&topology(name, instance, nodes), uid);
+        }
+
+        /// Writes another specification into the compose file.
+        pub(crate) fn rewrite(&self, nodes: u32) {
+            let id = &self.topology.id;
+            self.write(&topology(&id.name, id.instance, nodes), self.uid.as_deref());
+        }
+
+        pub(crate) fn lose_key(&self) {
+            let key = secrets::dir_of(&self.file).join(render::REPOSITORY_KEY);
+            fs::remove_file(key).expect("a key");
+        }
+
+        pub(crate) fn remove(&self) {
+            fs::remove_dir_all(self.dir.path()).expect("a folder");
+        }
+
+        pub(crate) fn generated(&self) -> Generated {
+            let choices = choices(&self.topology, self.uid.as_deref());
+            let (topology, file) = (self.topology.clone(), self.file.clone());
+            Generated { topology, choices, file, written: true }
+        }
+
+        /// Every file of the folder.
+        pub(crate) fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+            let mut files = BTreeMap::new();
+            let mut folders = vec![self.dir.path().to_owned()];
+            while let Some(folder) = folders.pop() {
+                for entry in fs::read_dir(folder).into_iter().flatten() {
+                    let path = entry.expect("an entry").path();
+                    if path.is_dir() {
+                        folders.push(path);
+                    } else {
+                        let content = fs::read(&path).expect("a file");
+                        files.insert(path, content);
+                    }
+                }
+            }
+            files
+        }
+
+        fn output(&self, file: &str, force: bool) -> OutputArgs {
+            OutputArgs { output: self.dir.path().join(file), force, ..OutputArgs::default() }
+        }
+    }
+
+    fn topology(name: &str, instance: u32, nodes: u32) -> Topology {
+        Topology::new(spec(name, nodes), instance)
+    }
+
+    fn spec(name: &str, nodes: u32) -> Spec {
+        Spec { name: name.to_owned(), nodes, ..Spec::default() }
+    }
+
+    #[test]
+    fn files_of_a_cluster_that_exists_are_never_moved_or_overwritten() {
+        for uid in [Some("x"), None] {
+            let place = Place::with("demo", 1, uid);
+            let existing = [made_from(&place)];
+            let before = place.content();
+            let generate = |name, nodes, file, force| {
+                generate(spec(name, nodes), &place.output(file, force), Some(&existing))
+            };
+            for (name, nodes, file, force) in [
+                ("other", 2, "docker-compose.yaml", true),
+                ("other", 2, "docker-compose.yml", true),
+                ("other", 2, "docker-compose.yml", false),
+                ("demo", 3, "docker-compose.yaml", true),
+                ("demo", 2, "docker-compose.yml", true),
+            ] {
+                let error = generate(name, nodes, file, force).expect_err(name);
+                assert_eq!(error.exit_code(), 2, "{error}");
+                assert!(error.to_string().contains("demo-1"), "{error}");
+                assert_eq!(place.content(), before, "{name} {file} {force}");
+            }
+            assert!(!generate("demo", 2, "docker-compose.yaml", true).expect("its own").written);
+            assert_eq!(place.content(), before);
+
+            fs::remove_file(&place.file).expect("a compose file");
+            let before = place.content();
+            for name in ["demo", "other"] {
+                generate(name, 2, "docker-compose.yaml", false).expect_err("secrets are in use");
+                assert_eq!(place.content(), before, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_an_engine_secrets_stay_where_they_are() {
+        let place = Place::with("demo", 1, Some("x"));
+        let before = place.content();
+        for (name, file) in [("other", "docker-compose.yaml"), ("other", "docker-compose.yml")] {
+            let error = generate(spec(name, 2), &place.output(file, true), None);
+            assert_eq!(error.expect_err("secrets are there").exit_code(), 3);
+            assert_eq!(place.content(), before);
+        }
+        generate(spec("demo", 2), &place.output("docker-compose.yaml", false), None).expect("same");
+        assert_eq!(place.content(), before);
+        place.lose_key();
+        let error = generate(spec("demo", 2), &place.output("docker-compose.yaml", false), None);
+        assert!(error.expect_err("it may exist").to_string().contains("repository-key"));
+    }
+
+    #[test]
+    fn lost_secrets_are_made_for_a_cluster_that_is_not_there_and_for_no_other() {
+        let place = Place::with("demo", 1, Some("x"));
+        let existing = [made_from(&place)];
+        place.lose_key();
+        let before = place.content();
+        let error = open(&place.file, Some(&existing)).expect_err("its data need the key");
+        assert!(error.to_string().contains("repository-key"), "{error}");
+        assert_eq!(place.content(), before);
+        open(&place.file, Some(&[])).expect("a new cluster").expect("a file");
+        let missing = secrets::missing(&place.topology, &secrets::dir_of(&place.file));
+        assert!(missing.expect("a folder").is_empty());
+    }
+
+    #[test]
+    fn every_older_file_stays_under_a_number_of_its_own() {
+        let place = Place::with("demo", 1, Some("x"));
+        let key =
+            |folder: &str| fs::read(place.dir.path().join(folder).join("repository-key")).ok();
+        let mut keys = vec![key("docker-compose.secrets")];
+        for name in ["b", "c", "d"] {
+            generate(spec(name, 2), &place.output("docker-compose.yaml", true), Some(&[]))
+                .expect("nothing is in use");
+            keys.push(key("docker-compose.secrets"));
+        }
+        let old = [
+            "docker-compose.secrets.old",
+            "docker-compose.secrets.old.1",
+            "docker-compose.secrets.old.2",
+        ];
+        assert_eq!(old.map(key).as_slice(), &keys[..3]);
+        assert!(keys.iter().all(Option::is_some));
+        let first = fs::read_to_string(place.dir.path().join("docker-compose.yaml.old"));
+        assert!(first.expect("the first file").contains("pgha.cluster: \"demo\""));
+    }
+
+    #[test]
+    fn networks_of_a_killed_up_are_used_where_they_fit() {
+        let generated = Place::with("demo", 1, Some("x")).generated();
+        let network = |id: &str, name: &str, subnet: &str| NetworkFact {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            subnet: Some(subnet.to_owned()),
+        };
+        let left = [
+            network("a", "pgha-net-DC1-1", "10.213.0.0/24"),
+            network("b", "pgha-net-DC1-1", "10.213.0.0/24"),
+            network("c", "pgha-net-DC2-1", "10.213.9.0/24"),
+            network("d", "pgha-net-DC7-1", "10.213.7.0/24"),
+        ];
+        let ids: Vec<&str> = generated.misfits(&left).iter().map(|n| n.id.as_str()).collect();
+        assert_eq!(ids, ["b", "c", "d"]);
+        assert!(generated.misfits(&[]).is_empty());
+    }
 }

@@ -53,6 +53,13 @@ impl Networks {
         }
     }
 
+    /// The same without those that are a cluster's own: what an earlier `up` has left is in nobody's way.
+    pub(crate) fn without(mut self, own: &[Ipv4Net]) -> Self {
+        self.interfaces.retain(|net| !own.contains(net));
+        self.routes.retain(|net| !own.contains(net));
+        self
+    }
+
     /// Whether a bridge cannot have this subnet: an interface is in it, or a route leads to a part of it.
     /// Where a wider route leads, as to a company's networks, a bridge only goes before it.
     pub(crate) fn take(&self, net: Ipv4Net) -> bool {
@@ -127,7 +134,7 @@ impl Taken {
         Self {
             ports: clusters
                 .iter()
-                .flat_map(|c| &c.containers)
+                .flat_map(|c| c.containers.iter().chain(&c.looks))
                 .filter_map(|c| c.host_port)
                 .collect(),
             subnets: networks.filter_map(|n| n.subnet.as_ref()?.parse().ok()).collect(),
@@ -168,7 +175,7 @@ pub(crate) fn choose(topology: &Topology, taken: &Taken, range: Ipv4Net) -> Resu
         ))
         .hint("--subnets names another range for the subnets, such as 172.24.0.0/13"));
     }
-    Ok(HostChoices { ports, subnets })
+    Ok(HostChoices { ports, subnets, uid: None })
 }
 
 /// Ports of the loopback that nothing listens on and no cluster has.
@@ -223,6 +230,10 @@ mod tests {
         assert_eq!(first_free(&["10.208.0.0/25"], &[]), Some(subnet("10.208.1.0/24")));
         assert_eq!(first_free(&[], &["10.208.0.128/25"]), Some(subnet("10.208.1.0/24")));
         assert_eq!(first_free(&[], &["10.208.0.0/24"]), Some(subnet("10.208.1.0/24")));
+        let (own, other) = (subnet("10.208.0.0/24"), subnet("10.208.1.0/24"));
+        let networks = Networks { interfaces: vec![own, other], routes: vec![own, other] };
+        let networks = networks.without(&[own]);
+        assert!(!networks.take(own) && networks.take(other));
     }
 
     #[test]

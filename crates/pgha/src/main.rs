@@ -1,5 +1,6 @@
 //! The `pgha` command: what [`pgha_core`] decides, done with Docker.
 
+mod agree;
 mod archived;
 mod cli;
 mod cluster;
@@ -21,6 +22,8 @@ mod node_log;
 mod observe;
 mod pause;
 mod progress;
+mod project;
+mod removal;
 mod repository;
 mod restore;
 mod screen;

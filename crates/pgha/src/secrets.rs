@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! docker-compose.secrets/        mode 0700, every file 0600
+//! ├── cluster                    whose these are
 //! ├── postgres                   password of the superuser
 //! ├── replicator, rewinder       passwords of the users of replication and of pg_rewind
 //! ├── patroni                    password of Patroni's REST API
@@ -15,9 +16,11 @@
 //! A file that exists is kept, so that generating again does not lock anybody out.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use pgha_core::ownership::{Identity, MARK, Secrets};
 use pgha_core::render::{
     BACKUP_COMMON_NAME, NODE_COMMON_NAME, NODE_PASSWORDS, REPOSITORY_KEY, S3_FILES, SSH_FILES,
     TLS_FILES, repository_secrets,
@@ -28,7 +31,7 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
-use crate::error::{OrFail, Result};
+use crate::error::{Error, OrFail, Result};
 use crate::kept_file;
 
 /// Characters of a password: 32 letters and digits are 190 bits.
@@ -69,11 +72,55 @@ pub(crate) fn superuser_password(compose_file: &Path) -> Result<String> {
         .or_fail(format!("cannot read the password in {}", path.display()))
 }
 
+/// Whose the secrets of a folder are.
+pub(crate) fn whose(dir: &Path) -> Secrets {
+    let marked = fs::read_to_string(dir.join(MARK)).ok();
+    if let Some(identity) = marked.and_then(|text| Identity::parse_mark(&text)) {
+        return Secrets::Of(identity);
+    }
+    // What cannot be looked into is not empty.
+    let nothing = match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => fs::symlink_metadata(dir).is_err(),
+    };
+    if nothing { Secrets::None } else { Secrets::Unmarked }
+}
+
+/// Names of the secrets that a cluster needs, which cannot be made from others and are not there.
+///
+/// # Errors
+/// When the folder cannot be looked into.
+pub(crate) fn missing(topology: &Topology, dir: &Path) -> Result<Vec<String>> {
+    if let Err(e) = fs::read_dir(dir)
+        && e.kind() != ErrorKind::NotFound
+    {
+        return Err(Error::bad_input(format!("cannot read the secrets in {}", dir.display()))
+            .because(e)
+            .hint("they are for the user alone who generated the cluster"));
+    }
+    let transport: &[&str] = match topology.spec.backup_transport {
+        BackupTransport::Tls => &TLS_FILES,
+        BackupTransport::Ssh => &SSH_FILES,
+    };
+    let needed = NODE_PASSWORDS.into_iter().chain(repository_secrets(&topology.spec));
+    let needed = needed.chain(transport.iter().copied());
+    Ok(needed.filter(|name| !dir.join(name).is_file()).map(str::to_owned).collect())
+}
+
+/// A number for a cluster that no other has: 64 bits at random.
+pub(crate) fn new_uid() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
 /// Makes whatever is not there yet.
-pub(crate) fn create(topology: &Topology, dir: &Path) -> Result<()> {
+pub(crate) fn create(topology: &Topology, dir: &Path, owner: &Identity) -> Result<()> {
     let what = || format!("cannot write secrets into {}", dir.display());
     fs::DirBuilder::new().mode(0o700).recursive(true).create(dir).or_fail(what())?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).or_fail(what())?;
+    // Before all others: what an interrupted command leaves says whose it is.
+    if whose(dir) == Secrets::None {
+        write(dir, MARK, &owner.mark())?;
+    }
     for name in NODE_PASSWORDS {
         if !dir.join(name).exists() {
             write(dir, name, &Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN))?;
@@ -162,6 +209,11 @@ mod tests {
     use super::*;
     use pgha_core::spec::Spec;
 
+    fn owner() -> Identity {
+        let id = Topology::new(Spec::default(), 1).id;
+        Identity { id, uid: Some(new_uid()) }
+    }
+
     fn modes(dir: &Path) -> Vec<(String, u32)> {
         let mut all: Vec<_> = fs::read_dir(dir)
             .expect("the folder is there")
@@ -181,14 +233,14 @@ mod tests {
             let at = tempfile::tempdir().expect("a temporary folder");
             let dir = at.path().join("secrets");
             let spec = Spec { data_centers: 2, backup_transport, ..Spec::default() };
-            create(&Topology::new(spec, 1), &dir).expect("secrets are made");
+            create(&Topology::new(spec, 1), &dir, &owner()).expect("secrets are made");
             assert_eq!(
                 fs::metadata(&dir).expect("it is there").permissions().mode() & 0o777,
                 0o700
             );
             let files = modes(&dir);
             assert!(files.iter().all(|(_, mode)| *mode == 0o600), "{files:?}");
-            let expected = 6 + match backup_transport {
+            let expected = 7 + match backup_transport {
                 BackupTransport::Tls => TLS_FILES.len(),
                 BackupTransport::Ssh => SSH_FILES.len(),
             };
@@ -201,7 +253,7 @@ mod tests {
         let at = tempfile::tempdir().expect("a temporary folder");
         let file = at.path().join("docker-compose.yaml");
         let dir = dir_of(&file);
-        create(&Topology::new(Spec::default(), 1), &dir).expect("secrets are made");
+        create(&Topology::new(Spec::default(), 1), &dir, &owner()).expect("secrets are made");
         write(&dir, "postgres", r"new:pass\word").expect("a new password");
         let passfile = fresh_pgpass(&file).expect("it is made");
         let text = fs::read_to_string(&passfile).expect("it is there");
@@ -211,13 +263,37 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_secrets_says_whose_it_is_and_what_it_lacks() {
+        let at = tempfile::tempdir().expect("a temporary folder");
+        let dir = at.path().join("secrets");
+        let (topology, owner) = (Topology::new(Spec::default(), 1), owner());
+        assert_eq!(whose(&dir), Secrets::None);
+        fs::create_dir(&dir).expect("a folder");
+        assert_eq!(whose(&dir), Secrets::None);
+        let missing = || missing(&topology, &dir).expect("a folder");
+        assert!(missing().contains(&REPOSITORY_KEY.to_owned()));
+        create(&topology, &dir, &owner).expect("secrets are made");
+        assert_eq!(whose(&dir), Secrets::Of(owner));
+        assert_eq!(missing(), Vec::<String>::new());
+        fs::remove_file(dir.join(REPOSITORY_KEY)).expect("a key");
+        assert_eq!(missing(), [REPOSITORY_KEY]);
+        for mark in ["", "demo", "\u{0}"] {
+            fs::write(dir.join(MARK), mark).expect("a folder");
+            assert_eq!(whose(&dir), Secrets::Unmarked, "{mark:?}");
+        }
+        fs::remove_file(dir.join(MARK)).expect("a mark");
+        assert_eq!(whose(&dir), Secrets::Unmarked);
+        assert_eq!(whose(&dir.join("postgres")), Secrets::Unmarked, "a file is in the way");
+    }
+
+    #[test]
     fn passwords_stay_when_secrets_are_made_again() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let topology = Topology::new(Spec::default(), 1);
-        create(&topology, dir.path()).expect("secrets are made");
+        create(&topology, dir.path(), &owner()).expect("secrets are made");
         let read = || fs::read_to_string(dir.path().join("postgres")).expect("a password");
         let before = read();
-        create(&topology, dir.path()).expect("secrets are made again");
+        create(&topology, dir.path(), &owner()).expect("secrets are made again");
         assert_eq!(read(), before);
         assert_eq!(before.trim_end().len(), PASSWORD_LEN);
     }
@@ -230,11 +306,11 @@ mod tests {
              endpoint = \"e\"\nregion = \"r\"\n",
         );
         let topology = Topology::new(spec.expect("a spec"), 1);
-        create(&topology, dir.path()).expect("secrets are made");
+        create(&topology, dir.path(), &owner()).expect("secrets are made");
         assert!(!dir.path().join(REPOSITORY_KEY).exists());
         assert_eq!(to_fill_in(&topology, dir.path()).len(), 2);
         fs::write(dir.path().join(S3_FILES[0]), "key").expect("a file");
-        create(&topology, dir.path()).expect("secrets are kept");
+        create(&topology, dir.path(), &owner()).expect("secrets are kept");
         assert_eq!(to_fill_in(&topology, dir.path()), [dir.path().join(S3_FILES[1])]);
     }
 }

@@ -103,6 +103,7 @@ pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> St
             "title": title(topology),
             "name": topology.id.name,
             "instance": topology.id.instance,
+            "uid": host.uid,
             "spec": spec.to_toml(),
             "members": members,
             "etcd": topology.of_role(Role::Etcd).map(|m| &m.name).collect::<Vec<_>>(),
@@ -184,6 +185,7 @@ mod tests {
             subnets: (0..topology.sites.len())
                 .map(|n| format!("10.213.{n}.0/24").parse().expect("a subnet"))
                 .collect(),
+            uid: Some("0123456789abcdef".to_owned()),
         }
     }
 

@@ -27,6 +27,8 @@ impl Lab {
             .containers()
             .into_iter()
             .map(|name| ContainerFact {
+                id: name.clone(),
+                role: topology.member(&name).map(|m| m.role),
                 name,
                 state: ContainerState::Running,
                 detail: "Up 3 minutes".to_owned(),

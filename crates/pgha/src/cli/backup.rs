@@ -23,7 +23,7 @@ pub(crate) struct Backup {
 /// Arguments of `backup` without a command.
 #[derive(Debug, Args)]
 pub(crate) struct BackupMake {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// full, diff (what changed since the last full one) or incr (since the last) [default: incr]
@@ -71,7 +71,7 @@ pub(crate) enum BackupAction {
 /// The cluster that is meant.
 #[derive(Debug, Args)]
 pub(crate) struct BackupOf {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
 }
@@ -115,7 +115,7 @@ pub(crate) struct BackupSchedule {
 #[command(after_help = "Examples:\n  pgha backups demo\n  \
     pgha backups demo --json | jq -r '.backups[-1].label'")]
 pub(crate) struct Backups {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Print JSON
@@ -131,7 +131,7 @@ pub(crate) struct Backups {
         pgha restore-point demo before_upgrade"
 )]
 pub(crate) struct RestorePoint {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// What to call this moment, at most 63 bytes

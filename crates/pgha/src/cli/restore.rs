@@ -17,7 +17,7 @@ use clap::Args;
     pgha restore demo --latest --repo 2                      from the second repository")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Restore {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Show what would be done, and do nothing

@@ -48,7 +48,7 @@ pub(crate) enum WanVerb {
 #[command(after_help = "Examples:\n  pgha wan show\n  \
     pgha wan show demo --json | jq '.pairs[] | {between, measured_us}'")]
 pub(crate) struct Show {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Do not measure: show what is asked for only
@@ -239,7 +239,7 @@ pub(crate) struct Reset {
     pgha wan watch --json | jq -c '.links[] | select(.queue_full_per_s > 0)'\n\n\
     Ends with Ctrl-C.")]
 pub(crate) struct Watch {
-    /// The cluster, `demo` or `demo-2` [default: the only one]
+    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Time between two looks, at least 200ms

@@ -3,19 +3,19 @@
 use pgha_core::overview::overview;
 
 use crate::cli::{Generate, OutputArgs};
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, FILE_HERE};
 use crate::command::spec_args;
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::generated::{self, Generated};
-use crate::screen;
+use crate::{project, screen};
 
 /// Carries out `pgha generate`.
 pub(crate) async fn run(args: &Generate) -> Result<()> {
     let spec = spec_args::checked(&args.spec)?;
     let existing = clusters_if_reachable().await;
-    let made = generated::generate(spec, &args.output, &existing)?;
+    let made = generated::generate(spec, &args.output, existing.as_deref())?;
     screen::print(&format!("{}\n{}", overview(&made.topology), next_steps(&made, &args.output)))
 }
 
@@ -24,7 +24,12 @@ fn next_steps(made: &Generated, output: &OutputArgs) -> String {
     let id = &made.topology.id;
     let file = output.output.display();
     let compose = ComposeTool::find().map_or("docker-compose".to_owned(), |tool| tool.shown());
-    let (named, up) = if output.output.as_os_str() == "docker-compose.yaml" {
+    // A folder of whose name Compose keeps nothing wants the project named.
+    let compose = match project::folder_name(&made.file) {
+        Some(_) => compose,
+        None => format!("{compose} -p {}", project::project_name(&made.file, id)),
+    };
+    let (named, up) = if output.output.as_os_str() == FILE_HERE {
         (String::new(), "pgha up".to_owned())
     } else {
         (format!(" -f {file}"), format!("pgha up -o {file}"))
@@ -58,12 +63,14 @@ pgha status {id}
 
 /// The clusters of the engine. A file can be written without one, but then without knowing what is
 /// taken.
-async fn clusters_if_reachable() -> Vec<Cluster> {
+async fn clusters_if_reachable() -> Option<Vec<Cluster>> {
     let found = async { cluster::find(&Engine::connect().await?).await };
-    found.await.unwrap_or_else(|e: Error| {
-        anstream::eprintln!(
-            "{e}\nnote: instance, ports and subnets are chosen without asking the engine"
-        );
-        Vec::new()
-    })
+    found
+        .await
+        .inspect_err(|e: &Error| {
+            anstream::eprintln!(
+                "{e}\nnote: instance, ports and subnets are chosen without asking the engine"
+            );
+        })
+        .ok()
 }

@@ -1,6 +1,5 @@
 //! `pgha restore`: a plan first, then, when it is agreed to, its steps; and what came of them.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
 use pgha_core::restore::{
@@ -8,11 +7,12 @@ use pgha_core::restore::{
 };
 use pgha_core::topology::Topology;
 
+use crate::agree;
 use crate::cli::{Restore, RestoreTarget};
 use crate::cluster::{self, Among, Cluster};
 use crate::command::up::interrupted;
 use crate::docker::Engine;
-use crate::error::{Error, OrFail, Result};
+use crate::error::{Error, Result};
 use crate::restore::Session;
 use crate::restore::into::{FRESH_ID, Fresh};
 use crate::screen::{self, restore::OldData};
@@ -26,8 +26,8 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
         Err(error) => return Err(bad_target(&error)),
     };
     let engine = Engine::connect().await?;
-    let cluster =
-        cluster::resolve(cluster::find(&engine).await?, args.cluster.as_deref(), Among::Created)?;
+    let cluster::Meant { cluster, guessed } =
+        cluster::meant(cluster::find(&engine).await?, args.cluster.as_deref(), Among::Created)?;
     let session = Session::new(&engine, &cluster)?;
     demand_backup_host(&session, &cluster)?;
     let timeout = Duration::from_secs(args.wait.timeout);
@@ -52,6 +52,12 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
             Error::bad_input(format!("no restore of cluster {} is under way", cluster.id))
                 .hint("there is nothing to put back")
         })?;
+        if guessed || journal.is_done(Step::Lead) {
+            let id = &cluster.id;
+            let question =
+                format!("Put the old data of {id} back? Writes since the restore are lost.");
+            agree(args, &question)?;
+        }
         let ended = tokio::select! {
             ended = session.give_up(&mut journal, timeout) => Some(ended),
             () = interrupted() => None,
@@ -79,6 +85,9 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
             journal
         }
         Some(journal) => {
+            if guessed {
+                agree(args, &format!("Go on with the restore of {}?", cluster.id))?;
+            }
             let mut journal = go_on_with(args, &cluster, journal, target.as_ref())?;
             session.renew(&cluster, &mut journal).await?;
             journal
@@ -283,19 +292,5 @@ fn new_journal(args: &Restore, plan: RestorePlan, id: String) -> Journal {
 
 /// Fails unless the user agrees, beforehand or now.
 fn agree(args: &Restore, question: &str) -> Result<()> {
-    if args.yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::bad_input("nobody is there to agree to this, and nothing was touched")
-            .hint("--yes agrees beforehand, --dry-run stops here"));
-    }
-    screen::tell(&format!("{question} [y/N] "))?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).or_fail("cannot read the answer")?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(Error::failed("nothing was touched"))
-    }
+    agree::agree(args.yes, question, "--yes confirms beforehand, --dry-run only shows the plan")
 }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::cli::Status;
-use crate::cluster::{self, Among, ClusterState};
+use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::Result;
 use crate::{observe, screen};
@@ -28,8 +28,8 @@ pub(crate) async fn run(args: &Status) -> Result<()> {
     {
         match view {
             Ok(view) => views.push(view),
-            Err(_) if cluster.state() == ClusterState::Down => {
-                anstream::eprintln!("{} is down, and its data is kept", cluster.id);
+            Err(_) if cluster.containers.is_empty() => {
+                anstream::eprintln!("{}: {}", cluster.id, cluster.state());
             }
             // What cannot be read of one cluster says nothing about the others.
             Err(error) => anstream::eprintln!("{error}"),

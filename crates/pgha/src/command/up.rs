@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::LogsOptions;
 use futures_util::StreamExt as _;
+use ipnet::Ipv4Net;
 use pgha_core::connect::{self, Access, Target};
+use pgha_core::ownership::Identity;
 use pgha_core::render;
 use pgha_core::spec::format_duration;
-use pgha_core::topology::{ClusterId, Role, Topology};
+use pgha_core::status::NetworkFact;
+use pgha_core::topology::{ClusterId, HostChoices, Role, Topology};
 use pgha_core::wan::asked;
 use pgha_core::wan::control::Request;
 
 use crate::cli::{Build, NodeBuild, SpecArgs, Up};
-use crate::cluster::{self, Among, Cluster};
+use crate::cluster::{self, Among, Cluster, ClusterState};
 use crate::command::spec_args;
 use crate::compose_file::{self, Found};
 use crate::compose_tool::ComposeTool;
@@ -22,6 +25,8 @@ use crate::error::{Error, Result};
 use crate::generated::{self, Generated};
 use crate::pause::{self, Resume};
 use crate::progress::Progress;
+use crate::project::{self, Project};
+use crate::removal::{self, Data};
 use crate::turn::Turn;
 use crate::waiting::{self, GivenUp, Ready, Waiter};
 use crate::{host, images, screen, secrets, wan};
@@ -72,9 +77,16 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
     refuse_missing_authorities(&generated)?;
     let id = generated.topology.id.clone();
     let before = existing.iter().find(|c| c.id == id);
-    if before.is_none_or(|c| c.containers.is_empty()) {
-        check_ports(&generated.file, &existing)?;
+    if let Some(cluster) = before.filter(|cluster| !cluster.containers.is_empty()) {
+        refuse_moved(&generated, cluster)?;
+    } else {
+        let networks = before.map_or(&[][..], |cluster| &cluster.networks);
+        let misfits = generated.misfits(networks);
+        removal::remove_networks(&engine, &misfits).await?;
+        let has_data = before.is_some_and(|cluster| !cluster.volumes.is_empty());
+        check_host(&generated.choices, networks, has_data)?;
     }
+    let project = Project::of_files(&generated, before);
     if !images::missing(&engine, generated.topology.spec.postgres).await.is_empty() {
         let build = Build {
             postgres: generated.topology.spec.postgres,
@@ -91,7 +103,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
         pause::resume(&engine, frozen, Resume::All).await?;
     }
     let brought_up = tokio::select! {
-        done = bring_up(&engine, &compose, &generated, args.wait.timeout, turn) => done,
+        done = bring_up(&engine, &compose, &project, &id, args.wait.timeout, turn) => done,
         () = interrupted() => Err(GivenUp::because(Error::failed("interrupted"))),
     };
     match brought_up {
@@ -101,16 +113,9 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
         }
         Err(given_up) => {
             show_guilty(&engine, &given_up).await;
-            Err(clean_up(
-                &engine,
-                &compose,
-                &generated.file,
-                &id,
-                before,
-                args.keep || given_up.to_go_on,
-                given_up.error,
-            )
-            .await)
+            let identity = generated.identity();
+            let keep = args.keep || given_up.to_go_on;
+            Err(clean_up(&engine, &identity, before, keep, given_up.error).await)
         }
     }
 }
@@ -121,7 +126,8 @@ async fn look_around(args: &Up, engine: &Engine) -> Result<(Vec<Cluster>, Option
     // Whoever is to write there says what is wrong with another file.
     if let Ok(Found::Cluster(there)) = compose_file::read(&args.output.output) {
         let existing = cluster::find(engine).await?;
-        if existing.iter().any(|c| c.id == there.0.id && !c.containers.is_empty()) {
+        let id = &there.topology.id;
+        if existing.iter().any(|c| c.id == *id && !c.containers.is_empty()) {
             return Ok((existing, None));
         }
     }
@@ -134,10 +140,10 @@ fn files(args: &Up, existing: &[Cluster]) -> Result<Generated> {
     let nothing_asked = args.spec == SpecArgs::default()
         && args.output.instance.is_none()
         && args.output.subnets.is_none();
-    if nothing_asked && let Some((there, _)) = generated::open(&args.output.output)? {
+    if nothing_asked && let Some(there) = generated::open(&args.output.output, Some(existing))? {
         return Ok(there);
     }
-    let made = generated::generate(spec_args::checked(&args.spec)?, &args.output, existing)?;
+    let made = generated::generate(spec_args::checked(&args.spec)?, &args.output, Some(existing))?;
     if made.written {
         anstream::eprintln!("{} is written", made.file.display());
     }
@@ -147,12 +153,12 @@ fn files(args: &Up, existing: &[Cluster]) -> Result<Generated> {
 async fn bring_up(
     engine: &Engine,
     compose: &ComposeTool,
-    generated: &Generated,
+    project: &Project,
+    id: &ClusterId,
     timeout_s: u64,
     turn: Option<Turn>,
 ) -> Result<Ready, GivenUp> {
-    let id = &generated.topology.id;
-    start_containers(compose, &generated.file, id).await.map_err(GivenUp::because)?;
+    start_containers(compose, project, id).await.map_err(GivenUp::because)?;
     drop(turn);
     waiting::until_ready(engine, id, Duration::from_secs(timeout_s), Waiter::User).await
 }
@@ -160,12 +166,12 @@ async fn bring_up(
 /// Has Compose make and start whatever does not run.
 pub(crate) async fn start_containers(
     compose: &ComposeTool,
-    file: &Path,
+    project: &Project,
     id: &ClusterId,
 ) -> Result<()> {
     let progress = Progress::start(&format!("cluster {id}"));
     progress.at("starting containers", "");
-    compose.run(file, &["up", "-d", "--no-recreate"]).await
+    compose.run(project, &["up", "-d", "--no-recreate"]).await
 }
 
 /// Says that the cluster is there, and how to reach it.
@@ -237,19 +243,31 @@ fn psql_line(generated: &Generated, ready: &Ready) -> String {
     )
 }
 
-/// A port that somebody took since it was chosen is better said now than by the engine half-way.
-fn check_ports(file: &Path, existing: &[Cluster]) -> Result<()> {
-    let Some((generated, choices)) = generated::open(file)? else { return Ok(()) };
-    let other = existing
-        .iter()
-        .find(|c| c.id.instance == generated.topology.id.instance && c.id != generated.topology.id);
-    if let Some(other) = other {
-        return Err(Error::bad_input(format!(
-            "instance {} is now cluster {}",
-            other.id.instance, other.id
-        ))
-        .hint("write the file anew with another `--instance` and `--force`"));
+/// Containers have their secrets mounted from where the files were when they were made: started after a
+/// move they would find nothing there.
+fn refuse_moved(generated: &Generated, cluster: &Cluster) -> Result<()> {
+    let Some(before) = cluster.compose.as_ref().map(|compose| &compose.file) else { return Ok(()) };
+    let unmoved = *before == generated.file || project::still_there(before, &generated.identity());
+    if unmoved || cluster.state() == ClusterState::Running {
+        return Ok(());
     }
+    let id = &cluster.id;
+    Err(Error::bad_input(format!(
+        "the files of cluster {id} were moved since its containers were made"
+    ))
+    .because(format!("they were at {}", before.display()))
+    .hint(format!("`pgha down {id}`, then `pgha up` here: data are kept")))
+}
+
+/// A port or a subnet that somebody took since it was chosen is better said now than by the engine
+/// half-way. `own` are the networks of an earlier `up`, which is nobody else.
+fn check_host(choices: &HostChoices, own: &[NetworkFact], has_data: bool) -> Result<()> {
+    // The files of a cluster that has data stay as they are.
+    let others = if has_data {
+        ""
+    } else {
+        ", or choose others with `pgha generate --force` and the cluster's flags"
+    };
     let taken: Vec<_> = choices
         .ports
         .values()
@@ -257,14 +275,18 @@ fn check_ports(file: &Path, existing: &[Cluster]) -> Result<()> {
         .map(u16::to_string)
         .collect();
     if !taken.is_empty() {
-        return Err(Error::failed(format!("port {} of 127.0.0.1 is taken by another program", taken.join(", ")))
-            .hint("end that program, or choose other ports with `pgha generate --force` and the cluster's flags"));
+        return Err(Error::failed(format!(
+            "port {} of 127.0.0.1 is taken by another program",
+            taken.join(", ")
+        ))
+        .hint(format!("end that program{others}")));
     }
-    let networks = host::Networks::of_this_host();
+    let own: Vec<Ipv4Net> = own.iter().filter_map(|n| n.subnet.as_ref()?.parse().ok()).collect();
+    let networks = host::Networks::of_this_host().without(&own);
     let subnet = choices.subnets.iter().find(|subnet| networks.take(**subnet));
     if let Some(subnet) = subnet {
         return Err(Error::failed(format!("the subnet {subnet} is in use on this host"))
-            .hint("choose others with `pgha generate --force` and the cluster's flags"));
+            .hint(format!("free it{others}")));
     }
     Ok(())
 }
@@ -286,14 +308,14 @@ pub(crate) async fn show_guilty(engine: &Engine, given_up: &GivenUp) {
 /// Leaves nothing of a cluster that did not come up, and everything of one that was there before.
 pub(crate) async fn clean_up(
     engine: &Engine,
-    compose: &ComposeTool,
-    file: &Path,
-    id: &ClusterId,
+    identity: &Identity,
     before: Option<&Cluster>,
     keep: bool,
     error: Error,
 ) -> Error {
-    if before.is_some() {
+    let id = &identity.id;
+    // Networks that an `up` has left which was killed are nothing to keep.
+    if before.is_some_and(|cluster| cluster.state() != ClusterState::Leftovers) {
         return error.also_hint(&format!(
             "cluster {id} was there before and is left as it is; `pgha status {id}`"
         ));
@@ -302,21 +324,31 @@ pub(crate) async fn clean_up(
         return error
             .hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
     }
-    let down = ["down", "--volumes", "--timeout", "5"];
-    let mut removed = compose.run(file, &down).await;
+    let mut removed = remove_all(engine, identity).await;
     for _ in 0..CLEAN_UP_ROUNDS {
         // What the engine was making for a Compose that was interrupted appears only now.
         tokio::time::sleep(CLEAN_UP_PAUSE).await;
-        let found = cluster::find(engine).await.unwrap_or_default();
-        if removed.is_ok() && found.iter().all(|c| c.id != *id) {
+        let found = remove_all(engine, identity).await;
+        let nothing_more = matches!((&removed, &found), (Ok(_), Ok(false)));
+        removed = found;
+        if nothing_more {
             break;
         }
-        removed = compose.run(file, &down).await;
     }
     match removed {
-        Ok(()) => error.also_hint("everything is removed again; `--keep` leaves it for a look"),
+        Ok(_) => error.also_hint("everything is removed again; `--keep` leaves it for a look"),
         Err(second) => error.because(second),
     }
+}
+
+/// Removes what there is of a cluster; whether there was anything.
+async fn remove_all(engine: &Engine, identity: &Identity) -> Result<bool> {
+    let clusters = cluster::find(engine).await?;
+    let found = clusters.into_iter().find(|cluster| cluster.known().is(identity));
+    if let Some(cluster) = &found {
+        removal::remove_what_is_there(engine, cluster, Data::Removed).await?;
+    }
+    Ok(found.is_some())
 }
 
 /// Ends when somebody wants this command to end.

@@ -11,15 +11,16 @@ use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER
 use pgha_core::restore::{Facts, HOLD_FILE, RestorePlan, Step, StepDone, Target, plan};
 use pgha_core::spec::{Repo2, Spec};
 use pgha_core::status::ContainerState;
-use pgha_core::topology::{Role, Topology};
+use pgha_core::topology::{ClusterId, Role, Topology};
 
 use crate::cli::OutputArgs;
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, LABEL_LOOK};
 use crate::command::up::{self, interrupted};
 use crate::compose_tool::ComposeTool;
 use crate::error::{Error, OrFail, Result};
 use crate::generated::{self, Generated};
 use crate::progress::Progress;
+use crate::project::Project;
 use crate::restore::Session;
 use crate::turn::Turn;
 use crate::{kept_file, secrets};
@@ -122,7 +123,8 @@ impl Session {
         let file = fresh.file.clone();
         let file = file.unwrap_or_else(|| PathBuf::from(&fresh.name).join("docker-compose.yaml"));
         let output = OutputArgs { output: file, instance: fresh.instance, ..OutputArgs::default() };
-        let generated = generated::generate(self.fresh_spec(&fresh.name)?, &output, &existing)?;
+        let generated =
+            generated::generate(self.fresh_spec(&fresh.name)?, &output, Some(&existing))?;
         let new = generated.topology.id.clone();
         if let Some(there) = existing.iter().find(|cluster| cluster.id == new)
             && !self.is_half_made(there, &generated.topology).await
@@ -141,17 +143,10 @@ impl Session {
             Ok(session) => session,
             Err(error) => {
                 progress.at("removing it again", "");
-                return Err(up::clean_up(
-                    &self.engine,
-                    &compose,
-                    &generated.file,
-                    &new,
-                    None,
-                    false,
-                    error,
-                )
-                .await
-                .hint("everything of it is removed again but its files"));
+                let identity = generated.identity();
+                return Err(up::clean_up(&self.engine, &identity, None, false, error)
+                    .await
+                    .hint("everything of it is removed again but its files"));
             }
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -187,22 +182,24 @@ impl Session {
         progress: &Progress,
     ) -> Result<Session> {
         let new = generated.topology.id.clone();
+        let project = Project::of_files(generated, None);
         progress.at("making its containers", "");
         let host = generated.topology.backup_host().name.clone();
-        compose.run(&generated.file, &["up", "--no-start"]).await?;
+        compose.run(&project, &["up", "--no-start"]).await?;
         drop(turn);
         // Whatever starts them now, no empty database is made.
         for node in generated.topology.of_role(Role::Postgres) {
             self.engine.put_file(&node.name, PGDATA_MOUNT, HOLD_FILE, id).await?;
         }
         // One that an attempt which was killed has started reads what is copied anew.
-        compose.run(&generated.file, &["stop", &host]).await?;
+        compose.run(&project, &["stop", &host]).await?;
         progress.at("copying the repository", "");
         let to = generated.topology.backup_host().volume();
         let (from, folder) = self.volume_of(repository).expect("the plan is of a volume");
-        copy_volume(&from, folder, to, &Images::of(generated.topology.spec.postgres)).await?;
+        let backup_image = Images::of(generated.topology.spec.postgres).backup;
+        copy_volume(&from, folder, to, &new, &backup_image).await?;
         progress.at("starting its backup host", "");
-        compose.run(&generated.file, &["up", "-d", "--no-deps", &host]).await?;
+        compose.run(&project, &["up", "-d", "--no-deps", &host]).await?;
         let found = cluster::find(&self.engine).await?;
         let cluster: &Cluster = found
             .iter()
@@ -223,11 +220,18 @@ impl Session {
     }
 }
 
-async fn copy_volume(from: &str, folder: &str, to: &str, images: &Images) -> Result<()> {
+async fn copy_volume(
+    from: &str,
+    folder: &str,
+    to: &str,
+    id: &ClusterId,
+    image: &str,
+) -> Result<()> {
     let done = tokio::process::Command::new("docker")
         .args(["run", "--rm", "--network", "none", "--entrypoint", "sh"])
+        .args(["--label", &format!("{LABEL_LOOK}={id}")])
         .args(["--volume", &format!("{from}:/from:ro"), "--volume", &format!("{to}:/to")])
-        .args([&images.backup, "-c", COPY, "copy", &format!("/from/{folder}")])
+        .args([image, "-c", COPY, "copy", &format!("/from/{folder}")])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -9,7 +9,7 @@ use pgha_core::render::{Images, REPOSITORY_DIR, REPOSITORY2_MOUNT, SHM_SIZE};
 use pgha_core::restore::RestorePlan;
 use pgha_core::topology::POSTGRES_PORT;
 
-use crate::cluster;
+use crate::cluster::{self, LABEL_LOOK};
 use crate::command::up::interrupted;
 use crate::error::{Error, OrFail, Result};
 use crate::host::{self, Taken};
@@ -18,8 +18,6 @@ use crate::restore::Session;
 use crate::secrets;
 use crate::turn::Turn;
 
-/// Label of such a container, with the cluster it is of.
-const LABEL: &str = "pgha.look";
 /// Label with what it restores, as pgBackRest is told.
 const TARGET: &str = "pgha.look.target";
 /// Says inside whether its state is there; as `pgha-node look` writes it.
@@ -93,7 +91,7 @@ impl Session {
             let bound = bound.values().flatten().flatten().next()?;
             bound.host_port.as_ref()?.parse().ok()
         };
-        let same = label(LABEL) == Some(self.topology.id.to_string())
+        let same = label(LABEL_LOOK) == Some(self.topology.id.to_string())
             && label(TARGET) == Some(plan.pgbackrest().join(" "));
         let runs = there.state.as_ref().and_then(|state| state.running).unwrap_or_default();
         let unready = same && runs && {
@@ -140,7 +138,12 @@ impl Session {
         let spec = &self.topology.spec;
         let mut command = tokio::process::Command::new("docker");
         command.args(["run", "--detach", "--name", container, "--hostname", &plan.leader]);
-        command.args(["--label", &format!("{LABEL}={}", self.topology.id), "--cap-drop", "ALL"]);
+        command.args([
+            "--label",
+            &format!("{LABEL_LOOK}={}", self.topology.id),
+            "--cap-drop",
+            "ALL",
+        ]);
         command.args(["--label", &format!("{TARGET}={}", plan.pgbackrest().join(" "))]);
         for capability in ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"] {
             command.args(["--cap-add", capability]);

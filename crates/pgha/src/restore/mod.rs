@@ -22,10 +22,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::cluster::{self, Among, Cluster};
-use crate::command::stop::compose_of;
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
+use crate::project::Project;
 
 /// The program inside members.
 const NODE: &str = "/usr/local/bin/pgha-node";
@@ -41,6 +41,7 @@ pub(crate) struct Session {
     pub(crate) topology: Topology,
     /// Its compose file.
     pub(crate) file: PathBuf,
+    project: Project,
     compose: ComposeTool,
 }
 
@@ -62,10 +63,12 @@ impl Session {
     /// # Errors
     /// When one of them is missing.
     pub(crate) fn new(engine: &Engine, cluster: &Cluster) -> Result<Self> {
+        let (project, _) = Project::of_cluster(cluster)?;
         Ok(Self {
             engine: engine.clone(),
             topology: cluster.topology()?.clone(),
-            file: compose_of(cluster)?.file.clone(),
+            file: project.file.clone(),
+            project,
             compose: ComposeTool::find()?,
         })
     }
@@ -81,7 +84,7 @@ impl Session {
 
     /// Runs Compose on the cluster's file.
     async fn compose(&self, arguments: &[&str]) -> Result<()> {
-        self.compose.run(&self.file, arguments).await
+        self.compose.run(&self.project, arguments).await
     }
 
     fn backup_host(&self) -> &Member {

@@ -12,7 +12,7 @@ pub(crate) struct Listed {
     pub(crate) cluster: String,
     /// Instance number.
     pub(crate) instance: u32,
-    /// `running`, `7 of 9 running`, `stopped` or `down (data kept)`.
+    /// `running`, `7 of 9 running`, `stopped`, `down (data kept)` or `leftovers, no data`.
     pub(crate) state: String,
     /// Data centers; `null` where only the data is left.
     pub(crate) data_centers: Option<u32>,
@@ -24,6 +24,8 @@ pub(crate) struct Listed {
     pub(crate) durability: Option<String>,
     /// The compose file; `null` where only the data is left.
     pub(crate) file: Option<String>,
+    /// Containers of `restore --node`, which go with the cluster's data.
+    pub(crate) inspection_containers: Vec<String>,
     #[serde(skip)]
     whole: ClusterState,
 }
@@ -43,6 +45,7 @@ impl Listed {
             ports,
             durability: spec.map(|s| s.durability.to_string()),
             file: cluster.compose.as_ref().map(|c| c.file.display().to_string()),
+            inspection_containers: cluster.looks.iter().map(|c| c.name.clone()).collect(),
             whole: cluster.state(),
         }
     }
@@ -60,7 +63,7 @@ pub(crate) fn draw(clusters: &[Listed]) -> String {
                 ClusterState::Running => GOOD,
                 ClusterState::Partly { .. } => WARN,
                 ClusterState::Paused | ClusterState::Stopped => BAD,
-                ClusterState::Down => PLAIN,
+                ClusterState::Down | ClusterState::Leftovers => PLAIN,
             },
             cells: vec![
                 c.cluster.clone(),
@@ -74,7 +77,12 @@ pub(crate) fn draw(clusters: &[Listed]) -> String {
             ],
         })
         .collect();
-    table::draw(&header, &[1, 3, 4], &rows)
+    let looks = clusters.iter().flat_map(|c| {
+        c.inspection_containers.iter().map(|look| {
+            format!("{}-{} has the inspection container {look}\n", c.cluster, c.instance)
+        })
+    });
+    table::draw(&header, &[1, 3, 4], &rows) + &looks.collect::<String>()
 }
 
 /// `50551-50554,50560` for sorted ports.
@@ -115,6 +123,7 @@ mod tests {
             ports: vec![50551, 50552, 50553, 50554],
             durability: Some("async".to_owned()),
             file: Some("/srv/demo/docker-compose.yaml".to_owned()),
+            inspection_containers: vec!["pgha-demo-look-1-1".to_owned()],
             whole: ClusterState::Running,
         };
         let down = Listed {
@@ -126,6 +135,7 @@ mod tests {
             ports: vec![],
             durability: None,
             file: None,
+            inspection_containers: vec![],
             whole: ClusterState::Down,
         };
         insta::assert_snapshot!(anstream::adapter::strip_str(&draw(&[up, down])).to_string());

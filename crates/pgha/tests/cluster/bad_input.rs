@@ -56,6 +56,7 @@ fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
         untouched.check("a foreign file");
         fs::remove_file(other.compose_file()).expect("it is there");
     });
+    whose_it_is(&there, &other);
     claim("a damaged compose file of pgha's", || {
         let whole = other.generate(&[]);
         whole.ok();
@@ -112,6 +113,87 @@ fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
         }
         untouched.check("a name that is none");
     });
+    there.wait_whole();
+}
+
+/// What a cluster has is neither used nor removed for another one.
+fn whose_it_is(there: &TestCluster, other: &TestCluster) {
+    let (both, instance) = ([there, other], there.instance);
+    claim("--force leaves the files of a cluster that exists where they are", || {
+        let untouched = Untouched::of(&both);
+        let verb = ["up", "-n", &other.name, "--instance", "9199", "--force"];
+        there.pgha(&verb).refused(2, &format!("those of cluster {}", there.id()));
+        for file in ["docker-compose.yml", "docker-compose.yaml"] {
+            let argv = ["generate", "-n", &other.name, "--instance", "9199", "--force", "-o", file];
+            there.pgha(&argv).refused(2, &there.id());
+        }
+        untouched.check("--force");
+    });
+    claim(
+        "whatever lies in place of its compose file, each verb acts on that cluster alone",
+        || {
+            whatever_lies_there(there, other);
+        },
+    );
+    claim("a container of another application is named, and nothing is removed", || {
+        let (network, squatter) =
+            (format!("pgha-net-DC1-{instance}"), format!("pgha-e2e-squatter-{instance}"));
+        let run = ["run", "-d", "--name", &squatter, "--network", &network];
+        docker(&[&run[..], &["--entrypoint", "sleep", "pgha-wan", "600"]].concat());
+        let untouched = Untouched::of(&both);
+        let refused = there.pgha(&["down", &there.id(), "--volumes", "--yes"]);
+        docker(&["rm", "-f", &squatter]);
+        refused.refused(1, &format!("{squatter}, which is not of the cluster"));
+        untouched.check("a foreign container");
+    });
+    claim("data are not removed unless somebody says yes", || {
+        let untouched = Untouched::of(&both);
+        there.pgha(&["down", &there.id(), "--volumes"]).refused(2, "stdin is not a terminal");
+        untouched.check("down without a yes");
+    });
+}
+
+/// Puts everything that can lie there in place of a running cluster's compose file, and tries every verb.
+fn whatever_lies_there(there: &TestCluster, other: &TestCluster) {
+    let (file, aside) = (there.compose_file(), there.dir().join("aside"));
+    let own = fs::read_to_string(&file).expect("its compose file");
+    other.generate(&["-c", "3"]).ok();
+    let others = fs::read_to_string(other.compose_file()).expect("it was generated");
+    other.forget_files();
+    let uid = |text: &str| text.split("pgha.uid: ").nth(1).map(|t| t[1..17].to_owned());
+    let earlier = own.replace(&uid(&own).expect("a number"), "0000000000000000");
+    let changed = own.replace("durability = \"async\"", "durability = \"sync\"");
+    assert_ne!(changed, own);
+    fs::rename(&file, &aside).expect("its compose file");
+    for (state, text, why) in [
+        ("gone", None, "is gone"),
+        ("foreign", Some("services: {}\n"), "not a file of pgha's"),
+        ("another cluster's", Some(others.as_str()), "it is that of cluster"),
+        ("an earlier one of its name", Some(&earlier), "was not made from this compose file"),
+        ("another specification", Some(&changed), "another specification"),
+    ] {
+        match text {
+            Some(text) => fs::write(&file, text).expect("a folder"),
+            None => assert!(!file.exists()),
+        }
+        let both = [there, other];
+        let untouched = Untouched::of(&both);
+        for verb in
+            [&["start", &there.id()][..], &["restore", &there.id(), "--latest", "--dry-run"]]
+        {
+            let ran = there.pgha(verb);
+            assert!(ran.code != Some(0) && ran.stderr.contains(why), "{state}: {verb:?}: {ran:?}");
+            assert!(ran.stderr.contains("hint: "), "{state}: {verb:?}: {ran:?}");
+        }
+        there.pgha(&["status", &there.id()]).ok();
+        let doomed = there.pgha(&["down", &there.id(), "--volumes", "--dry-run"]);
+        assert_eq!(doomed.ok().lines().count(), there.left().len(), "{state}: {doomed:?}");
+        untouched.check(state);
+    }
+    // Needs no file, and is about the cluster of the labels.
+    there.pgha(&["stop", &there.id()]).ok();
+    fs::rename(&aside, &file).expect("its compose file");
+    there.pgha(&["start"]).ok();
     there.wait_whole();
 }
 

@@ -16,7 +16,7 @@ fn an_interrupted_up_cleans_up_and_a_killed_one_can_be_repeated() {
     for (what, signal) in [("SIGINT", "INT"), ("SIGTERM", "TERM")] {
         claim(&format!("{what} while Compose makes containers leaves nothing"), || {
             let mut up = start_up(&cluster);
-            until("the first container is there", 60, || containers(&cluster, 1, &mut up));
+            until("the first container is there", 60, || made(&cluster, "container", 1, &mut up));
             send(&up, signal);
             assert_eq!(ended(&mut up), Some(1));
             cluster.assert_nothing_left();
@@ -34,12 +34,14 @@ fn an_interrupted_up_cleans_up_and_a_killed_one_can_be_repeated() {
         assert_eq!(ended(&mut up), Some(1));
         cluster.assert_nothing_left();
     });
-    for wanted in [1, 4] {
-        claim(&format!("killed with {wanted} containers made, the next up ends well"), || {
+    for (kind, wanted) in [("network", 1), ("container", 4)] {
+        claim(&format!("killed with {wanted} {kind}s made, the next up ends well"), || {
             let mut up = start_up(&cluster);
-            until("containers are there", 60, || containers(&cluster, wanted, &mut up));
+            until("they are there", 60, || made(&cluster, kind, wanted, &mut up));
             send(&up, "KILL");
             assert_eq!(ended(&mut up), None);
+            let listed = cluster.pgha(&["list"]);
+            assert!(listed.ok().contains(&cluster.name), "{listed:?}");
             cluster.pgha(&["up"]).ok();
             cluster.wait_whole();
             cluster.pgha(&["down", &cluster.id(), "--volumes", "--yes"]).ok();
@@ -54,15 +56,15 @@ fn start_up(cluster: &TestCluster) -> Child {
     start(&mut cluster.command(&argv.iter().map(String::as_str).collect::<Vec<_>>())).1
 }
 
-fn containers(cluster: &TestCluster, wanted: usize, up: &mut Child) -> Result<(), String> {
-    let made = labelled("container", &cluster.label()).len();
+fn made(cluster: &TestCluster, kind: &str, wanted: usize, up: &mut Child) -> Result<(), String> {
+    let made = labelled(kind, &cluster.label()).len();
     if made >= wanted {
         return Ok(());
     }
     if up.try_wait().is_ok_and(|status| status.is_some()) {
         let mut said = String::new();
         let _ = up.stderr.take().map(|mut pipe| pipe.read_to_string(&mut said));
-        panic!("up ended before {wanted} containers were made: {said}");
+        panic!("up ended before {wanted} of {kind} were made: {said}");
     }
     Err(format!("{made} of {wanted}"))
 }

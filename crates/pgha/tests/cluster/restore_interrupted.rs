@@ -53,7 +53,7 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
     claim("killed before, while and after the backup is copied, it can be given up", || {
         for step in [STOPPING, ASIDE, COPYING, REPLICAS] {
             kill_at(&cluster, &to_four, step);
-            restore(&cluster, &["--abort"]).ok();
+            restore(&cluster, &["--abort", "--yes"]).ok();
             assert_rows(&cluster, 1..=7);
             assert_eq!(fast_rows(&cluster), fast, "killed at `{step}` and given up");
         }
@@ -132,7 +132,7 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
 
 fn given_up_late(cluster: &TestCluster, target: &[&str], fast: &str) {
     kill_at(cluster, target, REPLICAS);
-    restore(cluster, &["--abort", "--timeout", "0"]).refused(4, "--abort` resumes it");
+    restore(cluster, &["--abort", "--yes", "--timeout", "0"]).refused(4, "--abort` resumes it");
     let leader = until("the old leader leads", HEAL_DEADLINE_S, || {
         cluster.status()["leader"].as_str().map(str::to_owned).ok_or("nobody leads")
     });
@@ -142,7 +142,7 @@ fn given_up_late(cluster: &TestCluster, target: &[&str], fast: &str) {
     let host = cluster.backup_host();
     let archived = || try_exec(&host, &["sh", "-c", &find]).result();
     until("its segment is archived", HEAL_DEADLINE_S, archived);
-    restore(cluster, &["--abort"]).ok();
+    restore(cluster, &["--abort", "--yes"]).ok();
     assert!(archived().is_ok(), "{segment} is gone");
     assert_rows(cluster, 1..=9);
     assert_eq!(fast_rows(cluster), fast);
@@ -159,7 +159,7 @@ fn interrupted(cluster: &TestCluster, target: &[&str]) {
     for part in ["is at step ", "resumes here", "--abort` puts the old data back"] {
         assert!(said.contains(part), "{said}");
     }
-    restore(cluster, &["--abort"]).ok();
+    restore(cluster, &["--abort", "--yes"]).ok();
     assert_rows(cluster, 1..=9);
 }
 

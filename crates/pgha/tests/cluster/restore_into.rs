@@ -85,10 +85,14 @@ fn one_container_shows_the_state_of_the_target_and_nobody_else_notices() {
         assert_eq!(sql(&container, "show archive_mode"), "off");
         restore(&source, &target).refused(2, &container);
     });
-    claim("it is gone with one command, and the source is as it was", || {
-        crate::docker::docker(&["rm", "-fv", &container]);
+    claim("the source is as it was, and the container is listed and goes with its data", || {
         assert_eq!(source.containers(), before);
         assert_rows(&source, 1..=5);
+        assert!(source.pgha(&["list"]).ok().contains(&container));
+        source.pgha(&["down", &source.id(), "--volumes"]).refused(2, &container);
+        source.pgha(&["down", &source.id(), "--volumes", "--yes"]).ok();
+        source.assert_nothing_left();
+        assert_eq!(crate::docker::try_docker(&["inspect", &container]).code, Some(1));
     });
 }
 

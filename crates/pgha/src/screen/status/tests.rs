@@ -19,6 +19,8 @@ fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
     for (port, name) in (50551..).zip(topology.containers()) {
         let published = topology.member(&name).is_some_and(|m| m.role == Role::Postgres);
         observed.containers.push(ContainerFact {
+            id: name.clone(),
+            role: topology.member(&name).map(|m| m.role),
             name,
             state: ContainerState::Running,
             detail: "Up 3 minutes".to_owned(),
@@ -27,6 +29,7 @@ fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
     }
     for site in &topology.sites {
         observed.networks.push(NetworkFact {
+            id: site.network.clone(),
             name: site.network.clone(),
             subnet: Some(format!("10.213.{}.0/24", site.number)),
         });
