@@ -162,7 +162,7 @@ mod tests {
     fn the_configuration_keeps_everything_but_the_other_nodes() {
         let topology = Topology::new(Spec { data_centers: 6, nodes: 2, ..Spec::default() }, 1);
         let nodes: Vec<&str> = topology.of_role(Role::Postgres).map(|m| m.name.as_str()).collect();
-        let whole = render::pgbackrest_host(&topology, &RepositorySecrets::default());
+        let whole = render::pgbackrest_host(&topology, &RepositorySecrets::default(), 1..=1);
         let source = Source { leader: nodes[11].to_owned(), standby: Some(nodes[0].to_owned()) };
         let narrow = source.narrow(&whole, &nodes);
         let numbers: BTreeSet<&str> = narrow

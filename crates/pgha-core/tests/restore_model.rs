@@ -289,6 +289,8 @@ impl World {
             leader: leader.to_owned(),
             replicas: NODES.into_iter().filter(|n| *n != leader).map(str::to_owned).collect(),
             leader_archives: self.leader.is_some(),
+            replaces: Vec::new(),
+            nodes_empty: false,
             tablespaces: Vec::new(),
             steps: Step::ALL.into(),
         }

@@ -64,7 +64,7 @@ fn no_database(known: &Known<'_>) -> Option<Problem> {
                 .to_owned(),
         ),
         Contents::Unreadable { reason } => {
-            (REPOSITORY_AWAY, advice(reason, &id.to_string()))
+            (REPOSITORY_AWAY, advice(reason, known.topology))
         }
         Contents::Empty => return None,
     };
@@ -176,7 +176,7 @@ fn repositories(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
                      is needed, and the stanza is made there"
                         .to_owned()
                 } else {
-                    advice(reason, &id.to_string())
+                    advice(reason, known.topology)
                 },
             ),
             Contents::Empty if number > 1 => (
