@@ -30,6 +30,8 @@ pub struct Dynamic {
     pub synchronous_mode_strict: bool,
     /// `synchronous_node_count`.
     pub synchronous_node_count: u32,
+    /// `failsafe_mode`.
+    pub failsafe_mode: bool,
 }
 
 impl Dynamic {
@@ -45,6 +47,7 @@ impl Dynamic {
             synchronous_mode: mode,
             synchronous_mode_strict: strict,
             synchronous_node_count: node_count,
+            failsafe_mode: false,
         }
     }
 
@@ -72,6 +75,7 @@ impl Dynamic {
             },
             synchronous_mode_strict: strict,
             synchronous_node_count: small("synchronous_node_count", 1).max(u32::from(strict)),
+            failsafe_mode: truth(&config["failsafe_mode"]),
         })
     }
 
@@ -114,6 +118,7 @@ impl Dynamic {
                 self.synchronous_mode.as_str().to_owned(),
                 other.synchronous_mode.as_str().to_owned(),
             ),
+            ("failsafe_mode", self.failsafe_mode.to_string(), other.failsafe_mode.to_string()),
         ];
         if let (Some(mine), Some(its)) = (synchronous(self), synchronous(other)) {
             pairs.push((

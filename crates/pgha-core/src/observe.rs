@@ -134,6 +134,9 @@ pub struct Patroni {
     pub received: Option<u64>,
     /// What a replica has replayed, in bytes of WAL.
     pub replayed: Option<u64>,
+    /// When Postgres was started, in seconds since 1970.
+    #[serde(default)]
+    pub started_s: Option<u64>,
     /// How a replica gets WAL: `streaming` or `in archive recovery`.
     pub replication_state: Option<String>,
     /// It is a synchronous standby.
@@ -207,6 +210,27 @@ pub struct Dcs {
     /// Patroni's configuration as it runs; `None` before the first bootstrap.
     #[serde(default)]
     pub config: Option<Dynamic>,
+    /// Who wrote that: a leader with synchronous replication; `None` where there is none.
+    #[serde(default)]
+    pub sync_leader: Option<String>,
+    /// Voters that a candidate has to hear from besides itself, with quorum commit.
+    #[serde(default)]
+    pub sync_quorum: u64,
+    /// The last position that a leader wrote, in bytes of WAL: what the lag of a candidate counts from.
+    #[serde(default)]
+    pub last_lsn: Option<u64>,
+    /// The last promotion that is recorded.
+    #[serde(default)]
+    pub promotion: Option<Promotion>,
+}
+
+/// A promotion, as the new leader records it some rounds later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// The timeline that it began.
+    pub timeline: u64,
+    /// When, in seconds since 1970.
+    pub at_s: Option<u64>,
 }
 
 /// What a member last wrote of itself.
@@ -264,6 +288,7 @@ pub fn patroni(body: &[u8]) -> Result<Patroni, String> {
         location: number(&xlog["location"]),
         received: number(&xlog["received_location"]),
         replayed: number(&xlog["replayed_location"]),
+        started_s: answer["postmaster_start_time"].as_str().and_then(seconds),
         replication_state: words("replication_state"),
         sync_standby: truth(&answer["sync_standby"]),
         quorum_standby: truth(&answer["quorum_standby"]),
@@ -353,7 +378,14 @@ pub fn dcs(body: &[u8]) -> Result<Dcs, String> {
                 let names = sync["sync_standby"].as_str().unwrap_or_default();
                 dcs.sync_standbys =
                     names.split(',').filter(|n| !n.is_empty()).map(str::to_owned).collect();
+                dcs.sync_leader = sync["leader"].as_str().map(str::to_owned);
+                dcs.sync_quorum = number(&sync["quorum"]).unwrap_or_default();
             }
+            Some("status") => {
+                let status: Value = serde_json::from_str(&value).unwrap_or_default();
+                dcs.last_lsn = number(&status["optime"]).filter(|lsn| *lsn > 0);
+            }
+            Some("history") => dcs.promotion = promotion(&value),
             Some(other) => {
                 if let Some(name) = other.strip_prefix("members/") {
                     let member: Value = serde_json::from_str(&value).unwrap_or_default();
@@ -369,6 +401,20 @@ pub fn dcs(body: &[u8]) -> Result<Dcs, String> {
         }
     }
     Ok(dcs)
+}
+
+/// The last line of `[[1, 83886080, "no recovery target specified", "<time>", "<leader>"], …]`.
+fn promotion(history: &str) -> Option<Promotion> {
+    let lines: Value = serde_json::from_str(history).ok()?;
+    let last = lines.as_array()?.last()?;
+    let timeline = number(&last[0])?.checked_add(1)?;
+    Some(Promotion { timeline, at_s: last[3].as_str().and_then(seconds) })
+}
+
+/// `2026-11-02 19:39:26.352526+00:00`, with a blank or a `T`, in seconds since 1970.
+fn seconds(time: &str) -> Option<u64> {
+    let at: jiff::Timestamp = time.parse().ok()?;
+    u64::try_from(at.as_second()).ok()
 }
 
 fn json(body: &[u8]) -> Result<Value, String> {
@@ -437,6 +483,7 @@ mod tests {
         assert_eq!((primary.location, primary.timeline), (Some(67_395_656), Some(1)));
         assert_eq!(primary.system_id.as_deref(), Some("7268616322854375442"));
         assert_eq!(primary.version.as_deref(), Some("4.0.7"));
+        assert_eq!(primary.started_s, Some(1_793_648_366));
     }
 
     #[test]
@@ -486,9 +533,12 @@ mod tests {
                 pair("members/pgha-demo2-DC1-1", "not JSON"),
                 pair("config", r#"{"ttl":60,"synchronous_mode":"quorum"}"#),
                 pair("sync", r#"{"leader":"pgha-demo1-DC1-1","sync_standby":"a,b","quorum":0}"#),
+                pair("status", r#"{"optime":134554512,"slots":{"pgha_demo1_dc1_1":134554512}}"#),
+                pair("history", r#"[[1,25,"no recovery target specified"],
+                    [2,83886080,"no recovery target specified","2026-11-27T14:54:46.868456+00:00","a"]]"#),
                 {"key": "*", "value": "*"},
             ],
-            "count": "6",
+            "count": "8",
         });
         let dcs = dcs(body.to_string().as_bytes()).expect("an answer");
         assert_eq!((dcs.revision, dcs.leader.as_deref()), (42, Some("pgha-demo1-DC1-1")));
@@ -497,6 +547,9 @@ mod tests {
         assert_eq!(dcs.sync_standbys, ["a", "b"]);
         let config = dcs.config.expect("a configuration");
         assert_eq!((config.ttl_s, config.synchronous_mode), (60, SynchronousMode::Quorum));
+        assert_eq!(dcs.sync_leader.as_deref(), Some("pgha-demo1-DC1-1"));
+        assert_eq!(dcs.last_lsn, Some(134_554_512));
+        assert_eq!(dcs.promotion, Some(Promotion { timeline: 3, at_s: Some(1_795_791_286) }));
     }
 
     #[test]

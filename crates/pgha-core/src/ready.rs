@@ -55,7 +55,7 @@ fn container(state: ContainerState) -> &'static str {
     match state {
         ContainerState::Missing => "no container yet",
         ContainerState::Created => "container not started yet",
-        ContainerState::Paused => "container is paused",
+        ContainerState::Paused => "container is paused (docker pause)",
         ContainerState::Restarting => "container fails and is started again",
         ContainerState::Stopped => "container has stopped",
         ContainerState::Running => "container runs",
@@ -80,6 +80,9 @@ fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
     let Some(state) = member.state.as_deref() else {
         return Some(format!("Patroni: {}", member.error.as_deref().unwrap_or("not up yet")));
     };
+    if let Some(failure) = &member.failure {
+        return Some(format!("start failed: {failure}"));
+    }
     match member.role {
         Some(NodeRole::Leader) if !view.acknowledging.reached() => {
             let Tally { have, need } = view.acknowledging;
@@ -106,6 +109,7 @@ fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
             Some("making the database".to_owned())
         }
         ("creating replica", _) => Some("cloning".to_owned()),
+        ("start failed" | "restart failed" | "crashed", _) => Some(format!("Postgres: {state}")),
         ("starting", _) => Some("Postgres is starting".to_owned()),
         (_, None) if !view.quorum.reached() => Some("waiting for a quorum of etcd".to_owned()),
         (_, None) if member.timeline.is_none() => {

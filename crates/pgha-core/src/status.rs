@@ -7,7 +7,10 @@
 
 mod archive;
 mod problems;
+mod reach;
 mod settings;
+mod settling;
+mod succession;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -16,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::dynamic::Dynamic;
 use crate::observe::{Archiver, Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
+use crate::postgres_log::LogFacts;
 use crate::topology::{Member, Role, SiteKind, Topology};
+use crate::wan::control::WanState;
 
 pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
@@ -86,6 +91,10 @@ pub struct Observed {
     /// By name of the site: what its probe printed, or why there is no report. A site of which no
     /// container runs is not in here.
     pub sites: BTreeMap<String, Result<SiteObservation, String>>,
+    /// How the router's links are; `None` where it was not asked or did not say.
+    pub links: Option<WanState>,
+    /// By name of a node that does not run or stream: what its log says.
+    pub logs: BTreeMap<String, LogFacts>,
     /// What the leader says of its archive, or why it says nothing; `None` where it was not asked.
     pub archiver: Option<Result<Archiver, String>>,
     /// When all this was observed, in seconds since 1970; `None` where nobody asks for ages.
@@ -101,6 +110,8 @@ pub struct ClusterView {
     pub instance: u32,
     /// The leader, where it is certain; see the module.
     pub leader: Option<String>,
+    /// The node that is primary without etcd, by consent of all members (`failsafe_mode`).
+    pub failsafe: Option<String>,
     /// Identifier of the database system.
     pub system_id: Option<String>,
     /// Every site, the external one last.
@@ -136,6 +147,9 @@ pub struct SiteView {
     pub subnet: Option<String>,
     /// Names of its members.
     pub members: Vec<String>,
+    /// A member of it runs, and packets pass between it and the leader's site, or where nobody leads the
+    /// site with most of etcd; `null` where the router did not say.
+    pub reachable: Option<bool>,
 }
 
 /// One member.
@@ -166,6 +180,8 @@ pub struct MemberView {
     pub address: Option<Ipv4Addr>,
     /// How its container is.
     pub container_state: ContainerState,
+    /// What Postgres ended with where it does not start, from its log.
+    pub failure: Option<String>,
     /// Why nothing more is known of it.
     pub error: Option<String>,
 }
@@ -254,12 +270,6 @@ impl Tally {
 }
 
 impl ClusterView {
-    /// Adds a problem that something else than the members told.
-    pub fn add(&mut self, problem: Option<Problem>) {
-        self.problems.extend(problem);
-        self.problems.sort_by_key(|problem| problem.severity);
-    }
-
     /// Draws the conclusions from what was observed.
     pub fn new(topology: &Topology, observed: &Observed) -> Self {
         let known = Known::new(topology, observed);
@@ -281,6 +291,7 @@ impl ClusterView {
             cluster: topology.id.name.clone(),
             instance: topology.id.instance,
             leader: leader.map(|(name, _)| name.to_owned()),
+            failsafe: known.failsafe().map(str::to_owned),
             system_id: known.system_id(),
             sites: known.site_views(),
             quorum: known.quorum(),
@@ -304,6 +315,26 @@ impl ClusterView {
     /// Postgres nodes, in order.
     pub fn nodes(&self) -> impl Iterator<Item = &MemberView> {
         self.members.iter().filter(|m| m.kind == Role::Postgres)
+    }
+
+    /// Nodes that run and whose Postgres could not be started.
+    pub fn failed(&self) -> Vec<&str> {
+        let failed = |m: &&MemberView| m.state.as_deref().is_some_and(problems::is_failed);
+        self.nodes().filter(failed).map(|m| m.name.as_str()).collect()
+    }
+
+    /// Nodes that run and neither lead nor stream, and are not being made: their logs may say why.
+    pub fn not_following(&self) -> Vec<&str> {
+        let leads = |m: &MemberView| matches!(m.role, Some(NodeRole::Leader | NodeRole::Primary));
+        let stuck = |m: &&MemberView| {
+            let passes = |state: &str| {
+                state == "streaming"
+                    || state == "creating replica"
+                    || state.starts_with("initializing")
+            };
+            m.state.as_deref().is_some_and(|state| !passes(state)) && !leads(m)
+        };
+        self.nodes().filter(stuck).map(|m| m.name.as_str()).collect()
     }
 
     /// The router.
@@ -382,6 +413,14 @@ impl<'a> Known<'a> {
     fn leader(&self) -> Option<(&'a str, &'a Patroni)> {
         let name = self.dcs?.leader.as_deref()?;
         Some((name, self.patroni(name).filter(|p| p.is_running_primary())?))
+    }
+
+    /// The node that runs as primary by consent of all members, and that etcd does not name.
+    fn failsafe(&self) -> Option<&'a str> {
+        let of_store = self.dcs.and_then(|dcs| dcs.leader.as_deref());
+        let mut primaries = self.primaries().into_iter();
+        primaries
+            .find(|name| of_store != Some(name) && self.patroni(name).is_some_and(|p| p.failsafe))
     }
 
     fn system_id(&self) -> Option<String> {
@@ -480,6 +519,7 @@ impl<'a> Known<'a> {
             host_port: container.and_then(|c| c.host_port),
             address: Some(member.address),
             container_state: self.container_state(&member.name),
+            failure: None,
             error: self.silence(member),
         };
         match member.role {
@@ -491,6 +531,10 @@ impl<'a> Known<'a> {
                     view.state = Some(node_state(patroni));
                     view.timeline = patroni.timeline;
                     view.pending_restart = Some(patroni.pending_restart);
+                    let log = self.observed.logs.get(&member.name);
+                    view.failure = log
+                        .filter(|_| patroni.state != "running")
+                        .and_then(|log| log.start_failure.clone());
                     view.error = None;
                 }
             },
@@ -548,6 +592,7 @@ impl<'a> Known<'a> {
             host_port: None,
             address: None,
             container_state,
+            failure: None,
             error: (!runs).then(|| format!("container {}", container_state.as_str())),
         }
     }
@@ -560,6 +605,7 @@ impl<'a> Known<'a> {
             let there = self.topology.members.iter().filter(|m| m.site == number);
             there.map(|m| m.name.clone()).collect()
         };
+        let reachable = self.reachable_sites();
         self.topology
             .sites
             .iter()
@@ -569,6 +615,7 @@ impl<'a> Known<'a> {
                 network: site.network.clone(),
                 subnet: subnet(&site.network),
                 members: members(site.number),
+                reachable: reachable.as_ref().map(|there| there.contains(site.name.as_str())),
             })
             .collect()
     }

@@ -68,6 +68,8 @@ pub(crate) enum ClusterState {
         /// How many there should be.
         of: usize,
     },
+    /// There are containers, none runs, and some are frozen by `docker pause`.
+    Paused,
     /// There are containers and none runs.
     Stopped,
     /// No container is left, and its data is.
@@ -79,6 +81,7 @@ impl std::fmt::Display for ClusterState {
         match self {
             Self::Running => f.write_str("running"),
             Self::Partly { running, of } => write!(f, "{running} of {of} running"),
+            Self::Paused => f.write_str("paused (docker pause)"),
             Self::Stopped => f.write_str("stopped"),
             Self::Down => f.write_str("down (data kept)"),
         }
@@ -102,6 +105,9 @@ impl Cluster {
             self.topology.as_ref().map_or(0, |t| t.members.len() + 1).max(self.containers.len());
         match running {
             _ if self.containers.is_empty() => ClusterState::Down,
+            0 if self.containers.iter().any(|c| c.state == ContainerState::Paused) => {
+                ClusterState::Paused
+            }
             0 => ClusterState::Stopped,
             _ if running == of => ClusterState::Running,
             _ => ClusterState::Partly { running, of },

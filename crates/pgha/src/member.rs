@@ -29,7 +29,7 @@ pub(crate) async fn find_running(engine: &Engine, wanted: &str) -> Result<Contai
     let name = &container.name;
     match container.state {
         ContainerState::Running => Ok(container),
-        ContainerState::Paused => Err(Error::missing(format!("{name} is paused"))
+        ContainerState::Paused => Err(Error::missing(format!("{name} is paused (`docker pause`)"))
             .because(&container.detail)
             .hint(format!("`docker unpause {name}` lets it go on"))),
         _ => Err(Error::missing(format!("{name} does not run"))

@@ -9,15 +9,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use pgha_core::observe::{self, Deadlines, SiteObservation};
+use pgha_core::postgres_log::LogFacts;
 use pgha_core::status::{ClusterView, ContainerState, Observed};
 use pgha_core::topology::{Member, Role, Site, Topology};
+use pgha_core::wan::control::Request;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
 use crate::docker::Engine;
 use crate::error::Result;
-use crate::wan;
+use crate::{node_log, wan};
 
 /// What runs in a member.
 const PROBE: [&str; 2] = ["/usr/local/bin/pgha-node", "probe"];
@@ -25,6 +27,8 @@ const PROBE: [&str; 2] = ["/usr/local/bin/pgha-node", "probe"];
 const WATCH: [&str; 4] = ["/usr/local/bin/pgha-node", "probe", "--watch", "30"];
 /// A report that is older says nothing any more: the one who gave it hangs.
 const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
+/// How long what a log said is taken for what it says.
+const LOGS_MAX_AGE: Duration = Duration::from_secs(3);
 /// Pause before a watch that failed is started again.
 const WATCH_RETRY: Duration = Duration::from_millis(300);
 /// What an exec may take beyond the probe's own deadline. One takes 50 to 100 ms on an idle host;
@@ -47,26 +51,34 @@ pub(crate) async fn view(engine: &Engine, cluster: &Cluster) -> Result<ClusterVi
     Ok(ClusterView::new(topology, &observed))
 }
 
-/// As [`view`], and asks the leader about its archive, which takes one more exec, and at the same
-/// time as the probes the router about its links, which takes one more and no time.
+/// As [`view`], and asks the leader about its archive, which takes one more exec, reads the logs of
+/// nodes that do not run or stream, and at the same time as the probes asks the router about its links,
+/// which takes one more and no time.
 ///
 /// # Errors
 /// As [`view`].
 pub(crate) async fn whole_view(engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
-    let (seen, links) = tokio::join!(observe(engine, cluster), wan::problem(engine, cluster));
+    let asked = wan::request(engine, cluster, &Request::State);
+    let (seen, links) = tokio::join!(observe(engine, cluster), asked);
     let (topology, mut observed) = seen?;
-    let mut view = ClusterView::new(topology, &observed);
-    if let Some(leader) = &view.leader {
-        let psql = ["psql", "-XAtq", "-d", "postgres", "-c", observe::ARCHIVER_SQL];
-        let printed = engine.exec_stdout(leader, &psql, ARCHIVER_DEADLINE).await;
-        observed.archiver = Some(match printed {
-            Ok(printed) => observe::archiver(&printed),
-            Err(error) => Err(error.cause().to_owned()),
-        });
-        view = ClusterView::new(topology, &observed);
-    }
-    view.add(links);
-    Ok(view)
+    // A router that cannot be asked is a problem of its own, which the view has by itself.
+    observed.links = links.ok();
+    let view = ClusterView::new(topology, &observed);
+    let stuck = view.not_following();
+    let (archiver, logs) = tokio::join!(
+        async {
+            let psql = ["psql", "-XAtq", "-d", "postgres", "-c", observe::ARCHIVER_SQL];
+            let leader = view.leader.as_deref()?;
+            Some(match engine.exec_stdout(leader, &psql, ARCHIVER_DEADLINE).await {
+                Ok(printed) => observe::archiver(&printed),
+                Err(error) => Err(error.cause().to_owned()),
+            })
+        },
+        node_log::read(engine, topology, &stuck),
+    );
+    observed.archiver = archiver;
+    observed.logs = logs;
+    Ok(ClusterView::new(topology, &observed))
 }
 
 async fn observe<'a>(engine: &Engine, cluster: &'a Cluster) -> Result<(&'a Topology, Observed)> {
@@ -84,6 +96,8 @@ fn observed(cluster: &Cluster, sites: BTreeMap<String, Report>) -> Observed {
         containers: cluster.containers.clone(),
         networks: cluster.networks.clone(),
         sites,
+        links: None,
+        logs: BTreeMap::new(),
         archiver: None,
         now_s: now.ok().map(|since| since.as_secs()),
     }
@@ -96,6 +110,8 @@ fn observed(cluster: &Cluster, sites: BTreeMap<String, Report>) -> Observed {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     feeds: BTreeMap<String, Feed>,
+    /// What the logs of nodes that fail said, and when.
+    logs: Option<(BTreeMap<String, LogFacts>, Instant)>,
 }
 
 /// The watch of one site.
@@ -116,7 +132,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the cluster has no topology.
-    pub(crate) fn view(&mut self, engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
+    pub(crate) async fn view(&mut self, engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
         let topology = cluster.topology()?;
         let mut sites = BTreeMap::new();
         for site in &topology.sites {
@@ -133,7 +149,20 @@ impl Watch {
                 self.feeds.insert(site.name.clone(), Feed::start(engine, &member.name, last));
             }
         }
-        Ok(ClusterView::new(topology, &observed(cluster, sites)))
+        let mut observed = observed(cluster, sites);
+        let view = ClusterView::new(topology, &observed);
+        let failed = view.failed();
+        if failed.is_empty() && self.logs.is_none() {
+            return Ok(view);
+        }
+        // Between two attempts a node that fails says that it is starting: what was read stays.
+        let old = self.logs.as_ref().is_none_or(|(_, at)| at.elapsed() > LOGS_MAX_AGE);
+        if old && !failed.is_empty() {
+            let logs = node_log::read(engine, topology, &failed).await;
+            self.logs = Some((logs, Instant::now()));
+        }
+        observed.logs = self.logs.as_ref().map(|(logs, _)| logs.clone()).unwrap_or_default();
+        Ok(ClusterView::new(topology, &observed))
     }
 }
 

@@ -18,6 +18,8 @@ use crate::observe::Watch;
 const POLL: Duration = Duration::from_millis(200);
 /// How long a container may fail and be started again before it is taken for broken.
 const BROKEN_AFTER: Duration = Duration::from_secs(15);
+/// How long a Postgres may end before it is up: three of Patroni's attempts, with the usual timers.
+const FAILED_AFTER: Duration = Duration::from_secs(30);
 
 /// A cluster that is ready.
 #[derive(Debug)]
@@ -80,9 +82,15 @@ pub(crate) async fn until_ready(
         broken.retain(|name, _| waiting.iter().any(|w| w.member == *name));
         for member in view.members.iter().filter(|m| failing(&view, &m.name)) {
             let since = *broken.entry(member.name.clone()).or_insert(now);
-            if now - since > BROKEN_AFTER {
-                let what = format!("{} does not stay up", member.name);
-                return give_up(Error::failed(what), vec![member.name.clone()]);
+            let patience = if member.failure.is_some() { FAILED_AFTER } else { BROKEN_AFTER };
+            if now - since > patience {
+                let error = match &member.failure {
+                    Some(failure) => {
+                        Error::failed(format!("{}: start failed", member.name)).because(failure)
+                    }
+                    None => Error::failed(format!("{} does not stay up", member.name)),
+                };
+                return give_up(error, vec![member.name.clone()]);
             }
         }
         if started.elapsed() > timeout {
@@ -98,12 +106,13 @@ pub(crate) async fn until_ready(
 async fn look(engine: &Engine, id: &ClusterId, watch: &mut Watch) -> Result<ClusterView> {
     let found =
         cluster::resolve(cluster::find(engine).await?, Some(&id.to_string()), Among::Created)?;
-    watch.view(engine, &found)
+    watch.view(engine, &found).await
 }
 
 fn failing(view: &ClusterView, name: &str) -> bool {
     view.member(name).is_some_and(|m| {
         matches!(m.container_state, ContainerState::Restarting | ContainerState::Stopped)
+            || m.failure.is_some()
     })
 }
 

@@ -6,12 +6,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pgha_core::status::{ContainerState, Problem};
+use pgha_core::status::ContainerState;
 use pgha_core::topology::{Role, Topology};
 use pgha_core::wan::asked::{self, slow_delay};
 use pgha_core::wan::control::{Reply, Request, WanState};
 use pgha_core::wan::measured::RoundTrips;
-use pgha_core::wan::view;
 
 use crate::cluster::Cluster;
 use crate::docker::Engine;
@@ -145,12 +144,6 @@ fn wait_for_answers(state: &WanState) -> Duration {
     });
     let both_ways = slowest.max().unwrap_or_default().saturating_mul(2);
     both_ways.min(Duration::from_secs(60)) + ANSWER_ALLOWANCE
-}
-
-/// What a status says about links that are cut or changed; nothing where the router cannot be asked, which
-/// the status says by itself.
-pub(crate) async fn problem(engine: &Engine, cluster: &Cluster) -> Option<Problem> {
-    view::problem(&request(engine, cluster, &Request::State).await.ok()?)
 }
 
 /// Tells the router that the cluster is about to be stopped, so that its next start is without

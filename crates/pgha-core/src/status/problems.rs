@@ -1,18 +1,24 @@
 //! What is wrong with a cluster, or could not be learned about it.
 //!
 //! One cause is one problem: of a site that is down no member is listed, and without a quorum no
-//! single etcd member is. Every problem says what can be done.
+//! single etcd member is. What follows from another problem is listed under it. Every problem says what
+//! can be done; a hint looks at the state that it is printed in. What passes by itself is told as such
+//! within its usual time, and is a warning only after that.
 
 mod containers;
 mod etcd;
 mod leader;
 mod node;
+mod order;
 
 use serde::{Deserialize, Serialize};
 
 use crate::observe::STANZA;
 use crate::status::{ClusterView, ContainerState, Known, Tally};
 use crate::status::{archive, settings};
+use crate::wan;
+
+pub(super) use node::is_failed;
 
 /// Code of the problem that a restore is not finished.
 pub const RESTORE_UNFINISHED: &str = "restore_unfinished";
@@ -53,10 +59,14 @@ pub struct Problem {
     pub message: String,
     /// What can be done, or what will happen by itself: one sentence, without a full stop.
     pub hint: String,
+    /// Code of the problem that this one is a consequence of; `null` where it is none. It is listed
+    /// right after that one.
+    #[serde(default)]
+    pub cause: Option<String>,
 }
 
 impl Problem {
-    pub(super) fn new(
+    pub(crate) fn new(
         severity: Severity,
         code: &str,
         about: Option<&str>,
@@ -69,6 +79,7 @@ impl Problem {
             about: about.map(str::to_owned),
             message: message.into(),
             hint: hint.into(),
+            cause: None,
         }
     }
 }
@@ -81,6 +92,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     let mut problems = Vec::new();
     problems.extend(containers::router(known, view));
     problems.extend(containers::containers(known));
+    problems.extend(known.observed.links.as_ref().and_then(wan::view::problem));
     problems.extend(containers::unknown_sites(known));
     problems.extend(leader::split_brain(known, view));
     problems.extend(etcd::quorum(known, view));
@@ -88,43 +100,60 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     for node in view.nodes() {
         problems.extend(node::postgres(known, view, node));
     }
-    problems.extend(durability(view));
+    problems.extend(durability(known, view));
     problems.extend(settings::problems(known, view));
     problems.extend(paused(known));
     problems.extend(stanza(known));
     problems.extend(restore(known));
     problems.extend(archive::problems(known, view.archive.as_ref(), view.leader.as_deref()));
-    problems.sort_by_key(|p| p.severity);
+    order::find_causes(known, view, &mut problems);
+    order::arrange(&mut problems);
     problems
 }
 
-/// Patroni goes on with fewer acknowledging standbys where it has not enough.
-fn durability(view: &ClusterView) -> Option<Problem> {
+/// Fewer standbys acknowledge each write than Patroni is told to wait for.
+fn durability(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
     let (Tally { have, need }, Some(leader)) = (view.acknowledging, &view.leader) else {
         return None;
     };
-    (!view.acknowledging.reached()).then(|| {
-        Problem::new(
-            Severity::Warning,
-            "durability_not_met",
-            Some(leader),
-            format!("{have} of {need} standbys acknowledge writes: the next loss may lose some"),
-            "Patroni adds standbys as they come back, one in each of its rounds",
+    if view.acknowledging.reached() {
+        return None;
+    }
+    let settings = known.settings();
+    let streaming = view.nodes().filter(|n| n.state.as_deref() == Some("streaming")).count();
+    let stopped = have == 0 && settings.synchronous_mode_strict;
+    let severity = match () {
+        () if stopped => Severity::Error,
+        () if known.settles(leader) => Severity::Info,
+        () => Severity::Warning,
+    };
+    let message = if stopped {
+        "no standby acknowledges writes: each waits until one does (synchronous_mode_strict)"
+            .to_owned()
+    } else {
+        format!("{have} of {need} standbys acknowledge writes: the next loss may lose some")
+    };
+    let hint = if streaming >= need as usize {
+        format!(
+            "{streaming} stream: Patroni adds them in its next rounds, every {} s",
+            settings.loop_wait_s
         )
-    })
+    } else {
+        format!("only {streaming} stream: it takes {need} until Patroni can add them")
+    };
+    Some(Problem::new(severity, "durability_not_met", Some(leader), message, hint))
 }
 
 fn paused(known: &Known<'_>) -> Option<Problem> {
-    let mut nodes = known.nodes.values().filter_map(|n| n.patroni.as_ref().ok());
-    nodes.any(|p| p.pause).then(|| {
-        Problem::new(
-            Severity::Info,
-            "patroni_paused",
-            None,
-            "Patroni is paused: nothing fails over by itself",
-            "`patronictl -c /pgha/config/patroni.conf resume` in a node ends that",
-        )
-    })
+    let mut nodes = known.topology.of_role(crate::topology::Role::Postgres);
+    let node = nodes.find(|m| known.patroni(&m.name).is_some_and(|p| p.pause))?;
+    Some(Problem::new(
+        Severity::Info,
+        "patroni_paused",
+        None,
+        "Patroni is paused (`patronictl pause`): nothing fails over by itself",
+        format!("`pgha exec {} -- patronictl resume` ends that", node.name),
+    ))
 }
 
 fn stanza(known: &Known<'_>) -> Option<Problem> {
@@ -135,7 +164,11 @@ fn stanza(known: &Known<'_>) -> Option<Problem> {
             "no_stanza",
             Some(&host.name),
             format!("the stanza {STANZA} does not exist: nothing is archived"),
-            format!("`pgha logs {}` shows what it waits for", host.name),
+            if known.leader().is_some() {
+                format!("`pgha logs {}` shows what it waits for", host.name)
+            } else {
+                "the backup host makes it once there is a leader".to_owned()
+            },
         )
     })
 }

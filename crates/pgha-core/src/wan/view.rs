@@ -280,22 +280,24 @@ pub fn problem(state: &WanState) -> Option<Problem> {
     };
     let unlike: Vec<&LinkState> =
         state.links.iter().filter(|link| link.settings != link.spec).collect();
-    let cut: Vec<&LinkState> = unlike.iter().copied().filter(|link| link.settings.cut).collect();
+    let cut: Vec<&LinkState> = state.links.iter().filter(|link| link.settings.cut).collect();
     if !cut.is_empty() {
-        return Some(Problem {
-            severity: Severity::Warning,
-            code: "links_cut".to_owned(),
-            about: None,
-            message: format!("links are cut: {}", named(&cut)),
-            hint: "`pgha wan heal` undoes that, `pgha wan show` has all".to_owned(),
-        });
+        return Some(Problem::new(
+            Severity::Warning,
+            "links_cut",
+            None,
+            format!("links are cut: {}", named(&cut)),
+            "`pgha wan heal` undoes that, `pgha wan show` has all",
+        ));
     }
-    (!unlike.is_empty()).then(|| Problem {
-        severity: Severity::Info,
-        code: "links_changed".to_owned(),
-        about: None,
-        message: format!("links are not as specified: {}", named(&unlike)),
-        hint: "`pgha wan reset` undoes that, `pgha wan show` has all".to_owned(),
+    (!unlike.is_empty()).then(|| {
+        Problem::new(
+            Severity::Info,
+            "links_changed",
+            None,
+            format!("links are not as specified: {}", named(&unlike)),
+            "`pgha wan reset` undoes that, `pgha wan show` has all",
+        )
     })
 }
 

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use pgha_core::backup_run::{Event, Level, Said, advice, without_requests};
 use pgha_core::repository::{BackupType, Repository, Running, STATUS_MISSING_STANZA};
 use pgha_core::topology::Topology;
+use pgha_core::words::bytes;
 
 use crate::cli::{Backup, BackupAction, BackupExpire, BackupMake, BackupOf};
 use crate::command::{backup_schedule, backups};
 use crate::error::{Error, OrFail as _, Result};
 use crate::progress::Progress;
 use crate::repository::{BackupHost, no_second};
-use crate::screen::table::bytes;
 use crate::{observe, screen};
 
 /// What is waited for once everything is copied.

@@ -44,9 +44,15 @@ const WRITE_PASSFILE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) async fn run(args: &Psql) -> Result<()> {
     let engine = Engine::connect().await?;
     let cluster = connection::cluster(&engine, args.cluster.as_deref()).await?;
-    if cluster.state() == ClusterState::Stopped {
-        return Err(Error::missing(format!("cluster {} is stopped", cluster.id))
-            .hint(format!("`pgha start {}` starts it", cluster.id)));
+    let asleep = match cluster.state() {
+        ClusterState::Stopped => Some(("stopped", "starts")),
+        ClusterState::Paused => Some(("paused (`docker pause`)", "resumes")),
+        _ => None,
+    };
+    if let Some((how, wakes)) = asleep {
+        let id = &cluster.id;
+        return Err(Error::missing(format!("cluster {id} is {how}"))
+            .hint(format!("`pgha start {id}` {wakes} it")));
     }
     let connection = Connection::of(&engine, &cluster).await?;
     let access = if args.read_only { Access::ReadOnly } else { Access::ReadWrite };

@@ -11,6 +11,7 @@ use crate::command::up;
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
+use crate::pause::{self, Resume};
 use crate::progress::Progress;
 use crate::waiting::{self, Waiter};
 use crate::{generated, screen, wan};
@@ -22,6 +23,7 @@ pub(crate) async fn stop(args: &Stop) -> Result<()> {
     let progress = Progress::start(&format!("cluster {id}"));
     progress.at("stopping containers", "");
     let (compose, file) = (ComposeTool::find()?, &compose_of(&cluster)?.file);
+    pause::resume(&engine, &cluster, Resume::AllButNodes).await?;
     wan::announce_stop(&engine, &cluster).await;
     compose.run(file, &["stop"]).await?;
     progress.done(&format!("cluster {id} is stopped; `pgha start {id}` starts it"));
@@ -34,6 +36,7 @@ pub(crate) async fn start(args: &Start) -> Result<()> {
     let file = &compose_of(&cluster)?.file;
     let (generated, _) = generated::open(file)?.ok_or_else(|| gone(&cluster))?;
     let started = Instant::now();
+    pause::resume(&engine, &cluster, Resume::All).await?;
     up::start_containers(&ComposeTool::find()?, file, &cluster.id).await?;
     let timeout = Duration::from_secs(args.wait.timeout);
     match waiting::until_ready(&engine, &cluster.id, timeout, Waiter::User).await {

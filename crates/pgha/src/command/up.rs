@@ -20,6 +20,7 @@ use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::generated::{self, Generated};
+use crate::pause::{self, Resume};
 use crate::progress::Progress;
 use crate::turn::Turn;
 use crate::waiting::{self, GivenUp, Ready, Waiter};
@@ -85,6 +86,9 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
     }
 
     let started = Instant::now();
+    if let Some(frozen) = before {
+        pause::resume(&engine, frozen, Resume::All).await?;
+    }
     let brought_up = tokio::select! {
         done = bring_up(&engine, &compose, &generated, args.wait.timeout, turn) => done,
         () = interrupted() => Err(GivenUp { error: Error::failed("interrupted"), guilty: Vec::new() }),

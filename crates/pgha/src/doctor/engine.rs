@@ -2,11 +2,11 @@
 
 use bollard::models::SystemInfo;
 use jiff::{SignedDuration, Timestamp};
+use pgha_core::words::bytes;
 
 use super::Check;
 use crate::docker::Engine;
 use crate::images;
-use crate::screen::table::bytes;
 
 /// The oldest API that pgha speaks, that of engine 20.10.
 const API_MIN: [u32; 3] = [1, 41, 0];

@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use pgha_core::estimate::Needs;
 use pgha_core::spec::Spec;
 use pgha_core::topology::{FIRST_HOST_PORT, Topology};
+use pgha_core::words::bytes;
 
 use super::Check;
 use crate::handover::which;
 use crate::host;
-use crate::screen::table::bytes;
 
 /// Ports that are tried; a cluster takes the first free ones.
 const PORTS_TRIED: u16 = 100;

@@ -354,7 +354,7 @@ impl Session {
         let started = Instant::now();
         let mut watch = Watch::default();
         loop {
-            let view = watch.view(&self.engine, &self.cluster().await?)?;
+            let view = watch.view(&self.engine, &self.cluster().await?).await?;
             if view.leader.as_deref() == Some(leader) {
                 let timeline = self.sql(leader, TIMELINE).await.unwrap_or_default();
                 let timeline = match timeline.trim() {

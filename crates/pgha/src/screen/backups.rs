@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pgha_core::repository::{Backup, BackupType, Repository, STATUS_NO_BACKUP, STATUS_OK};
+use pgha_core::words::bytes;
 
-use crate::screen::table::{self, Row, bytes};
+use crate::screen::table::{self, Row};
 use crate::screen::{BAD, GOOD, PLAIN};
 
 /// Draws backups, one in each row; nothing where there is none.

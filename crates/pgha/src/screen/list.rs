@@ -59,7 +59,7 @@ pub(crate) fn draw(clusters: &[Listed]) -> String {
             style: match c.whole {
                 ClusterState::Running => GOOD,
                 ClusterState::Partly { .. } => WARN,
-                ClusterState::Stopped => BAD,
+                ClusterState::Paused | ClusterState::Stopped => BAD,
                 ClusterState::Down => PLAIN,
             },
             cells: vec![

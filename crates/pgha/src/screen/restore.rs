@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use pgha_core::restore::{Journal, Loss, RestorePlan, StepDone};
+use pgha_core::words::bytes;
 use serde::Serialize;
 
-use crate::screen::table::{Row, bytes, draw};
+use crate::screen::table::{Row, draw};
 use crate::screen::{BAD, GOOD, PLAIN, TITLE, WARN};
 
 /// What becomes of the data that are there now.

@@ -10,14 +10,15 @@ use pgha_core::status::{
     SiteView, age_words,
 };
 use pgha_core::topology::{Role, SiteKind};
+use pgha_core::words::bytes;
 
-use crate::screen::table::{self, Row, bytes};
+use crate::screen::table::{self, Row};
 use crate::screen::{BAD, GOOD, PLAIN, TITLE, WARN};
 
 /// Lines that may be wrapped are, at this many characters.
 const WIDTH: usize = 80;
 /// Where a value of the summary begins.
-const VALUE_COLUMN: usize = 24;
+const VALUE_COLUMN: usize = 26;
 
 /// Draws several clusters, one below the other.
 pub(crate) fn draw_all(views: &[ClusterView]) -> String {
@@ -49,7 +50,13 @@ fn headline(view: &ClusterView) -> String {
             };
             (style, format!("leader {leader}{}", site_of(view, leader)))
         }
-        (None, _) => (BAD, "no leader".to_owned()),
+        (None, _) => match &view.failsafe {
+            Some(primary) => {
+                let site = site_of(view, primary);
+                (WARN, format!("primary {primary}{site} without etcd (failsafe mode)"))
+            }
+            None => (BAD, "no leader".to_owned()),
+        },
     };
     let style = style.bold();
     format!("{style}{}-{}: {what}{style:#}\n", view.cluster, view.instance)
@@ -67,9 +74,11 @@ fn problem_lines(problem: &Problem) -> String {
         Severity::Info => PLAIN,
     };
     let word = problem.severity.as_str();
-    let said = wrap(&problem.message, word.len() + 4);
-    let hint = wrap(&problem.hint, 12);
-    format!("  {style}{word}{style:#}: {said}\n      hint: {hint}\n")
+    // What follows from the problem above stands under it.
+    let indent = if problem.cause.is_some() { 6 } else { 2 };
+    let said = wrap(&problem.message, indent + word.len() + 2);
+    let hint = wrap(&problem.hint, indent + 10);
+    format!("{:indent$}{style}{word}{style:#}: {said}\n{:indent$}    hint: {hint}\n", "", "")
 }
 
 fn section(title: &str, body: &str) -> String {
@@ -83,13 +92,16 @@ fn summary(view: &ClusterView) -> String {
     let answering = count(|n| n.state.is_some());
     let leader = match &view.leader {
         Some(leader) => format!("{leader}{}", site_of(view, leader)),
-        None => "none that is certain".to_owned(),
+        None => match &view.failsafe {
+            Some(primary) => format!("none in etcd; {primary} by failsafe mode"),
+            None => "none that is certain".to_owned(),
+        },
     };
     let centers: Vec<&SiteView> =
         view.sites.iter().filter(|s| s.kind == SiteKind::DataCenter).collect();
-    let running: Vec<&str> = centers
+    let reachable: Vec<&str> = centers
         .iter()
-        .filter(|site| !running_in(view, site).is_empty())
+        .filter(|site| site.reachable.unwrap_or_else(|| !running_in(view, site).is_empty()))
         .map(|site| site.name.as_str())
         .collect();
     let backup = view.members.iter().find(|m| m.kind == Role::Backup);
@@ -104,8 +116,9 @@ fn summary(view: &ClusterView) -> String {
     };
     line("Patroni leader", &leader);
     line("Postgres nodes", &format!("{answering} of {nodes} answer, {streaming} stream"));
-    let list = if running.is_empty() { String::new() } else { format!(": {}", running.join(", ")) };
-    line("Running data centers", &format!("{} of {}{list}", running.len(), centers.len()));
+    let list =
+        if reachable.is_empty() { String::new() } else { format!(": {}", reachable.join(", ")) };
+    line("Reachable data centers", &format!("{} of {}{list}", reachable.len(), centers.len()));
     let (have, need) = (view.quorum.have, view.quorum.need);
     let of = view.etcd.len();
     line("etcd quorum", &format!("{have} of {of} together, {need} needed"));
@@ -176,6 +189,7 @@ fn node_row(node: &MemberView) -> Row {
     let state = match &node.state {
         Some(state) => state.clone(),
         None if node.container_state == ContainerState::Running => "no answer".to_owned(),
+        None if node.container_state == ContainerState::Paused => "paused (docker)".to_owned(),
         None => node.container_state.as_str().to_owned(),
     };
     let lag = match (node.lag_bytes, node.role) {
@@ -204,7 +218,8 @@ fn networks(view: &ClusterView) -> String {
             SiteKind::DataCenter => "data center",
             SiteKind::External => "external",
         };
-        let style = if site.subnet.is_none() || running == 0 {
+        let isolated = running > 0 && site.reachable == Some(false);
+        let style = if site.subnet.is_none() || running == 0 || isolated {
             BAD
         } else if running < of {
             WARN
@@ -218,7 +233,7 @@ fn networks(view: &ClusterView) -> String {
                 kind.to_owned(),
                 site.network.clone(),
                 site.subnet.clone().unwrap_or_else(|| "missing".to_owned()),
-                format!("{running} of {of} run"),
+                format!("{running} of {of} run{}", if isolated { ", isolated" } else { "" }),
             ],
         }
     };

@@ -46,31 +46,9 @@ fn one_line(cell: &str) -> String {
     cell.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `41 kB`, in powers of ten as `etcdctl` and Docker have them.
-pub(crate) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let (mut whole, mut tenth, mut unit) = (bytes, 0, 0);
-    while whole >= 1000 {
-        tenth = whole % 1000 / 100;
-        whole /= 1000;
-        unit += 1;
-    }
-    if tenth == 0 || whole >= 10 {
-        format!("{whole} {}", UNITS[unit])
-    } else {
-        format!("{whole}.{tenth} {}", UNITS[unit])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_read_as_etcdctl_writes_them() {
-        let written: Vec<String> = [0, 999, 1000, 41_000, 1_550_000, u64::MAX].map(bytes).into();
-        assert_eq!(written, ["0 B", "999 B", "1 kB", "41 kB", "1.5 MB", "18 EB"]);
-    }
 
     #[test]
     fn a_row_is_one_line_whatever_a_cell_holds() {

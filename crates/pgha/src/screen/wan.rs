@@ -10,9 +10,10 @@ use pgha_core::wan::measured::Verdict;
 use pgha_core::wan::view::{
     LinkStanding, LinkView, PairView, WanView, differences, milliseconds, remarks,
 };
+use pgha_core::words::bytes;
 
 use crate::command::wan::Sample;
-use crate::screen::table::{self, Row, bytes};
+use crate::screen::table::{self, Row};
 use crate::screen::{BAD, GOOD, PLAIN, TITLE, WARN};
 
 /// Most sites that are drawn as a matrix; more do not fit a screen and are listed by pair.

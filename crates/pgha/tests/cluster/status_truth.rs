@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::docker::docker;
+use crate::docker::{docker, exec};
 use crate::process::run;
 use crate::test_cluster::{TestCluster, leader_of, leader_site, problem_codes};
 use crate::waiting::{claim, tell, until};
@@ -42,6 +42,21 @@ pub(crate) fn prove(cluster: &TestCluster) {
         let paused = members.iter().find(|m| m["name"] == *far).expect("it is a member");
         assert_eq!(paused["container_state"], "paused");
         docker(&["unpause", &far]);
+        cluster.wait_whole();
+    });
+    claim("a Postgres that cannot start is told with the line that it ends with", || {
+        let (_, _, far) = leader_site(&cluster.status());
+        let settings = "$DATADIR/postgresql.auto.conf";
+        let broken = format!("echo \"shared_preload_libraries = 'nowhere'\" >> {settings}");
+        exec(&far, &["sh", "-c", &broken]);
+        docker(&["restart", "--time", "20", &far]);
+        let view = told(cluster, "start_failed", Some(&far));
+        let problems = view["problems"].as_array().expect("a list");
+        let said = problems.iter().find(|p| p["code"] == "start_failed").expect("it was told");
+        let fatal = "could not access file \"nowhere\": No such file or directory";
+        assert_eq!(said["message"], format!("{far}: start failed: {fatal}"));
+        exec(&far, &["sh", "-c", &format!("sed -i /nowhere/d {settings}")]);
+        docker(&["restart", "--time", "20", &far]);
         cluster.wait_whole();
     });
 }

@@ -7,10 +7,22 @@ use crate::topology::{Member, Role, Site};
 pub(super) fn stopped(known: &Known<'_>) -> Problem {
     let id = &known.topology.id;
     let paused = known.observed.containers.iter().any(|c| c.state == ContainerState::Paused);
+    let all_paused = known.observed.containers.iter().all(|c| c.state == ContainerState::Paused);
     let (what, hint) = if known.observed.containers.is_empty() {
-        ("the cluster has no container", "`pgha up` makes them".to_owned())
+        (
+            "the cluster has no container",
+            "`pgha up` in the folder of its compose file makes them".to_owned(),
+        )
+    } else if all_paused {
+        (
+            "all containers of the cluster are paused (`docker pause`)",
+            format!("`pgha start {id}` resumes them"),
+        )
     } else if paused {
-        ("no container of the cluster runs: some are paused", unpause(known.topology.containers()))
+        (
+            "no container of the cluster runs: some are paused (`docker pause`), the others stopped",
+            format!("`pgha start {id}` resumes the ones and starts the others"),
+        )
     } else {
         ("no container of the cluster runs", format!("`pgha start {id}` starts them"))
     };
@@ -63,12 +75,12 @@ fn site_down(known: &Known<'_>, site: &Site, down: &[&str]) -> Problem {
     let hint = if states.contains(&ContainerState::Paused) {
         unpause(down.iter().filter(|n| known.container_state(n) == ContainerState::Paused))
     } else if states.contains(&ContainerState::Missing) {
-        "`pgha up` makes them again".to_owned()
+        "`pgha up` in the folder of its compose file makes them again".to_owned()
     } else {
         format!("`pgha start {}` starts what is stopped", known.topology.id)
     };
     let why = if all(ContainerState::Paused) {
-        format!("all {n} containers are paused")
+        format!("all {n} containers are paused (`docker pause`)")
     } else if all(ContainerState::Missing) {
         format!("all {n} containers are missing")
     } else {
@@ -104,7 +116,7 @@ fn said_of(known: &Known<'_>, name: &str) -> String {
     match known.container_state(name) {
         ContainerState::Missing => format!("{name} has no container"),
         ContainerState::Created => format!("{name} was never started"),
-        ContainerState::Paused => format!("{name} is paused"),
+        ContainerState::Paused => format!("{name} is paused (`docker pause`)"),
         ContainerState::Restarting => format!("{name} fails and is started again and again"),
         ContainerState::Stopped if !detail.is_empty() => format!("{name} is stopped, {detail}"),
         ContainerState::Stopped => format!("{name} is stopped"),
@@ -114,7 +126,9 @@ fn said_of(known: &Known<'_>, name: &str) -> String {
 
 fn remedy(name: &str, state: ContainerState) -> String {
     match state {
-        ContainerState::Missing => "`pgha up` makes it again".to_owned(),
+        ContainerState::Missing => {
+            "`pgha up` in the folder of its compose file makes it again".to_owned()
+        }
         ContainerState::Paused => unpause([name]),
         ContainerState::Restarting => format!("`pgha logs {name}` shows why it ends"),
         _ => format!("`docker start {name}` starts it"),

@@ -17,7 +17,7 @@ pub(super) fn quorum(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
             "etcd_complains",
             Some(&member.name),
             format!("{} complains: {complaint}", member.name),
-            "`etcdctl alarm list` in an etcd member tells more",
+            format!("`pgha exec {} -- etcdctl alarm list` tells more", member.name),
         ));
     }
     problems
@@ -31,12 +31,18 @@ fn minority(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
         .filter(|e| known.container_state(&e.name) == ContainerState::Running)
         .map(|member| {
             let reason = member.error.as_deref().unwrap_or("no linearizable read");
+            let isolated =
+                known.site_of(&member.name).filter(|s| known.isolated_sites().contains(s));
+            let hint = match isolated {
+                Some(site) => format!("it follows again by itself once {site} is reached"),
+                None => format!("`pgha logs {}` shows what it waits for", member.name),
+            };
             Problem::new(
                 Severity::Warning,
                 "etcd_unhealthy",
                 Some(&member.name),
                 format!("{} is not healthy: {reason}", member.name),
-                format!("`pgha logs {}` shows what it waits for", member.name),
+                hint,
             )
         })
         .collect();
@@ -46,7 +52,12 @@ fn minority(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
             "quorum_at_risk",
             None,
             format!("etcd has {have} of {total} members and needs {need}"),
-            "bring the others back: the loss of one more stops all writes",
+            if known.settings().failsafe_mode {
+                "bring the others back: after the loss of one more nothing fails over, and failsafe_mode \
+                 lets the primary go on while every Postgres node answers it"
+            } else {
+                "bring the others back: the loss of one more stops all writes"
+            },
         ));
     }
     problems
@@ -74,7 +85,12 @@ fn no_quorum(known: &Known<'_>, view: &ClusterView) -> Problem {
         (
             "no_quorum",
             format!("etcd has no quorum: {have} of {total}, need {need}"),
-            format!("no node is or becomes leader until {need} etcd members reach each other"),
+            match &view.failsafe {
+                Some(_) => format!("nothing fails over until {need} etcd members reach each other"),
+                None => format!(
+                    "no node is or becomes leader until {need} etcd members reach each other"
+                ),
+            },
         )
     };
     Problem::new(Severity::Error, code, None, message, hint)

@@ -264,6 +264,12 @@ fn isolated_leader(cluster: &TestCluster) {
             _ => Ok(()),
         }
     });
+    let view = cluster.status();
+    assert_eq!(view["problems"][0]["code"], "links_cut", "{}", view["problems"]);
+    let sites = view["sites"].as_array().expect("a list");
+    for seen in sites {
+        assert_eq!(seen["reachable"], seen["name"] != *site, "{seen}");
+    }
     wan(cluster, "heal", &[]).ok();
     let view = cluster.wait_whole();
     let rows = writer.stop();

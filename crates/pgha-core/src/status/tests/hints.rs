@@ -1,0 +1,441 @@
+//! Every hint follows from the state: each is tried on states in which another one would be wrong.
+
+use super::*;
+use crate::dynamic::Dynamic;
+use crate::observe::Promotion;
+use crate::postgres_log::LogFacts;
+use crate::spec::Durability;
+use crate::status::problems::Problem;
+use crate::wan::control::{LinkCounters, LinkState, WanState};
+use crate::wan::settings::LinkSettings;
+
+const NEIGHBOUR: &str = "pgha-demo2-DC1-1";
+const LAST: &str = "pgha-demo2-DC2-1";
+const NOW_S: u64 = 1_795_791_300;
+
+fn problem<'a>(view: &'a ClusterView, code: &str, about: Option<&str>) -> &'a Problem {
+    let mut found = view.problems.iter().filter(|p| p.code == code);
+    found
+        .find(|p| about.is_none() || p.about.as_deref() == about)
+        .unwrap_or_else(|| panic!("no {code} among {:?}", view.problems))
+}
+
+/// Every direction between two of the sites, cut where one end is among `isolated`.
+fn links(lab: &Lab, isolated: &[&str]) -> WanState {
+    let names: Vec<&str> = lab.topology.sites.iter().map(|s| s.name.as_str()).collect();
+    let mut links = Vec::new();
+    for from in &names {
+        for to in names.iter().filter(|to| *to != from) {
+            let cut = isolated.contains(from) || isolated.contains(to);
+            links.push(LinkState {
+                from: (*from).to_owned(),
+                to: (*to).to_owned(),
+                settings: LinkSettings { cut, ..LinkSettings::default() },
+                spec: LinkSettings::default(),
+                undone_in_ms: None,
+                queued_packets: 0,
+                queued_bytes: 0,
+                flying_packets: 0,
+                flying_bytes: 0,
+                counters: LinkCounters::default(),
+            });
+        }
+    }
+    WanState { seed: 1, waiting_for_cluster: false, running_ms: 1, malformed: 0, foreign: 0, links }
+}
+
+impl Lab {
+    fn dcs(&mut self, change: impl Fn(&mut Dcs)) {
+        for member in self.etcd() {
+            if let Ok(dcs) = &mut member.dcs {
+                change(dcs);
+            }
+        }
+    }
+
+    /// The leader is lost, its key has run out, and the others are so many bytes behind its last position.
+    fn leaderless(lags: [u64; 3]) -> Self {
+        let mut lab = Self::healthy();
+        lab.container(LEADER, ContainerState::Stopped);
+        *lab.node(LEADER) = Err("connection refused".to_owned());
+        lab.key_holder(None);
+        lab.dcs(|dcs| dcs.last_lsn = Some(100 << 20));
+        for (name, lag) in [NEIGHBOUR, OTHER, LAST].into_iter().zip(lags) {
+            *lab.node(name) = Ok(replica(1, (100 << 20) - lag));
+        }
+        lab
+    }
+
+    fn promoted(&mut self, age_s: u64) {
+        self.observed.now_s = Some(NOW_S);
+        self.key_holder(Some(OTHER));
+        *self.node(OTHER) = Ok(primary(2, 6000));
+        *self.node(LEADER) = Ok(replica(1, 5000));
+        let promotion = Promotion { timeline: 2, at_s: Some(NOW_S - age_s) };
+        self.dcs(|dcs| dcs.promotion = Some(promotion));
+    }
+}
+
+#[test]
+fn a_primary_by_failsafe_is_not_said_to_be_demoted_by_time() {
+    let mut lab = Lab::healthy();
+    lab.lose("DC3");
+    lab.without_quorum();
+    for member in lab.etcd().filter(|e| e.name.contains("-DC2-")) {
+        member.status = Err("connection refused".to_owned());
+    }
+    if let Ok(patroni) = lab.node(LEADER) {
+        patroni.failsafe = true;
+    }
+    let view = lab.view();
+    assert_eq!((view.leader.as_deref(), view.failsafe.as_deref()), (None, Some(LEADER)));
+    assert_eq!(codes(&view), ["site_down", "no_quorum", "failsafe_active"]);
+    let said = problem(&view, "failsafe_active", Some(LEADER));
+    assert!(said.message.contains("by consent of all members"), "{}", said.message);
+    assert!(said.hint.contains("once one of the other 3"), "{}", said.hint);
+    assert_eq!(said.cause.as_deref(), Some("site_down"));
+    let quorum = problem(&view, "no_quorum", None);
+    assert!(quorum.hint.starts_with("nothing fails over"), "{}", quorum.hint);
+
+    // The consent has ended, and nothing is said of it any more.
+    if let Ok(patroni) = lab.node(LEADER) {
+        patroni.failsafe = false;
+    }
+    let view = lab.view();
+    assert_eq!(view.failsafe, None);
+    let said = problem(&view, "primary_unconfirmed", Some(LEADER));
+    assert!(said.hint.contains("demotes it within 30 s"), "{}", said.hint);
+    if let Ok(patroni) = lab.node(LEADER) {
+        patroni.pause = true;
+    }
+    let said = lab.view();
+    let said = &problem(&said, "primary_unconfirmed", Some(LEADER)).hint;
+    assert!(said.contains("leaves it so") && !said.contains("demotes"), "{said}");
+}
+
+#[test]
+fn a_replica_that_consents_is_not_taken_for_a_primary() {
+    let mut lab = Lab::healthy();
+    for name in [OTHER, LAST, NEIGHBOUR] {
+        if let Ok(patroni) = lab.node(name) {
+            patroni.failsafe = true;
+        }
+    }
+    // Replicas remember the consent for a ttl after etcd is back.
+    let view = lab.view();
+    assert_eq!((view.failsafe.as_deref(), view.leader.as_deref()), (None, Some(LEADER)));
+    assert_eq!(view.problems, []);
+}
+
+#[test]
+fn with_every_replica_too_far_behind_nobody_is_promised() {
+    let view = Lab::leaderless([20 << 20, 16_777_520, 30 << 20]).view();
+    let said = problem(&view, "no_leader", None);
+    for part in [
+        "no replica may take it",
+        "pgha-demo1-DC1-1 is stopped",
+        "pgha-demo1-DC2-1 is 16 MB behind the leader's last known position",
+        "pgha-demo2-DC2-1 is 31 MB behind",
+    ] {
+        assert!(said.message.contains(part), "{part}: {}", said.message);
+    }
+    for part in [
+        "more than 1 MB behind (maximum_lag_on_failover)",
+        "bring back pgha-demo1-DC1-1",
+        "promote pgha-demo1-DC2-1 and lose at least 16 MB",
+        "failover pgha_cluster --candidate pgha-demo1-DC2-1 --force",
+    ] {
+        assert!(said.hint.contains(part), "{part}: {}", said.hint);
+    }
+    assert!(!said.hint.contains("within"), "{}", said.hint);
+
+    // The setting as it runs decides.
+    let mut lab = Lab::leaderless([20 << 20, 16_777_520, 30 << 20]);
+    let mut running = Dynamic::of(&lab.topology.spec);
+    running.maximum_lag_on_failover_bytes = 17 << 20;
+    lab.dcs(|dcs| dcs.config = Some(running));
+    let view = lab.view();
+    assert_eq!(problem(&view, "no_leader", None).hint, "pgha-demo1-DC2-1 takes it within 10 s");
+}
+
+#[test]
+fn what_keeps_a_replica_from_the_key_is_told_for_each() {
+    let mut lab = Lab::leaderless([0, 0, 0]);
+    assert!(problem(&lab.view(), "no_leader", None).hint.ends_with("takes it within 10 s"));
+
+    *lab.node(OTHER) = Err("no answer within 400 ms".to_owned());
+    *lab.node(NEIGHBOUR) = Ok(Patroni { state: "starting".to_owned(), ..replica(1, 100 << 20) });
+    *lab.node(LAST) = Ok(replica(1, 100 << 20));
+    lab.dcs(|dcs| dcs.promotion = Some(Promotion { timeline: 2, at_s: None }));
+    let view = lab.view();
+    let said = &problem(&view, "no_leader", None).message;
+    for part in [
+        "pgha-demo1-DC2-1 does not answer",
+        "pgha-demo2-DC1-1 is in state `starting`",
+        "pgha-demo2-DC2-1 is on the older timeline 1",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    // A pause is named as Patroni's, with the way out.
+    if let Ok(patroni) = lab.node(LAST) {
+        patroni.pause = true;
+    }
+    let view = lab.view();
+    let said = problem(&view, "no_leader", None);
+    assert!(said.message.contains("patronictl pause"), "{}", said.message);
+    assert!(said.hint.contains("pgha exec pgha-demo2-DC2-1 -- patronictl"), "{}", said.hint);
+}
+
+#[test]
+fn synchronous_replication_decides_who_is_promised() {
+    let sync = |mode, names: &[&str], quorum| {
+        let mut lab = Lab::leaderless([0, 0, 0]);
+        let spec = Spec { durability: mode, ..lab.topology.spec.clone() };
+        lab.dcs(|dcs| {
+            dcs.config = Some(Dynamic::of(&spec));
+            dcs.sync_leader = Some(LEADER.to_owned());
+            dcs.sync_standbys = names.iter().map(|n| (*n).to_owned()).collect();
+            dcs.sync_quorum = quorum;
+        });
+        problem(&lab.view(), "no_leader", None).clone()
+    };
+    let named = sync(Durability::Sync, &[LAST], 0);
+    assert_eq!(named.hint, "pgha-demo2-DC2-1 takes it within 10 s");
+    let nobody = sync(Durability::Strict, &["pgha-demo9-DC1-1"], 0);
+    assert!(nobody.message.contains("pgha-demo2-DC2-1 is no synchronous standby"), "{nobody:?}");
+    let all = [NEIGHBOUR, OTHER, LAST];
+    assert!(sync(Durability::Quorum, &all, 1).hint.contains("takes it"));
+    let few = sync(Durability::Quorum, &all, 3);
+    assert!(few.message.contains("reaches too few voters"), "{few:?}");
+    // A node without a vote needs one more than those with one.
+    let mixed = sync(Durability::Quorum, &[OTHER, LAST], 1);
+    assert!(mixed.hint.contains("pgha-demo2-DC1-1"), "{mixed:?}");
+}
+
+#[test]
+fn a_lost_leader_whose_key_still_runs_is_followed_by_who_may() {
+    let mut lab = Lab::leaderless([20 << 20, 20 << 20, 20 << 20]);
+    lab.key_holder(Some(LEADER));
+    let view = lab.view();
+    let hint = &problem(&view, "leader_unconfirmed", Some(LEADER)).hint;
+    assert!(hint.contains("no replica may take over") && hint.contains("20 MB behind"), "{hint}");
+    let mut lab = Lab::leaderless([20 << 20, 0, 20 << 20]);
+    lab.key_holder(Some(LEADER));
+    let view = lab.view();
+    let hint = &problem(&view, "leader_unconfirmed", Some(LEADER)).hint;
+    assert!(hint.ends_with("runs out within 30 s, and pgha-demo1-DC2-1 takes over"), "{hint}");
+}
+
+#[test]
+fn a_node_that_cannot_start_says_what_postgres_says() {
+    let mut lab = Lab::healthy();
+    let fatal = "could not access file \"nowhere\": No such file or directory";
+    let failed = |state: &str| Patroni {
+        state: state.to_owned(),
+        role: "replica".to_owned(),
+        ..Patroni::default()
+    };
+    let log = LogFacts { start_failure: Some(fatal.to_owned()), stream_failure: None };
+    lab.observed.logs.insert(OTHER.to_owned(), log);
+    for state in ["start failed", "starting"] {
+        *lab.node(OTHER) = Ok(failed(state));
+        let view = lab.view();
+        assert_eq!(codes(&view), ["start_failed"]);
+        let said = format!("{OTHER}: start failed: {fatal}");
+        assert_eq!(problem(&view, "start_failed", Some(OTHER)).message, said);
+        assert_eq!(awaiting(&view)[0].to_string(), said);
+    }
+    // With all of them so there is no leader, and that is the consequence.
+    for name in [LEADER, NEIGHBOUR, LAST] {
+        *lab.node(name) = Ok(failed("start failed"));
+    }
+    lab.key_holder(None);
+    let view = lab.view();
+    assert_eq!(problem(&view, "no_leader", None).cause.as_deref(), Some("start_failed"));
+    assert_eq!(view.problems[0].code, "start_failed");
+    assert!(awaiting(&view).iter().any(|w| w.phrase == "Postgres: start failed"));
+
+    // What it once ended with is not said of one that runs.
+    let mut lab = Lab::healthy();
+    let log = LogFacts { start_failure: Some(fatal.to_owned()), stream_failure: None };
+    lab.observed.logs.insert(OTHER.to_owned(), log);
+    assert_eq!(lab.view().problems, []);
+    *lab.node(OTHER) = Ok(failed("start failed"));
+    lab.observed.logs.clear();
+    let view = lab.view();
+    assert!(
+        problem(&view, "start_failed", Some(OTHER))
+            .message
+            .ends_with("Patroni says `start failed`")
+    );
+}
+
+#[test]
+fn a_cut_link_comes_first_and_what_follows_from_it_under_it() {
+    let mut lab = Lab::healthy();
+    lab.observed.links = Some(links(&lab, &["DC2"]));
+    for member in lab.etcd().filter(|e| e.name.contains("-DC2-")) {
+        member.dcs = Err("no answer within 400 ms".to_owned());
+    }
+    for name in [OTHER, LAST] {
+        if let Ok(patroni) = lab.node(name) {
+            patroni.replication_state = Some("in archive recovery".to_owned());
+        }
+    }
+    let view = lab.view();
+    assert_eq!(
+        codes(&view),
+        ["links_cut", "etcd_unhealthy", "quorum_at_risk", "not_streaming", "not_streaming"]
+    );
+    for consequence in &view.problems[1..] {
+        assert_eq!(consequence.cause.as_deref(), Some("links_cut"), "{consequence:?}");
+        assert!(!consequence.hint.contains("no longer keeps"), "{}", consequence.hint);
+    }
+    let said = problem(&view, "not_streaming", Some(OTHER));
+    assert!(said.message.ends_with("the link between DC2 and DC1 is cut"), "{}", said.message);
+    // The archive is out of reach too.
+    assert!(!said.hint.contains("archived"), "{}", said.hint);
+    let reachable: Vec<Option<bool>> = view.sites.iter().map(|s| s.reachable).collect();
+    assert_eq!(reachable, [Some(true), Some(false), Some(true)]);
+
+    // Only the two data centers are cut from each other: all are reached, by way of DC3.
+    let mut state = links(&lab, &[]);
+    for link in &mut state.links {
+        link.settings.cut = link.from != "DC3" && link.to != "DC3";
+    }
+    lab.observed.links = Some(state);
+    let view = lab.view();
+    assert!(view.sites.iter().all(|site| site.reachable == Some(true)));
+    let said = problem(&view, "not_streaming", Some(OTHER));
+    assert!(said.hint.contains("replays what is archived"), "{}", said.hint);
+    lab.observed.links = None;
+    assert!(lab.view().sites.iter().all(|site| site.reachable.is_none()));
+}
+
+#[test]
+fn an_isolated_leader_is_a_consequence_too() {
+    let mut lab = Lab::healthy();
+    lab.observed.links = Some(links(&lab, &["DC1"]));
+    for member in lab.etcd().filter(|e| e.name.contains("-DC1-")) {
+        member.dcs = Err("no answer within 400 ms".to_owned());
+    }
+    lab.key_holder(None);
+    let view = lab.view();
+    assert_eq!(view.problems[0].code, "links_cut");
+    for code in ["no_leader", "primary_without_key"] {
+        assert_eq!(problem(&view, code, None).cause.as_deref(), Some("links_cut"), "{code}");
+    }
+}
+
+#[test]
+fn what_passes_by_itself_after_a_promotion_is_no_warning_within_its_time() {
+    let of_replicas = |age_s| {
+        let mut lab = Lab::healthy();
+        lab.promoted(age_s);
+        *lab.node(LEADER) = Ok(Patroni {
+            replication_state: Some("in archive recovery".to_owned()),
+            ..replica(1, 5000)
+        });
+        let view = lab.view();
+        view.problems
+            .iter()
+            .map(|p| (p.code.clone(), p.severity, p.hint.clone()))
+            .collect::<Vec<_>>()
+    };
+    let early = of_replicas(5);
+    assert_eq!(early.len(), 3, "{early:?}");
+    for (code, severity, hint) in early {
+        assert_eq!(severity, Severity::Info, "{code}");
+        assert!(hint.contains("usual for up to 30 s") && !hint.contains("reinit"), "{hint}");
+    }
+    let late = of_replicas(31);
+    assert!(late.iter().all(|(_, severity, _)| *severity == Severity::Warning), "{late:?}");
+    let timeline = late.iter().find(|(code, ..)| code == "timeline").expect("one");
+    assert!(timeline.2.contains("reinit pgha_cluster"), "{}", timeline.2);
+
+    // A promotion that is not recorded yet has just been.
+    let mut lab = Lab::healthy();
+    lab.promoted(500);
+    lab.dcs(|dcs| dcs.promotion = None);
+    assert!(lab.view().problems.iter().all(|p| p.severity == Severity::Info));
+    // And a node that was started just now is late for a reason.
+    lab.promoted(500);
+    let fact = lab.observed.containers.iter_mut().find(|c| c.name == LAST).expect("a member");
+    fact.detail = "Up 4 seconds".to_owned();
+    let view = lab.view();
+    assert_eq!(problem(&view, "timeline", Some(LAST)).severity, Severity::Info);
+    assert_eq!(problem(&view, "timeline", Some(NEIGHBOUR)).severity, Severity::Warning);
+}
+
+#[test]
+fn why_a_replica_does_not_stream_is_taken_from_its_log() {
+    let mut lab = Lab::healthy();
+    if let Ok(patroni) = lab.node(OTHER) {
+        patroni.replication_state = Some("in archive recovery".to_owned());
+    }
+    let said = |lab: &Lab| problem(&lab.view(), "not_streaming", Some(OTHER)).clone();
+    assert!(!said(&lab).hint.contains("no longer keeps"));
+    let removed =
+        "could not receive data from WAL stream: requested WAL segment has already been removed";
+    let log = LogFacts { start_failure: None, stream_failure: Some(removed.to_owned()) };
+    lab.observed.logs.insert(OTHER.to_owned(), log);
+    assert!(said(&lab).message.ends_with(removed));
+    assert!(said(&lab).hint.contains("from the archive"), "{}", said(&lab).hint);
+}
+
+#[test]
+fn a_pause_is_named_after_who_paused() {
+    let mut lab = Lab::healthy();
+    lab.container(LAST, ContainerState::Paused);
+    *lab.node(LAST) = Err("no answer within 400 ms".to_owned());
+    if let Ok(patroni) = lab.node(OTHER) {
+        patroni.pause = true;
+    }
+    let view = lab.view();
+    assert!(problem(&view, "member_down", Some(LAST)).message.contains("`docker pause`"));
+    let said = problem(&view, "patroni_paused", None);
+    assert!(said.message.contains("`patronictl pause`"), "{}", said.message);
+    assert!(said.hint.contains(&format!("pgha exec {OTHER} -- patronictl")), "{}", said.hint);
+
+    for name in lab.topology.containers() {
+        lab.container(&name, ContainerState::Paused);
+    }
+    lab.observed.sites.clear();
+    let view = lab.view();
+    assert_eq!(codes(&view), ["cluster_stopped"]);
+    assert!(view.problems[0].message.contains("all containers of the cluster are paused"));
+    assert_eq!(view.problems[0].hint, "`pgha start demo-1` resumes them");
+}
+
+#[test]
+fn a_lag_has_a_unit() {
+    let mut lab = Lab::healthy();
+    *lab.node(LEADER) = Ok(primary(1, 20_971_520 + 4000));
+    *lab.node(OTHER) = Ok(replica(1, 4000));
+    let view = lab.view();
+    assert_eq!(
+        problem(&view, "lag", Some(OTHER)).message,
+        format!("{OTHER} is 20 MB behind the leader")
+    );
+}
+
+proptest! {
+    #[test]
+    fn a_consequence_stands_under_its_cause_and_numbers_have_units(lab in any_lab(), cut in 0u8..8) {
+        let mut lab = lab;
+        let isolated: Vec<&str> =
+            ["DC1", "DC2", "DC3"].into_iter().enumerate().filter(|(n, _)| cut >> n & 1 == 1).map(|(_, s)| s).collect();
+        lab.observed.links = Some(links(&lab, &isolated));
+        lab.observed.now_s = Some(NOW_S);
+        let view = lab.view();
+        for (at, problem) in view.problems.iter().enumerate() {
+            if let Some(cause) = &problem.cause {
+                let first = view.problems.iter().position(|p| p.code == *cause);
+                prop_assert!(first.is_some_and(|first| first < at), "{:?}", view.problems);
+                prop_assert_eq!(&view.problems[first.expect("one")].cause, &None);
+            }
+            prop_assert!(!problem.message.contains(" bytes") && !problem.hint.contains(" bytes"));
+        }
+    }
+}
