@@ -85,8 +85,8 @@ impl Known<'_> {
                 continue;
             }
             let others = voters.iter().filter(|v| **v != name && alive(v)).count() as u64;
-            let votes = others + u64::from(voters.contains(&name));
-            match self.bar(dcs, settings, name, votes) {
+            let reached = others + u64::from(voters.contains(&name));
+            match self.bar(dcs, settings, name, reached) {
                 None => succession.may.push(name.to_owned()),
                 Some(bar) => succession.barred.push((name.to_owned(), bar)),
             }
@@ -94,8 +94,8 @@ impl Known<'_> {
         succession
     }
 
-    /// What keeps one node from being promoted, which with itself has so many votes.
-    fn bar(&self, dcs: &Dcs, settings: Dynamic, name: &str, votes: u64) -> Option<Bar> {
+    /// What keeps one node from being promoted, which reaches so many voters with itself.
+    fn bar(&self, dcs: &Dcs, settings: Dynamic, name: &str, reached: u64) -> Option<Bar> {
         let container = self.container_state(name);
         if container != ContainerState::Running {
             return Some(Bar::Down(container));
@@ -129,7 +129,7 @@ impl Known<'_> {
             }
             // It has to hear from as many besides itself, one more where it has no vote itself.
             SynchronousMode::Quorum if synchronous.is_some() => {
-                (votes < dcs.sync_quorum + 1).then_some(Bar::TooFewVoters)
+                (reached < dcs.sync_quorum + 1).then_some(Bar::TooFewVoters)
             }
             _ => None,
         }
