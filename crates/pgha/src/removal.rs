@@ -43,6 +43,8 @@ pub(crate) enum Data {
 /// # Errors
 /// When a container cannot be stopped, or still runs afterwards.
 pub(crate) async fn stop(engine: &Engine, cluster: &Cluster) -> Result<()> {
+    // Nodes are to find etcd, the archive and the router at work as they stop. The engine resumes a frozen node
+    // itself as it stops it.
     pause::resume(engine, cluster, Resume::AllButNodes).await?;
     wan::announce_stop(engine, cluster).await;
     for phase in phases(&cluster.containers) {
@@ -180,10 +182,6 @@ fn runs(container: &ContainerFact) -> bool {
 async fn stop_one(engine: &Engine, container: &ContainerFact) -> Result<()> {
     if !runs(container) {
         return Ok(());
-    }
-    // A frozen process hears no signal and is killed after its grace.
-    if container.state == ContainerState::Paused {
-        settled(&container.name, engine.api().unpause_container(&container.id).await)?;
     }
     let options = StopContainerOptions { t: Some(GRACE_S), signal: None };
     let stopped = engine.api().stop_container(&container.id, Some(options)).await;
