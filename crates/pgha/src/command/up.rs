@@ -83,8 +83,7 @@ pub(crate) async fn run(args: &Up) -> Result<()> {
         let networks = before.map_or(&[][..], |cluster| &cluster.networks);
         let misfits = generated.misfits(networks);
         removal::remove_networks(&engine, &misfits).await?;
-        let has_data = before.is_some_and(|cluster| !cluster.volumes.is_empty());
-        check_host(&generated.choices, networks, has_data)?;
+        check_host(&generated.choices, networks, before.is_some())?;
     }
     let project = Project::of_files(&generated, before);
     if !images::missing(&engine, generated.topology.spec.postgres).await.is_empty() {
@@ -261,9 +260,9 @@ fn refuse_moved(generated: &Generated, cluster: &Cluster) -> Result<()> {
 
 /// A port or a subnet that somebody took since it was chosen is better said now than by the engine
 /// half-way. `own` are the networks of an earlier `up`, which is nobody else.
-fn check_host(choices: &HostChoices, own: &[NetworkFact], has_data: bool) -> Result<()> {
-    // The files of a cluster that has data stay as they are.
-    let others = if has_data {
+fn check_host(choices: &HostChoices, own: &[NetworkFact], exists: bool) -> Result<()> {
+    // The files of a cluster that exists stay as they are.
+    let others = if exists {
         ""
     } else {
         ", or choose others with `pgha generate --force` and the cluster's flags"
