@@ -63,21 +63,29 @@ impl Source {
         primaries.next().filter(|_| primaries.next().is_none())
     }
 
-    /// The backup host's `pgbackrest.conf` without the other nodes, `nodes` being all of them in the order
-    /// in which it numbers them.
+    /// The backup host's `pgbackrest.conf` with these nodes only, `nodes` being all of them in the order in
+    /// which it numbers them. They are counted from 1 again: pgBackRest wants a first one.
     pub fn narrow(&self, config: &str, nodes: &[&str]) -> String {
         let is_kept = |name: &str| name == self.leader || Some(name) == self.standby.as_deref();
-        let other = |line: &&str| {
-            let number = line.strip_prefix("pg").and_then(|rest| rest.split_once('-'));
-            let number = number.and_then(|(number, _)| number.parse::<usize>().ok());
-            number.is_some_and(|number| {
-                !number.checked_sub(1).and_then(|n| nodes.get(n)).is_some_and(|name| is_kept(name))
+        // Number of each node among those that are kept.
+        let numbers: Vec<Option<usize>> = nodes
+            .iter()
+            .scan(0, |kept, name| {
+                *kept += usize::from(is_kept(name));
+                Some(is_kept(name).then_some(*kept))
             })
-        };
-        config
-            .lines()
-            .filter(|line| !other(line))
-            .fold(String::new(), |text, line| text + line + "\n")
+            .collect();
+        let narrowed = config.lines().filter_map(|line| {
+            let option = line.strip_prefix("pg").and_then(|rest| rest.split_once('-'));
+            match option.and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest))) {
+                None => Some(line.to_owned()),
+                Some((number, rest)) => {
+                    let kept = numbers.get(number.checked_sub(1)?).copied().flatten()?;
+                    Some(format!("pg{kept}-{rest}"))
+                }
+            }
+        });
+        narrowed.fold(String::new(), |text, line| text + &line + "\n")
     }
 }
 
@@ -170,11 +178,14 @@ mod tests {
             .filter_map(|line| line.strip_prefix("pg")?.split_once('-'))
             .map(|(number, _)| number)
             .collect();
-        assert_eq!(numbers, BTreeSet::from(["1", "12"]));
+        assert_eq!(numbers, BTreeSet::from(["1", "2"]));
         let common = |text: &str| -> Vec<String> {
             text.lines().filter(|l| !l.starts_with("pg")).map(str::to_owned).collect()
         };
         assert_eq!(common(&narrow), common(&whole));
-        assert!(narrow.contains("pg12-host=") && narrow.contains("repo1-path="), "{narrow}");
+        for (number, node) in [(1, nodes[0]), (2, nodes[11])] {
+            assert!(narrow.contains(&format!("\npg{number}-host={node}\n")), "{narrow}");
+        }
+        assert!(narrow.contains("\nrepo1-path="), "{narrow}");
     }
 }
