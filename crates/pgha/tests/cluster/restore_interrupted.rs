@@ -169,7 +169,7 @@ fn cloned_with_a_tablespace(cluster: &TestCluster) {
     let replica = cluster.of_kind("postgres").into_iter().find(|node| *node != leader);
     let replica = replica.expect("a replica");
     // What an attempt that was killed has left, beside the data.
-    exec(&replica, &["sh", "-c", "touch /pgdata/fast/PG_*/left"]);
+    exec(&replica, &["sh", "-c", "cd /pgdata/fast/PG_* && touch left"]);
     let clones = || {
         let log = try_docker(&["logs", &replica]);
         (log.stdout + &log.stderr).matches("has been created using pgbackrest").count()
