@@ -1,9 +1,7 @@
 //! Distances, loss and cuts between sites: what a cluster at continental distances lives through.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pgha_core::spec::Spec;
-use pgha_core::topology::Topology;
 use serde_json::Value;
 
 use crate::docker::{docker, exec, sql, try_docker, try_exec, try_sql};
@@ -11,7 +9,7 @@ use crate::process::{Ran, start};
 use crate::test_cluster::{
     HEAL_DEADLINE_S, TestCluster, leader_of, leader_site, nodes_of, problem_codes, site_of,
 };
-use crate::waiting::{claim, tell, until};
+use crate::waiting::{claim, until};
 use crate::writer::{Writer, assert_has_all};
 
 /// The round trip of the preset, in microseconds.
@@ -53,7 +51,6 @@ fn three_data_centers_at_continental_distances() {
     claim("bad input is refused with the choices, and every link stays as it was", || {
         bad_input(&cluster);
     });
-    claim("what is sent in bulk arrives whole and in time with every MTU", || bulk(&cluster));
     claim("a cut for a while is undone although its command was killed", || undone(&cluster));
     let (leader, site, other) = places(&cluster);
     claim("a cut between two data centers only: writes go on, the leader stays", || {
@@ -168,41 +165,6 @@ fn bad_input(cluster: &TestCluster) {
     assert_eq!(links(cluster), before, "a link is not what it was");
 }
 
-/// Takes one connection, and gives back the digest of what came.
-const SINK: &str = "import hashlib, socket\n\
-    with socket.create_server(('0.0.0.0', 7777)) as server:\n\
-    \tpeer, _ = server.accept()\n\
-    \tdigest = hashlib.sha256()\n\
-    \twhile piece := peer.recv(65536): digest.update(piece)\n\
-    \tpeer.sendall(digest.hexdigest().encode())\n";
-/// Sends 4 MB to the address it is given, and says whether they arrived.
-const SOURCE: &str = "import hashlib, random, socket, sys, time\n\
-    what = random.Random(1).randbytes(4_000_000)\n\
-    for attempt in range(100):\n\
-    \ttry: peer = socket.create_connection((sys.argv[1], 7777)); break\n\
-    \texcept ConnectionRefusedError: time.sleep(0.1)\n\
-    peer.sendall(what); peer.shutdown(socket.SHUT_WR)\n\
-    print(peer.recv(64).decode() == hashlib.sha256(what).hexdigest())\n";
-
-/// Down to 552 bytes Linux makes smaller packets that may not be split; below that it sends packets of 552
-/// which may, and many of them as one.
-fn bulk(cluster: &TestCluster) {
-    let nodes = cluster.of_kind("postgres");
-    let (from, to) = (&nodes[0], &nodes[1]);
-    let spec = Spec::from_toml(&exec(from, &["printenv", "PGHA_SPEC"])).expect("a spec");
-    let address = Topology::new(spec, 1).members[1].address.to_string();
-    for mtu in ["1500", "552", "551", "400", "68"] {
-        wan(cluster, "set", &["DC1", "DC2", "--mtu", mtu]).ok();
-        docker(&["exec", "--detach", to, "python3", "-c", SINK]);
-        let started = Instant::now();
-        assert_eq!(exec(from, &["python3", "-c", SOURCE, &address]), "True");
-        let took = started.elapsed();
-        tell(&format!("  4 MB with an MTU of {mtu}: {:.1} s", took.as_secs_f64()));
-        assert!(took < Duration::from_secs(20), "4 MB with an MTU of {mtu} took {took:?}");
-    }
-    wan(cluster, "reset", &["DC1", "DC2"]).ok();
-}
-
 fn undone(cluster: &TestCluster) {
     let id = cluster.id();
     let argv = ["wan", "cut", &id, "DC1", "DC4", "--for", "5s"];
@@ -245,14 +207,6 @@ fn cut_between_two(cluster: &TestCluster, leader: &str, site: &str, other: &str,
     let view = cluster.status();
     assert_eq!((leader_of(&view).as_deref(), timeline(&view)), (Some(leader), before));
     assert!(problem_codes(&view).contains(&"links_cut".to_owned()), "{}", view["problems"]);
-    if how.is_empty() {
-        let mut nodes = nodes_of(&view).filter_map(|node| node["name"].as_str());
-        let near = nodes.find(|name| *name != leader && *name != far).expect("a third");
-        let backup = cluster.pgha(&["backup", &cluster.id()]);
-        backup.ok();
-        let from = format!("copying from the standby {near}");
-        assert!(backup.stderr.contains(&from), "{}", backup.stderr);
-    }
     wan(cluster, "heal", &[]).ok();
     until("what was written meanwhile is there", HEAL_DEADLINE_S, || {
         match try_sql(&far, &there)?.as_str() {
@@ -302,12 +256,6 @@ fn isolated_leader(cluster: &TestCluster) {
             _ => Ok(()),
         }
     });
-    let view = cluster.status();
-    assert_eq!(view["problems"][0]["code"], "links_cut", "{}", view["problems"]);
-    let sites = view["sites"].as_array().expect("a list");
-    for seen in sites {
-        assert_eq!(seen["reachable"], seen["name"] != *site, "{seen}");
-    }
     wan(cluster, "heal", &[]).ok();
     let view = cluster.wait_whole();
     let rows = writer.stop();
