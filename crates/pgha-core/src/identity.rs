@@ -72,10 +72,12 @@ impl RepositoryFact {
     /// nothing about that.
     pub fn is_foreign(&self) -> bool {
         match &self.contents {
+            // A certificate's key that cannot be read says nothing of the repository.
             Contents::Unreadable { reason } => {
-                ["[CryptoError]", "[FormatError]", "[ChecksumError]"]
-                    .iter()
-                    .any(|kind| reason.contains(kind))
+                !reason.contains("unable to load key file")
+                    && ["[CryptoError]", "[FormatError]", "[ChecksumError]"]
+                        .iter()
+                        .any(|kind| reason.contains(kind))
             }
             _ => false,
         }

@@ -81,7 +81,8 @@ pub(crate) async fn until_ready(
             let error = Error::failed(format!("cluster {id} is not ready"));
             let error = error.because(&problem.message).hint(&problem.hint);
             let to_go_on = problem.code == DATABASE_IN_REPOSITORY;
-            return Err(GivenUp { to_go_on, ..GivenUp::because(error) });
+            let guilty = ready::awaiting(&view).into_iter().map(|waiting| waiting.member).collect();
+            return Err(GivenUp { error, guilty, to_go_on });
         }
         let waiting = ready::awaiting(&view);
         lines.show(&waiting);
