@@ -37,6 +37,8 @@ step "generated files are as they would be generated now"
 [ "$part" = quick ] && exit 0
 
 ensure_engine
+step "the images"
+cargo run --locked --quiet --package pgha -- build
 cluster_tests() { cargo test --locked --package pgha --test cluster -- --ignored --nocapture "$@"; }
 step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}'), two at a time"
 cluster_tests --test-threads=2 --skip alone::

@@ -13,6 +13,8 @@ use crate::process::run;
 use crate::test_cluster::{PGHA_DEADLINE_S, TestCluster};
 use crate::waiting::tell;
 
+/// What it is built on.
+const BASE: &str = "debian:trixie-slim";
 /// Image of the service; it stays for the next run.
 const IMAGE: &str = "pgha-test-s3";
 /// The name that the backup host knows it by.
@@ -45,7 +47,7 @@ impl S3 {
         let folder = cluster.dir().join("s3");
         fs::create_dir(&folder).expect("the folder can be made");
         make_files(&folder);
-        build(cluster.dir());
+        build(cluster);
         let container = format!("{IMAGE}-{}", cluster.instance);
         try_docker(&["rm", "--force", "--volumes", &container]);
         let mount = format!("{}:/s3:ro", folder.display());
@@ -132,8 +134,12 @@ fn make_files(folder: &Path) {
     write("key", &key.serialize_pem());
 }
 
-fn build(dir: &Path) {
-    let context = dir.join("s3-image");
+fn build(cluster: &TestCluster) {
+    // On a new machine the base is made with pgha's own images.
+    if try_docker(&["image", "inspect", BASE]).code != Some(0) {
+        cluster.pgha(&["build"]).ok();
+    }
+    let context = cluster.dir().join("s3-image");
     fs::create_dir(&context).expect("the folder can be made");
     let certificates = fs::read(CERTIFICATES).unwrap_or_default();
     fs::write(context.join("host-ca.crt"), certificates).expect("it can be written");
