@@ -235,10 +235,11 @@ pub fn may_use(
     if known.and_then(|known| known.spec.as_ref()).is_some_and(|made_from| made_from != spec) {
         return Err(Refusal::OtherSpec { id });
     }
-    if let Secrets::Of(owner) = secrets
-        && owner != file
-    {
-        return Err(Refusal::OthersSecrets { id, of: owner.id.clone() });
+    match secrets {
+        Secrets::Of(owner) if owner != file => {
+            return Err(Refusal::OthersSecrets { id, of: owner.id.clone() });
+        }
+        _ => {}
     }
     match (existing, known) {
         (None, _) if !names.is_empty() => Err(Refusal::LossUnknown { id, names }),
