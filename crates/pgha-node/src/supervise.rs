@@ -252,9 +252,8 @@ impl Running {
     }
 
     fn kill_what_is_late(&self) {
-        if let (Some(pid), Some(late)) = (self.main, self.late)
-            && late <= Instant::now()
-        {
+        let late = self.late.filter(|late| *late <= Instant::now());
+        if let (Some(pid), Some(_)) = (self.main, late) {
             send(pid, Signal::KILL);
         }
     }
