@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use pgha_core::wan::fragment::Fragments;
-use pgha_core::wan::link::Offer;
-use pgha_core::wan::packet::{REPLY_MAX, View, complete_checksum, too_big_reply};
-use pgha_core::wan::router::Router;
-use pgha_core::wan::segment::Segments;
+use pgha_wan::fragment::Fragments;
+use pgha_wan::link::Offer;
+use pgha_wan::packet::{REPLY_MAX, View, complete_checksum, too_big_reply};
+use pgha_wan::router::Router;
+use pgha_wan::segment::Segments;
 
 /// What comes before the packet: an MTU, a size of segments, where a checksum starts and stands.
 const PREFIX: usize = 8;

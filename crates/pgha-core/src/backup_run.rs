@@ -100,24 +100,6 @@ pub fn full_disk(folder: &str, free_bytes: u64) -> Option<String> {
     (free_bytes < FULL_BELOW_BYTES).then(|| format!("{NO_SPACE}: {folder} has {free_kib} KiB"))
 }
 
-/// What pgBackRest says without the requests to S3 that failed: of each what was answered stays.
-pub fn without_requests(said: &str) -> String {
-    let (mut kept, mut hides) = (Vec::new(), false);
-    for line in said.lines() {
-        let text = line.trim();
-        if text.starts_with("*** ") {
-            hides = text != "*** Response Content ***:";
-            continue;
-        }
-        // A request ends where the next message begins.
-        hides &= !(text.starts_with("HINT:") || text.starts_with('[') || text.contains("Error: "));
-        if !hides {
-            kept.push(line);
-        }
-    }
-    kept.join("\n")
-}
-
 /// What to do about a command of pgBackRest that failed saying this. Names what pgBackRest names, and
 /// nothing that the cluster does not have.
 pub fn advice(said: &str, topology: &Topology) -> String {
@@ -307,7 +289,7 @@ mod tests {
             HEAD /b/x\n*** Response Headers ***:\ndate: Tue\nHINT: is it there?";
         let kept = "[039]: unable to load x:\nProtocolError: HTTP request failed with 403 (Forbidden):\n\
             <Error/>\nProtocolError: HTTP request failed with 403 (Forbidden):\nHINT: is it there?";
-        assert_eq!(without_requests(said), kept);
+        assert_eq!(crate::repository::without_requests(said), kept);
         assert!(advice(said, &cluster(None)).contains("repo2-s3-key-secret"));
     }
 

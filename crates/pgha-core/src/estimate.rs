@@ -4,7 +4,7 @@
 //! finds are estimates, so `--force` may override them: they are findings of severity error that
 //! the shell lets pass then.
 
-use crate::lint::Finding;
+use crate::finding::Finding;
 use crate::spec::Spec;
 use crate::topology::{Role, Topology};
 

@@ -15,12 +15,11 @@ use serde_json::Value;
 use crate::disk::Disk;
 use crate::dynamic::Dynamic;
 use crate::identity::{NotStarted, RepositoryFact};
+use crate::links::asked::largest_round_trip;
 use crate::spec::Spec;
 
 /// Where Patroni keeps a cluster in etcd: `/<namespace>/<scope>/`.
 pub const DCS_PREFIX: &str = "/pgha/pgha_cluster/";
-/// pgBackRest's stanza.
-pub const STANZA: &str = "pgha_db";
 /// The two files that exist once the stanza does, on the backup host.
 pub const STANZA_FILES: [&str; 2] = [
     "/pgha/pgbackrest/backup/pgha_db/backup.info",
@@ -64,7 +63,7 @@ impl Deadlines {
         Self {
             connect: Duration::from_millis(250),
             local,
-            quorum: local.saturating_add(spec.largest_round_trip().saturating_mul(2)),
+            quorum: local.saturating_add(largest_round_trip(spec).saturating_mul(2)),
         }
     }
 }

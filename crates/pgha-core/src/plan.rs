@@ -5,17 +5,18 @@
 
 use std::collections::BTreeMap;
 
+use pgha_wan::preset::WanPreset;
+use pgha_wan::settings::LinkSettings;
 use serde::Serialize;
 
 use crate::disk::{Disk, DiskUse};
+use crate::links::asked;
+use crate::links::asked::largest_round_trip;
 use crate::lint::{self, Finding};
 use crate::spec::{Durability, PlacementRule, Spec, TimerPreset, WanSpec};
 use crate::survival::{self, Survival};
 use crate::topology::{Role, SiteKind, Topology};
 use crate::tuning::{EtcdTimers, PatroniTimers, Synchronous};
-use crate::wan::asked;
-use crate::wan::preset::WanPreset;
-use crate::wan::settings::LinkSettings;
 
 /// Everything that is decided about a cluster before it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -168,7 +169,7 @@ fn wan(topology: &Topology) -> PlannedWan {
         to: topology.site(link.to).name.clone(),
         settings: link.settings,
     });
-    let longest = topology.spec.largest_round_trip().as_micros();
+    let longest = largest_round_trip(&topology.spec).as_micros();
     PlannedWan {
         preset,
         seed: topology.spec.wan.seed(),
@@ -181,7 +182,7 @@ fn wan(topology: &Topology) -> PlannedWan {
 
 fn etcd(topology: &Topology) -> PlannedEtcd {
     let EtcdTimers { heartbeat_ms, election_ms } =
-        EtcdTimers::of(topology.spec.largest_round_trip());
+        EtcdTimers::of(largest_round_trip(&topology.spec));
     PlannedEtcd {
         total: topology.placement.total(),
         quorum: topology.placement.quorum(),

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::STANZA;
 use crate::wal::{Lsn, Segment};
 
+/// pgBackRest's stanza of every cluster.
+pub const STANZA: &str = "pgha_db";
 /// pgBackRest's code for a stanza or repository that is as it should be.
 pub const STATUS_OK: u32 = 0;
 /// pgBackRest's code for a stanza that does not exist.
@@ -289,6 +290,8 @@ fn quote(printed: &[u8]) -> String {
 }
 
 mod info;
+
+pub use info::without_requests;
 mod printed;
 
 pub use printed::json_of_printed;

@@ -8,8 +8,8 @@ mod links;
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
+use pgha_wan::units::UnknownChoice;
 use serde::{Deserialize, Serialize};
 
 pub use links::{DEFAULT_SEED, LinkEnds, LinkSpec, SEED_MAX, WanSpec};
@@ -47,7 +47,7 @@ pub struct Spec {
     pub backup: BackupSpec,
     /// What holds for the distances between sites as a whole.
     pub wan: WanSpec,
-    /// What is asked of the links between two sites; see [`crate::wan::asked`].
+    /// What is asked of the links between two sites; see [`crate::links::asked`].
     pub links: Vec<LinkSpec>,
 }
 
@@ -91,16 +91,6 @@ macro_rules! choice {
 mod backup;
 
 pub use backup::{BackupSpec, Compression, Encryption, Repo2, UriStyle};
-
-/// A word that is none of the choices.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is none of: {known}")]
-pub struct UnknownChoice {
-    /// The word as given.
-    pub given: String,
-    /// The words that would do, separated by commas.
-    pub known: String,
-}
 
 choice! {
     /// Who must have a write before the client is told that it is committed.
@@ -174,12 +164,6 @@ impl Default for Spec {
 }
 
 impl Spec {
-    /// The largest round trip between two sites that is asked for, with what jitter may add to it
-    /// (see [`crate::wan::asked::slow_delay`]); zero without distances.
-    pub fn largest_round_trip(&self) -> Duration {
-        crate::wan::asked::largest_round_trip(self)
-    }
-
     /// Parses a `cluster.toml`.
     ///
     /// # Errors
@@ -212,14 +196,6 @@ pub enum SpecError {
     /// A format version that this pgha does not know.
     #[error("the file says `version = {0}`, and this pgha knows version 1")]
     Version(u32),
-    /// A latency that is no length of time.
-    #[error("`{given}` is no length of time: {reason}")]
-    Latency {
-        /// The text as given.
-        given: String,
-        /// Why not.
-        reason: String,
-    },
     /// The same pair of sites twice, or the same direction.
     #[error("the link {0} is given twice")]
     LinkTwice(String),
@@ -332,35 +308,10 @@ impl From<&Spec> for SpecV1 {
     }
 }
 
-/// Parses a length of time with its unit, such as `40ms`, `1.5s` or `1m 30s`.
-///
-/// # Errors
-/// When the unit is missing, the text is not a length of time, or it is negative.
-pub fn parse_duration(text: &str) -> Result<Duration, SpecError> {
-    let bad = |reason: String| SpecError::Latency { given: text.to_owned(), reason };
-    let signed: jiff::SignedDuration = text.parse().map_err(|_: jiff::Error| {
-        let number = text.trim().parse::<f64>().is_ok();
-        bad(if number { "it has no unit" } else { "a number and its unit are wanted" }.to_owned())
-    })?;
-    Duration::try_from(signed).map_err(|_| bad("it is negative".to_owned()))
-}
-
-/// Writes a length of time in the largest unit that needs no fraction: `40ms`, `1500us`, `2s`.
-///
-/// # Panics
-/// Never: every length of time is a whole number of nanoseconds.
-pub fn format_duration(duration: Duration) -> String {
-    let nanos = duration.as_nanos();
-    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
-    let (size, unit) = units
-        .into_iter()
-        .find(|(size, _)| nanos % size == 0)
-        .expect("every whole number of nanoseconds is a multiple of one");
-    format!("{}{unit}", nanos / size)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -385,13 +336,5 @@ mod tests {
         let error = Spec::from_toml("name = \"demo\"\ndatacenters = 2\n").unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
         assert!(error.contains("datacenters"), "{error}");
-    }
-
-    #[test]
-    fn a_latency_without_unit_or_below_zero_is_refused() {
-        for bad in ["40", "-40ms", "", "fast"] {
-            assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
-        }
-        assert_eq!(parse_duration("40ms"), Ok(Duration::from_millis(40)));
     }
 }

@@ -16,6 +16,7 @@ mod succession;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use pgha_wan::control::WanState;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{Disk, DiskUse};
@@ -24,7 +25,6 @@ use crate::identity::RepositoryFact;
 use crate::observe::{Archiver, Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
 use crate::postgres_log::LogFacts;
 use crate::topology::{Member, Role, SiteKind, Topology};
-use crate::wan::control::WanState;
 
 pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};

@@ -11,11 +11,12 @@ mod layout;
 
 use std::time::Duration;
 
-use crate::spec::format_duration;
-use crate::topology::{Member, Role, Site, SiteKind, Topology};
-use crate::wan::asked;
 use canvas::{Anchor, Canvas};
 use layout::{CARD_HEADER, Layout, Placed, ROUTER_HEIGHT, ROW, ROW_GAP, SIDE};
+use pgha_wan::units::format_duration;
+
+use crate::links::asked;
+use crate::topology::{Member, Role, Site, SiteKind, Topology};
 
 /// Most members of one role that have a row each; of more, the last row tells the number.
 const ROWS_PER_ROLE: usize = 12;

@@ -36,8 +36,8 @@ pub const MAX_ETCD_PER_SITE: u32 = 97;
 pub const MAX_MEMBERS: u32 = 1000;
 /// First port on the host's loopback that a Postgres node is published on.
 pub const FIRST_HOST_PORT: u16 = 50551;
-/// The whole range of cluster addresses that members use.
-pub const CLUSTER_NET: &str = "198.18.0.0/16";
+pub use pgha_wan::packet::CLUSTER_NET;
+
 /// Postgres, inside the cluster.
 pub const POSTGRES_PORT: u16 = 5432;
 /// Patroni's REST API, inside the cluster.

@@ -34,6 +34,12 @@ pub fn either(words: &[String]) -> String {
     }
 }
 
+/// `1 replica streams`, `2 replicas stream`.
+pub fn replicas_stream(replicas: usize) -> String {
+    let words = if replicas == 1 { "replica streams" } else { "replicas stream" };
+    format!("{replicas} {words}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

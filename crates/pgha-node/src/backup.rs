@@ -9,13 +9,11 @@ use pgha_core::render::{
 use pgha_core::spec::{BackupTransport, Repo2};
 use pgha_core::topology::Member;
 
+use crate::files::POSTGRES_HOME;
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, network, stanza};
-
-/// Home of the user postgres in every image.
-pub(crate) const POSTGRES_HOME: &str = "/var/lib/postgresql";
 
 /// Which end of pgBackRest a member is: it decides the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

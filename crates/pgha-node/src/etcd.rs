@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use pgha_core::links::asked::largest_round_trip;
 use pgha_core::render::{self, CONFIG_DIR, ETCD_MOUNT};
 use pgha_core::tuning::EtcdTimers;
 
@@ -31,7 +32,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         }
     }
     let main = process(&["etcd", "--config-file", &config()]);
-    let grace = EtcdTimers::of(me.topology.spec.largest_round_trip()).stop_grace();
+    let grace = EtcdTimers::of(largest_round_trip(&me.topology.spec)).stop_grace();
     Supervisor { main: Some(main), grace: Some(grace), ..Supervisor::default() }.run()
 }
 

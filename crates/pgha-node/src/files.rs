@@ -15,6 +15,8 @@ pub(crate) struct Owner(pub(crate) u32);
 
 /// Runs Postgres, Patroni, pgBackRest and sshd. The number is the same in every image.
 pub(crate) const POSTGRES: Owner = Owner(999);
+/// Home of the user postgres in every image.
+pub(crate) const POSTGRES_HOME: &str = "/var/lib/postgresql";
 /// Runs etcd.
 pub(crate) const ETCD: Owner = Owner(998);
 

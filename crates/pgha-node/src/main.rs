@@ -6,6 +6,7 @@
 
 mod backup;
 mod backup_run;
+mod dcs;
 mod etcd;
 mod files;
 mod http;
@@ -14,6 +15,7 @@ mod network;
 mod patroni;
 mod postgres;
 mod probe;
+mod repository;
 mod restore;
 mod schedule;
 mod stanza;
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
         "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
         "wan-control" => wan::relay(),
         "round-trips" => Identity::from_environment().and_then(|me| wan::round_trips(&me)),
-        "repository" => restore::report::print_repository(&arguments()).map(|()| ExitCode::SUCCESS),
+        "repository" => repository::print(&arguments()).map(|()| ExitCode::SUCCESS),
         "restoreme" => restore::restoreme::ask(),
         "restoreme-now" => restore::restoreme::now(),
         "restore" => restore::run(&arguments()),

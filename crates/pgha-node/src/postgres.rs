@@ -15,12 +15,14 @@ use pgha_core::restore::{Holdings, is_on_volume};
 use pgha_core::spec::BackupTransport;
 use pgha_core::topology::{Member, PGBACKREST_PORT, POSTGRES_PORT, Role, Topology};
 
-use crate::backup::{self, End, POSTGRES_HOME};
+use crate::backup::{self, End};
+use crate::files::POSTGRES_HOME;
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::patroni::Leading;
+use crate::repository;
 use crate::restore::files::{Folders, clear, is_empty, make_places};
-use crate::restore::{hold, report, restoreme};
+use crate::restore::{hold, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, network, patroni};
 
@@ -157,7 +159,7 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
     let leader = me.topology.of_role(Role::Postgres).find_map(patroni::leads);
     let mut found = Err(String::new());
     for number in me.topology.spec.backup.repositories() {
-        found = report::holdings(number)
+        found = repository::holdings(number)
             .and_then(|holdings| usable_backup(&holdings, leader))
             .map(|backup| (number, backup));
         match &found {
@@ -174,10 +176,10 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
         }
         return found.map(|_| ExitCode::FAILURE);
     };
-    tablespaces.extend(report::tablespaces(&number.to_string(), &backup)?);
+    tablespaces.extend(repository::tablespaces(&number.to_string(), &backup)?);
     // What a failed attempt left would be taken for files to keep.
     clear(&folders, &tablespaces)?;
-    let done = hold::pgbackrest()
+    let done = repository::pgbackrest()
         .args([format!("--repo={number}"), format!("--set={backup}")])
         .arg("restore")
         .status()

@@ -24,7 +24,7 @@ use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PATRONI_PORT, Role, Topology
 use crate::files;
 use crate::http;
 use crate::identity::Identity;
-use crate::restore::report;
+use crate::restore::journal;
 use crate::stanza;
 
 /// What an answer may have before the rest is not read.
@@ -105,7 +105,7 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         stanza: (me.role == Role::Backup).then(stanza_exists),
         backups: (me.role == Role::Backup).then(complete_backups),
         repositories,
-        restoring: me.role == Role::Backup && report::journal().exists(),
+        restoring: me.role == Role::Backup && journal::path().exists(),
         disk: files::disk(mount(me.role)).ok(),
     };
     for member in site {

@@ -9,16 +9,15 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use pgha_core::backup_run::without_requests;
 use pgha_core::identity::{Contents, RepositoryFact};
-use pgha_core::render::{STANZA, repository_config};
+use pgha_core::render::repository_config;
+use pgha_core::repository::{STANZA, without_requests};
 use pgha_core::spec::Spec;
 use pgha_core::topology::Role;
 
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
-use crate::restore::report;
-use crate::{Result, patroni};
+use crate::{Result, patroni, repository};
 
 /// What each repository holds, as JSON.
 const FACTS_FILE: &str = "/pgha/config/repositories.json";
@@ -129,7 +128,7 @@ fn without_stanza(facts: &[RepositoryFact]) -> Option<String> {
 
 /// Asks each repository what it holds, and writes that down.
 fn look(spec: &Spec) -> Result<Vec<RepositoryFact>> {
-    let facts = report::repository_facts(spec.backup.repositories());
+    let facts = repository::repository_facts(spec.backup.repositories());
     let text = serde_json::to_string(&facts).map_err(|e| format!("cannot write JSON: {e}"))?;
     files::write(FACTS_FILE, &text, POSTGRES)?;
     Ok(facts)

@@ -22,8 +22,8 @@ use pgha_core::topology::{ETCD_CLIENT_PORT, PATRONI_PORT, Role};
 use serde_json::json;
 
 use crate::identity::Identity;
-use crate::restore::{keys, report};
 use crate::{Result, http};
+use crate::{dcs, repository};
 
 /// How long a start waits for etcd before it goes on without.
 const ETCD_DEADLINE: Duration = Duration::from_secs(10);
@@ -60,11 +60,11 @@ type Asked = JoinHandle<Vec<RepositoryFact>>;
 
 fn ask_early(me: &Identity) -> Asked {
     let numbers = me.topology.spec.backup.repositories();
-    thread::spawn(move || report::repository_facts(numbers))
+    thread::spawn(move || repository::repository_facts(numbers))
 }
 
 fn check(me: &Identity, own: Option<u64>, asked: &mut Option<Asked>) -> Result<(), NotStarted> {
-    let initialized = match keys::initialized(me) {
+    let initialized = match dcs::initialized(me) {
         Some(initialized) => initialized,
         // Patroni starts Postgres as a replica then, or waits.
         None if own.is_some() => return Ok(()),
@@ -74,10 +74,10 @@ fn check(me: &Identity, own: Option<u64>, asked: &mut Option<Asked>) -> Result<(
         return may_start(own, initialized, &[]);
     }
     let answer = asked.take().and_then(|asked| asked.join().ok());
-    let facts =
-        answer.unwrap_or_else(|| report::repository_facts(me.topology.spec.backup.repositories()));
+    let facts = answer
+        .unwrap_or_else(|| repository::repository_facts(me.topology.spec.backup.repositories()));
     // Another node may have made the database, and the stanza with it, meanwhile.
-    may_start(own, keys::initialized(me).unwrap_or(initialized), &facts)
+    may_start(own, dcs::initialized(me).unwrap_or(initialized), &facts)
 }
 
 /// System identifier of this node's data; `None` where it has none.

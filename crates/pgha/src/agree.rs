@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use crate::error::{Error, OrFail, Result};
-use crate::screen;
+use crate::terminal;
 
 /// Fails unless the user agrees, beforehand (`yes`) or now. `otherwise` is how a caller that cannot be
 /// asked gets on.
@@ -19,7 +19,7 @@ pub(crate) fn agree(yes: bool, question: &str, otherwise: &str) -> Result<()> {
             .because(format!("{question} Nothing was touched."))
             .hint(otherwise));
     }
-    screen::tell(&format!("{question} [y/N] "))?;
+    terminal::tell(&format!("{question} [y/N] "))?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).or_fail("cannot read the answer")?;
     if is_yes(&answer) { Ok(()) } else { Err(Error::failed("nothing was touched")) }

@@ -11,12 +11,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
 use pgha_core::spec::{BackupTransport, Durability, PlacementRule, Repo2, TimerPreset};
-use pgha_core::wan::preset::WanPreset;
+use pgha_wan::preset::WanPreset;
 
 pub(crate) use backup::{
     Backup, BackupAction, BackupExpire, BackupMake, BackupOf, BackupSchedule, Backups, RestorePoint,
 };
 pub(crate) use restore::{Restore, RestoreTarget};
+
+use crate::sink::Format;
 
 /// A true multi-data-center PostgreSQL cluster on one machine.
 #[derive(Debug, Parser)]
@@ -81,6 +83,25 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Write the man pages
     Man(Man),
+}
+
+impl Command {
+    /// How it reports.
+    pub(crate) fn format(&self) -> Format {
+        match self {
+            Self::Build(args) => args.report,
+            Self::Up(args) => args.report,
+            Self::Stop(args) => args.report,
+            Self::Start(args) => args.report,
+            Self::Down(args) => args.report,
+            Self::Wan(args) => args.report,
+            Self::Backup(args) => args.report,
+            Self::RestorePoint(args) => args.report,
+            Self::Restore(args) => args.report,
+            _ => ReportArgs::default(),
+        }
+        .events
+    }
 }
 
 /// What the cluster shall be: a file, flags, or a file with flags over it.
@@ -214,6 +235,8 @@ pub(crate) struct Build {
     /// `pgha-node` that is compiled already, statically, instead of compiling it
     #[arg(long, value_name = "FILE", conflicts_with = "pid1")]
     pub(crate) node_binary: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// Where `pgha-node` is compiled.
@@ -241,6 +264,8 @@ pub(crate) struct Up {
     /// Leave the containers where they are when the cluster does not come up
     #[arg(long)]
     pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// How long to wait.
@@ -251,6 +276,15 @@ pub(crate) struct WaitArgs {
     pub(crate) timeout: u64,
 }
 
+/// How a verb that takes a while reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub(crate) struct ReportArgs {
+    /// Format of progress and warnings, on standard error
+    #[arg(long, global = true, value_name = "FORMAT", default_value_t, hide_default_value = true)]
+    #[arg(value_enum)]
+    pub(crate) events: Format,
+}
+
 /// Arguments of `stop`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pgha stop demo")]
@@ -258,6 +292,8 @@ pub(crate) struct Stop {
     /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// Arguments of `start`.
@@ -269,6 +305,8 @@ pub(crate) struct Start {
     pub(crate) cluster: Option<String>,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// Arguments of `down`.
@@ -287,6 +325,8 @@ pub(crate) struct Down {
     /// Do not ask before data is removed
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// Arguments of `list`.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, OrFail, Result};
-use crate::host::on_path;
+use crate::program::on_path;
 use crate::project::Project;
 
 /// Lines of a failed command's output that are shown.

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::error::{Error, OrFail, Result};
-use crate::host::on_path;
+use crate::program::on_path;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// Longest wait for one answer of the engine; a `stop` may take Compose's own time.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use pgha_core::event::Event;
+
 /// Exit codes, as documented in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -86,6 +88,17 @@ impl Error {
         self.hint.as_deref()
     }
 
+    /// The end of a run that failed with this.
+    pub(crate) fn ended(&self, took_ms: u64) -> Event {
+        Event::RunEnded {
+            exit_code: self.exit_code(),
+            took_ms,
+            error: Some(self.what.clone()),
+            causes: self.why.clone(),
+            hint: self.hint.clone(),
+        }
+    }
+
     /// The code `main` exits with.
     pub(crate) fn exit_code(&self) -> u8 {
         self.exit as u8
@@ -94,17 +107,15 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
-        for why in &self.why {
-            for line in why.trim_end().lines() {
-                write!(f, "\n  {line}")?;
-            }
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "\nhint: {hint}")?;
-        }
-        Ok(())
+        f.write_str(&shown(&self.what, &self.why, self.hint.as_deref()))
     }
+}
+
+/// What failed, why, and what to do, in lines for people.
+pub(crate) fn shown(what: &str, why: &[String], hint: Option<&str>) -> String {
+    let why = why.iter().flat_map(|why| why.trim_end().lines().map(|line| format!("\n  {line}")));
+    let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    format!("error: {what}{}{hint}", why.collect::<String>())
 }
 
 impl std::error::Error for Error {}

@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// What the images are built from, relative to the root of the workspace.
-pub(crate) const SOURCES: [&str; 9] = [
+pub(crate) const SOURCES: [&str; 11] = [
     "Cargo.lock",
     "Cargo.toml",
     "images",
     "crates/pgha-core/Cargo.toml",
-    "crates/pgha-core/regions",
     "crates/pgha-core/src",
     "crates/pgha-core/templates",
     "crates/pgha-node/Cargo.toml",
     "crates/pgha-node/src",
+    "crates/pgha-wan/Cargo.toml",
+    "crates/pgha-wan/regions",
+    "crates/pgha-wan/src",
 ];
 
 /// The fingerprint of the sources in a folder.

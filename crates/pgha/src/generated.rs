@@ -23,8 +23,9 @@ use crate::cli::OutputArgs;
 use crate::cluster::Cluster;
 use crate::compose_file::{self, Found, There};
 use crate::error::{Error, OrFail, Result};
+use crate::events::Events;
 use crate::host::{Taken, UNDERLAYS};
-use crate::{host, kept_file, screen, secrets};
+use crate::{host, kept_file, secrets};
 
 /// A cluster whose files are on disk.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ pub(crate) fn generate(
     spec: Spec,
     output: &OutputArgs,
     existing: Option<&[Cluster]>,
+    events: &Events,
 ) -> Result<Generated> {
     let file = std::path::absolute(&output.output).or_fail("cannot find the output folder")?;
     let found = compose_file::read(&file)
@@ -118,8 +120,10 @@ pub(crate) fn generate(
 
     let topology = Topology::new(spec, instance);
     refuse_shared_repository(&topology, clusters)?;
-    let choices =
-        HostChoices { uid: Some(secrets::new_uid()), ..choose(&topology, kept, clusters, output)? };
+    let choices = HostChoices {
+        uid: Some(secrets::new_uid()),
+        ..choose(&topology, kept, clusters, output, events)?
+    };
     let made = Generated { topology, choices, file, written: true };
     set_aside([&made.file, &secrets_dir])?;
     if let Some(folder) = made.file.parent() {
@@ -263,6 +267,7 @@ fn choose(
     kept: Option<HostChoices>,
     existing: &[Cluster],
     output: &OutputArgs,
+    events: &Events,
 ) -> Result<HostChoices> {
     let range = output.subnets.unwrap_or_else(|| UNDERLAYS.parse().expect("a constant"));
     let taken = Taken::by(existing);
@@ -278,7 +283,7 @@ fn choose(
     }
     let needs = Needs::of(topology);
     let lacking = needs.lacking(&host::capacity(&needs, &taken, range));
-    screen::tell(&screen::plan::findings(&lacking))?;
+    events.findings(&lacking);
     if has_errors(&lacking) && !output.force {
         return Err(Error::failed("this host is too small for the cluster, by estimate"));
     }

@@ -17,12 +17,6 @@ pub(crate) const UNDERLAYS: &str = "10.208.0.0/12";
 /// Length of the prefix of an underlay subnet.
 const UNDERLAY_PREFIX: u8 = 24;
 
-/// Whether there is a program of this name to run.
-pub(crate) fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
 /// Whether a server may still be published on this port of the loopback.
 pub(crate) fn port_is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()

@@ -14,9 +14,9 @@ use crate::cli::{Build, NodeBuild};
 use crate::compose_tool::last_lines;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
+use crate::events::{Events, Work};
 use crate::fingerprint;
-use crate::host::on_path;
-use crate::progress::Progress;
+use crate::program::on_path;
 
 /// Image in which PID 1 is compiled where the host has no toolchain; kept for the next build.
 const NODE_BUILDER: &str = "pgha-node-build";
@@ -43,9 +43,9 @@ pub(crate) async fn missing(engine: &Engine, major: u32) -> Vec<String> {
 }
 
 /// Builds all images of a major version, reusing every layer that is still right.
-pub(crate) async fn build(args: &Build) -> Result<()> {
+pub(crate) async fn build(args: &Build, events: &Events) -> Result<()> {
     let source = sources(args.source.as_deref())?;
-    let progress = Progress::start("images");
+    let work = events.begin("images");
     let started = Instant::now();
     let context = tempdir()?;
     let (script, major) = (source.folder.join("images/layers.sh"), args.postgres.to_string());
@@ -54,16 +54,16 @@ pub(crate) async fn build(args: &Build) -> Result<()> {
     if args.no_cache {
         below.push("--no-cache");
     }
-    let layers = run(&below, None, &progress, "building layers");
+    let layers = run(&below, None, &work, "building layers");
     let node = if let Some(file) = &args.node_binary {
         layers.await?;
         file.clone()
     } else if compiles_on_host(args.pid1) {
-        tokio::try_join!(layers, compile(&source.folder, &progress))?.1
+        tokio::try_join!(layers, compile(&source.folder, &work))?.1
     } else {
         // It starts from the same base, which is there then.
         layers.await?;
-        compile_in_container(&source.folder, context.path(), &progress).await?
+        compile_in_container(&source.folder, context.path(), &work).await?
     };
     copy_all(&source.folder.join("images"), context.path())?;
     copy_all(&node, &context.path().join("pgha-node"))?;
@@ -80,19 +80,19 @@ pub(crate) async fn build(args: &Build) -> Result<()> {
     ] {
         let mut build = vec!["docker", "build", "--target", target, "-t", image];
         build.extend(["--build-arg", &version, "--label", &label, &folder]);
-        run(&build, None, &progress, &format!("building {image}")).await?;
+        run(&build, None, &work, &format!("building {image}")).await?;
     }
-    progress.done(&format!(
+    work.done(&format!(
         "{} built in {:.0} s",
         images.all().join(", "),
         started.elapsed().as_secs_f64()
     ));
     if source.fingerprint != FINGERPRINT {
-        anstream::eprintln!(
+        events.note(format!(
             "they are of other sources than this pgha: its `up` builds its own again; run the pgha that \
              `cargo build` makes in {}",
             source.folder.display()
-        );
+        ));
     }
     Ok(())
 }
@@ -158,24 +158,20 @@ fn compiles_on_host(asked: NodeBuild) -> bool {
 }
 
 /// Compiles PID 1 with the toolchain of this host and returns the path of the binary.
-async fn compile(source: &Path, progress: &Progress) -> Result<PathBuf> {
+async fn compile(source: &Path, work: &Work) -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let mut cargo = vec!["cargo", "build", "--release", "--locked", "--package", "pgha-node"];
     // With a target named, the flags are not those of build scripts.
     cargo.extend(["--target", &target]);
     let place = (source, ("RUSTFLAGS", "-C target-feature=+crt-static"));
-    run(&cargo, Some(place), progress, "compiling pgha-node").await?;
+    run(&cargo, Some(place), work, "compiling pgha-node").await?;
     let folder =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| source.join("target"), PathBuf::from);
     Ok(folder.join(target).join("release/pgha-node"))
 }
 
 /// The same in a container, with Debian's toolchain.
-async fn compile_in_container(
-    source: &Path,
-    context: &Path,
-    progress: &Progress,
-) -> Result<PathBuf> {
+async fn compile_in_container(source: &Path, context: &Path, work: &Work) -> Result<PathBuf> {
     let sources = context.join("node");
     for part in ["Cargo.toml", "Cargo.lock", "crates"] {
         copy_all(&source.join(part), &sources.join(part))?;
@@ -186,7 +182,7 @@ async fn compile_in_container(
     run(
         &["docker", "build", "-f", &dockerfile, "-t", NODE_BUILDER, &folder],
         None,
-        progress,
+        work,
         "compiling pgha-node in a container",
     )
     .await?;
@@ -196,18 +192,18 @@ async fn compile_in_container(
     run(
         &["docker", "create", "--name", &name, NODE_BUILDER, "true"],
         None,
-        progress,
+        work,
         "fetching pgha-node",
     )
     .await?;
     let copied = run(
         &["docker", "cp", &format!("{name}:/out/pgha-node"), &to],
         None,
-        progress,
+        work,
         "fetching pgha-node",
     )
     .await;
-    run(&["docker", "rm", &name], None, progress, "fetching pgha-node").await?;
+    run(&["docker", "rm", &name], None, work, "fetching pgha-node").await?;
     copied.map(|()| binary)
 }
 
@@ -237,10 +233,10 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
 async fn run(
     argv: &[&str],
     place: Option<(&Path, (&str, &str))>,
-    progress: &Progress,
+    work: &Work,
     doing: &str,
 ) -> Result<()> {
-    progress.at(doing, "");
+    work.at(doing, "");
     let mut command = Command::new(argv[0]);
     // Both streams into one pipe, in the order they were written.
     let (reader, writer) = std::io::pipe().or_fail("cannot make a pipe")?;
@@ -262,7 +258,7 @@ async fn run(
     let mut lines = BufReader::new(stream).lines();
     let mut said = String::new();
     while let Some(line) = lines.next_line().await.or_fail(failed())? {
-        progress.at(doing, line.trim());
+        work.at(doing, line.trim());
         said.push_str(&line);
         said.push('\n');
     }

@@ -2,6 +2,7 @@
 
 mod agree;
 mod archived;
+mod bring_up;
 mod cli;
 mod cluster;
 mod command;
@@ -11,69 +12,81 @@ mod connection;
 mod docker;
 mod doctor;
 mod error;
+mod events;
 mod fingerprint;
 mod generated;
 mod handover;
 mod host;
 mod images;
+mod interrupt;
 mod kept_file;
 mod member;
 mod node_log;
 mod observe;
 mod pause;
-mod progress;
+mod program;
 mod project;
 mod removal;
 mod repository;
 mod restore;
 mod screen;
 mod secrets;
+mod sink;
+mod terminal;
 mod turn;
 mod waiting;
 mod wan;
 
 use std::process::ExitCode;
+use std::time::Instant;
+
+use pgha_core::event::Event;
 
 use crate::cli::Command;
+use crate::error::Result;
+use crate::events::Events;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cli = match cli::explain::parse() {
-        Ok(cli) => cli,
+    let (cli, verb) = match cli::explain::parse() {
+        Ok(parsed) => parsed,
         Err(refused) => {
             // A reader that has gone wants nothing more.
             let _ = refused.print();
             return ExitCode::from(u8::try_from(refused.exit_code()).unwrap_or(2));
         }
     };
-    let result = match cli.command {
-        Command::Plan(args) => command::plan::run(&args).await,
-        Command::Generate(args) => command::generate::run(&args).await,
-        Command::List(args) => command::list::run(&args).await,
-        Command::Status(args) => command::status::run(&args).await,
-        Command::Up(args) => command::up::run(&args).await,
-        Command::Stop(args) => command::stop::stop(&args).await,
-        Command::Start(args) => command::stop::start(&args).await,
-        Command::Down(args) => command::stop::down(&args).await,
-        Command::Build(args) => command::build::run(&args).await,
-        Command::Wan(args) => command::wan::run(&args).await,
-        Command::Connect(args) => command::connect::run(&args).await,
+    let events = Events::into_sink(sink::of(cli.command.format()));
+    events.emit(Event::RunStarted { verb, version: env!("CARGO_PKG_VERSION").to_owned() });
+    let started = Instant::now();
+    let result = carry_out(cli.command, &events).await;
+    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    events.end(result.as_ref().err(), took_ms);
+    result.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS)
+}
+
+async fn carry_out(command: Command, events: &Events) -> Result<()> {
+    match command {
+        Command::Plan(args) => command::plan::run(&args, events).await,
+        Command::Generate(args) => command::generate::run(&args, events).await,
+        Command::List(args) => command::list::run(&args, events).await,
+        Command::Status(args) => command::status::run(&args, events).await,
+        Command::Up(args) => command::up::run(&args, events).await,
+        Command::Stop(args) => command::stop::stop(&args, events).await,
+        Command::Start(args) => command::stop::start(&args, events).await,
+        Command::Down(args) => command::stop::down(&args, events).await,
+        Command::Build(args) => command::build::run(&args, events).await,
+        Command::Wan(args) => command::wan::run(&args, events).await,
+        Command::Connect(args) => command::connect::run(&args, events).await,
         Command::Psql(args) => command::psql::run(&args).await,
-        Command::Restore(args) => command::restore::run(&args).await,
-        Command::Backup(args) => command::backup::run(&args).await,
-        Command::Backups(args) => command::backups::run(&args).await,
-        Command::RestorePoint(args) => command::restore_point::run(&args).await,
+        Command::Restore(args) => command::restore::run(&args, events).await,
+        Command::Backup(args) => command::backup::run(&args, events).await,
+        Command::Backups(args) => command::backups::run(&args, events).await,
+        Command::RestorePoint(args) => command::restore_point::run(&args, events).await,
         Command::Logs(args) => command::logs::run(&args).await,
         Command::Exec(args) => command::exec::run(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,
         Command::Completions(args) => command::completions::run(&args),
-        Command::Man(args) => command::completions::man(&args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            anstream::eprintln!("{error}");
-            ExitCode::from(error.exit_code())
-        }
+        Command::Man(args) => command::completions::man(&args, events),
     }
 }

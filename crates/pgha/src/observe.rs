@@ -12,7 +12,7 @@ use pgha_core::observe::{self, Deadlines, SiteObservation};
 use pgha_core::postgres_log::LogFacts;
 use pgha_core::status::{ClusterView, ContainerState, Observed};
 use pgha_core::topology::{Member, Role, Site, Topology};
-use pgha_core::wan::control::Request;
+use pgha_wan::control::Request;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use pgha_core::backup_run::{advice, without_requests};
-use pgha_core::render::STANZA;
+use pgha_core::backup_run::advice;
 use pgha_core::repository::Repository;
+use pgha_core::repository::STANZA;
+use pgha_core::repository::without_requests;
 use pgha_core::status::ContainerState;
 use pgha_core::topology::ClusterId;
 

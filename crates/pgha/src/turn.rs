@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::docker::Engine;
 use crate::error::{Error, Result};
-use crate::progress::Progress;
+use crate::events::Events;
 
 /// How long another command may take, which may have images to build.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
@@ -30,11 +30,11 @@ impl Turn {
     ///
     /// # Errors
     /// When another one has it for a quarter of an hour, or the folder of the socket cannot be locked.
-    pub(crate) async fn take(engine: &Engine) -> Result<Self> {
-        Self::at(engine.socket(), DEADLINE).await
+    pub(crate) async fn take(engine: &Engine, events: &Events) -> Result<Self> {
+        Self::at(engine.socket(), DEADLINE, events).await
     }
 
-    async fn at(socket: &Path, deadline: Duration) -> Result<Self> {
+    async fn at(socket: &Path, deadline: Duration, events: &Events) -> Result<Self> {
         let cannot = |e| {
             Error::failed(format!("cannot lock the folder of {}", socket.display()))
                 .because(e)
@@ -44,7 +44,7 @@ impl Turn {
         let real = socket.canonicalize().map_err(cannot)?;
         let lock = File::open(real.parent().unwrap_or(Path::new("/"))).map_err(cannot)?;
         let started = Instant::now();
-        let mut progress = None;
+        let mut work = None;
         loop {
             match lock.try_lock() {
                 Ok(()) => return Ok(Self { _lock: lock }),
@@ -59,8 +59,7 @@ impl Turn {
                 }
                 Err(TryLockError::WouldBlock) => {}
             }
-            progress
-                .get_or_insert_with(|| Progress::start("pgha"))
+            work.get_or_insert_with(|| events.begin("pgha"))
                 .at("waiting for another pgha to make its containers", "");
             tokio::time::sleep(POLL).await;
         }
@@ -73,9 +72,10 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::events::tests::Kept;
 
     async fn at_once(socket: &Path) -> Result<Turn> {
-        Turn::at(socket, Duration::ZERO).await
+        Turn::at(socket, Duration::ZERO, &Kept::stream().0).await
     }
 
     #[tokio::test]

@@ -1,17 +1,17 @@
 //! Waiting for a cluster: what each member still waits for, shown as it changes, until none does.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pgha_core::event::Event;
 use pgha_core::ready::{self, Waiting};
-use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY};
+use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY, MemberView};
 use pgha_core::topology::ClusterId;
 
 use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::observe::Watch;
 
 /// Time between two looks at the latest reports.
@@ -35,7 +35,7 @@ pub(crate) struct Ready {
 pub(crate) enum Waiter {
     /// Somebody who wants to use the cluster: a restore that is not finished is the end of that.
     User,
-    /// The restore itself, which has a line of its own on a terminal.
+    /// The restore itself.
     Restore,
 }
 
@@ -63,9 +63,10 @@ pub(crate) async fn until_ready(
     id: &ClusterId,
     timeout: Duration,
     waiter: Waiter,
+    events: &Events,
 ) -> Result<Ready, GivenUp> {
     let started = Instant::now();
-    let mut lines = Lines::new(waiter);
+    let (mut waits, mut last) = (Waits::default(), None);
     let mut watch = Watch::default();
     let mut broken: BTreeMap<String, Instant> = BTreeMap::new();
     let give_up =
@@ -85,9 +86,12 @@ pub(crate) async fn until_ready(
             return Err(GivenUp { error, guilty, to_go_on });
         }
         let waiting = ready::awaiting(&view);
-        lines.show(&waiting);
+        if let Some(event) = changed(&view, &mut last) {
+            events.emit(event);
+        }
+        waits.take(&waiting, Instant::now(), events);
         if waiting.is_empty() {
-            return Ok(Ready { view, slowest: lines.slowest() });
+            return Ok(Ready { view, slowest: waits.slowest() });
         }
 
         let now = Instant::now();
@@ -129,70 +133,35 @@ fn failing(view: &ClusterView, name: &str) -> bool {
     })
 }
 
-/// One line for each member that waits: live on a terminal, elsewhere said when it changes.
-#[derive(Debug)]
-struct Lines {
-    live: Option<MultiProgress>,
-    at: BTreeMap<String, Line>,
+/// What each member waits for, and since when; changes are reported.
+#[derive(Debug, Default)]
+struct Waits {
+    now: BTreeMap<String, (String, Instant)>,
     past: Vec<(Waiting, Duration)>,
 }
 
-#[derive(Debug)]
-struct Line {
-    phrase: String,
-    since: Instant,
-    bar: Option<ProgressBar>,
-}
-
-impl Lines {
-    fn new(waiter: Waiter) -> Self {
-        let live = std::io::stderr().is_terminal().then(|| {
-            MultiProgress::with_draw_target(match waiter {
-                Waiter::User => ProgressDrawTarget::stderr(),
-                Waiter::Restore => ProgressDrawTarget::hidden(),
-            })
-        });
-        Self { live, at: BTreeMap::new(), past: Vec::new() }
-    }
-
-    fn show(&mut self, waiting: &[Waiting]) {
-        let now = Instant::now();
-        let gone: Vec<_> = self
-            .at
-            .iter()
-            .filter(|(name, line)| {
-                !waiting.iter().any(|w| w.member == **name && w.phrase == line.phrase)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in gone {
-            if let Some(line) = self.at.remove(&name) {
-                if let Some(bar) = line.bar {
-                    bar.finish_and_clear();
-                }
-                self.past.push((Waiting { member: name, phrase: line.phrase }, now - line.since));
-            }
+impl Waits {
+    /// Takes what is waited for now.
+    fn take(&mut self, waiting: &[Waiting], now: Instant, events: &Events) {
+        let still = |member: &str, phrase: &str| {
+            waiting.iter().any(|w| w.member == member && w.phrase == phrase)
+        };
+        let (stays, over): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.now)
+            .into_iter()
+            .partition(|(member, (phrase, _))| still(member, phrase));
+        self.now = stays;
+        for (member, (phrase, since)) in over {
+            let took = now - since;
+            let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let (name, what) = (member.clone(), phrase.clone());
+            events.emit(Event::WaitOver { member: name, phrase: what, took_ms });
+            self.past.push((Waiting { member, phrase }, took));
         }
         for new in waiting {
-            if self.at.contains_key(&new.member) {
-                continue;
+            if !self.now.contains_key(&new.member) {
+                events.emit(new.into());
+                self.now.insert(new.member.clone(), (new.phrase.clone(), now));
             }
-            let bar = self.live.as_ref().map(|live| {
-                let bar = live.add(ProgressBar::no_length());
-                let style =
-                    ProgressStyle::with_template("{spinner} {prefix}  {wide_msg} {elapsed}")
-                        .expect("a constant template");
-                bar.set_style(style);
-                bar.set_prefix(new.member.clone());
-                bar.set_message(new.phrase.clone());
-                bar.enable_steady_tick(Duration::from_millis(100));
-                bar
-            });
-            if bar.is_none() {
-                anstream::eprintln!("{new}");
-            }
-            self.at
-                .insert(new.member.clone(), Line { phrase: new.phrase.clone(), since: now, bar });
         }
     }
 
@@ -201,12 +170,64 @@ impl Lines {
     }
 }
 
-impl Drop for Lines {
-    fn drop(&mut self) {
-        for line in self.at.values() {
-            if let Some(bar) = &line.bar {
-                bar.finish_and_clear();
-            }
-        }
+/// What a look at a cluster is reported by: it is, where it differs from the one before.
+fn changed(view: &ClusterView, last: &mut Option<Event>) -> Option<Event> {
+    let streams = |member: &&MemberView| member.state.as_deref() == Some("streaming");
+    let streaming = view.members.iter().filter(streams).map(|member| member.name.clone());
+    let event = Event::ViewChanged {
+        leader: view.leader.clone(),
+        streaming: streaming.collect(),
+        problems: view.problems.iter().map(|problem| problem.code.clone()).collect(),
+    };
+    let differs = last.as_ref() != Some(&event);
+    *last = Some(event.clone());
+    differs.then_some(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::tests::Kept;
+
+    #[test]
+    fn a_wait_is_reported_when_it_begins_changes_and_ends() {
+        let (events, kept) = Kept::stream();
+        let begin = Instant::now();
+        let mut waits = Waits::default();
+        let mut at = |second: u64, waiting: &[(&str, &str)]| {
+            let waiting: Vec<_> = waiting
+                .iter()
+                .map(|(m, p)| Waiting { member: (*m).into(), phrase: (*p).into() })
+                .collect();
+            waits.take(&waiting, begin + Duration::from_secs(second), &events);
+        };
+        at(0, &[("a", "starting"), ("b", "starting")]);
+        at(1, &[("a", "starting"), ("b", "starting")]);
+        at(2, &[("a", "cloning")]);
+        at(5, &[]);
+        let told: Vec<_> = kept
+            .events()
+            .iter()
+            .map(|event| match event {
+                Event::Waiting { member, phrase } => format!("{member} {phrase}"),
+                Event::WaitOver { member, phrase, took_ms } => {
+                    format!("{member} {phrase}: {took_ms}")
+                }
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "a starting",
+                "b starting",
+                "a starting: 2000",
+                "b starting: 2000",
+                "a cloning",
+                "a cloning: 3000"
+            ]
+        );
+        let slowest = waits.slowest().map(|(waiting, took)| (waiting.to_string(), took.as_secs()));
+        assert_eq!(slowest, Some(("a: cloning".to_owned(), 3)));
     }
 }

@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use pgha_core::links::asked::{self, slow_delay};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::{Role, Topology};
-use pgha_core::wan::asked::{self, slow_delay};
-use pgha_core::wan::control::{Reply, Request, WanState};
-use pgha_core::wan::measured::RoundTrips;
+use pgha_wan::control::{Reply, Request, WanState};
+use pgha_wan::measured::RoundTrips;
 
 use crate::cluster::Cluster;
 use crate::docker::Engine;

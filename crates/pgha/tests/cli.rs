@@ -426,7 +426,7 @@ fn a_refused_command_line_shows_the_usage_of_its_verb() {
             "Usage: pgha wan cut [OPTIONS] [NAME] <SITE> <SITE>",
             "--x",
         ),
-        (&["backup", "check", "--full"], "Usage: pgha backup check [NAME]", "--full"),
+        (&["backup", "check", "--full"], "Usage: pgha backup check [OPTIONS] [NAME]", "--full"),
         (&["up", "--durability", "synchronous"], "", "async, sync, strict, quorum"),
         (&["up", "--timers", "slow"], "", "default, fast, norm, safe, wide"),
     ] {

@@ -5,14 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Finding, shortened};
-use crate::spec::{LinkEnds, Spec, format_duration};
-use crate::wan::asked;
-use crate::wan::limits::{self, BURST_MAX, JITTER_MAX, LATENCY_MAX, rate_min};
-use crate::wan::regions;
-use crate::wan::settings::{
+use pgha_wan::limits::{self, BURST_MAX, JITTER_MAX, LATENCY_MAX, rate_min};
+use pgha_wan::regions;
+use pgha_wan::settings::{
     Distribution, LinkChange, LinkSettings, MTU_MAX, MTU_MIN, QueueLimit, RateLimit, Share,
 };
+use pgha_wan::units::format_duration;
+
+use super::{Finding, shortened};
+use crate::links::asked;
+use crate::spec::{LinkEnds, Spec};
 
 /// Longer queues are taken for a slip of the unit: a second is already what people call bufferbloat.
 const QUEUE_TIME_MAX: Duration = Duration::from_secs(60);

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use pgha_wan::units::format_duration;
+
 use super::Finding;
-use crate::spec::{Durability, Spec, TimerPreset, format_duration};
+use crate::links::asked;
+use crate::links::asked::largest_round_trip;
+use crate::spec::{Durability, Spec, TimerPreset};
 use crate::topology::Topology;
 use crate::tuning::{EtcdTimers, PatroniTimers};
-use crate::wan::asked;
 
 /// Replicas that one leader feeds without being asked about it.
 const REPLICAS_MAX_QUIET: u32 = 15;
@@ -43,7 +46,7 @@ pub(super) fn nodes(topology: &Topology) -> Vec<Finding> {
 }
 
 fn timers(spec: &Spec) -> Option<Finding> {
-    let round_trip = spec.largest_round_trip();
+    let round_trip = largest_round_trip(spec);
     if round_trip <= PatroniTimers::round_trip_max(spec.timers) {
         return None;
     }
@@ -69,7 +72,7 @@ fn timers(spec: &Spec) -> Option<Finding> {
 
 fn election(spec: &Spec) -> Option<Finding> {
     let most = Duration::from_millis(u64::from(EtcdTimers::ELECTION_MAX_MS));
-    let round_trip = spec.largest_round_trip();
+    let round_trip = largest_round_trip(spec);
     (round_trip.saturating_mul(10) > most).then(|| {
         Finding::warning(
             "etcd_election_capped",

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::render::{
     ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_MOUNT, S3_CA, SHM_SIZE,
-    SSH_FILES, STANZA, TLS_FILES, data_dir, render, repo2_volume, repository_secrets, s3_ca_file,
+    SSH_FILES, TLS_FILES, data_dir, render, repo2_volume, repository_secrets, s3_ca_file,
 };
+use crate::repository::STANZA;
 use crate::spec::{BackupTransport, Repo2};
 use crate::topology::{HostChoices, Role, SiteKind, Topology};
 

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use crate::disk::wal_keep_mib;
 use crate::dynamic::LAG_MAX_BYTES;
+use crate::links::asked::largest_round_trip;
 use crate::render::{
     BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
-    REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, S3_CA_FILE, SCOPE, SPOOL_DIR, SSH_PORT, STANZA,
-    data_dir, render,
+    REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, S3_CA_FILE, SCOPE, SPOOL_DIR, SSH_PORT, data_dir,
+    render,
 };
+use crate::repository::STANZA;
 use crate::spec::Repo2;
 use crate::topology::{
     CLUSTER_NET, ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, PATRONI_PORT, PGBACKREST_PORT,
@@ -194,7 +196,7 @@ pub fn pgbackrest_host(
 /// `etcd.yaml` of an etcd member: of a new cluster, or of one that exists with these members, by name and
 /// peer URL. A member that has a store takes no notice of either.
 pub fn etcd(topology: &Topology, member: &Member, joins: Option<&[(String, String)]>) -> String {
-    let timers = EtcdTimers::of(topology.spec.largest_round_trip());
+    let timers = EtcdTimers::of(largest_round_trip(&topology.spec));
     let initial_cluster: Vec<_> = match joins {
         None => topology
             .of_role(Role::Etcd)

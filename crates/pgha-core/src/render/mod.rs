@@ -12,18 +12,16 @@ pub use members::{
     repository_config, ssh_client_config, sshd_config,
 };
 
-use crate::spec::{Encryption, Repo2, Spec};
-use crate::topology::Topology;
-
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
+
+use crate::spec::{Encryption, Repo2, Spec};
+use crate::topology::Topology;
 
 /// Patroni's scope: the name of the cluster inside etcd.
 pub const SCOPE: &str = "pgha_cluster";
 /// Patroni's namespace: the folder of the scope inside etcd, without slashes.
 pub const NAMESPACE: &str = "pgha";
-/// pgBackRest's stanza.
-pub const STANZA: &str = "pgha_db";
 /// Where PID 1 writes a member's configuration.
 pub const CONFIG_DIR: &str = "/pgha/config";
 /// pgBackRest's repository on the backup host.

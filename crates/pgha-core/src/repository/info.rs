@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::{
     ArchiveRange, Backup, BackupType, Database, Repository, RepositoryStatus, Running, Status,
 };
-use crate::backup_run::without_requests;
 use crate::wal::{Lsn, Segment};
 
 /// One stanza of the listing.
@@ -204,4 +203,22 @@ impl From<BackupInfo> for Backup {
             page_errors: info.error.unwrap_or_default(),
         }
     }
+}
+
+/// What pgBackRest says without the requests to S3 that failed: of each what was answered stays.
+pub fn without_requests(said: &str) -> String {
+    let (mut kept, mut hides) = (Vec::new(), false);
+    for line in said.lines() {
+        let text = line.trim();
+        if text.starts_with("*** ") {
+            hides = text != "*** Response Content ***:";
+            continue;
+        }
+        // A request ends where the next message begins.
+        hides &= !(text.starts_with("HINT:") || text.starts_with('[') || text.contains("Error: "));
+        if !hides {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
 }

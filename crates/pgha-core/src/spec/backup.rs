@@ -6,9 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pgha_wan::units::UnknownChoice;
 use serde::{Deserialize, Serialize};
-
-use super::UnknownChoice;
 
 choice! {
     /// How the repository compresses.

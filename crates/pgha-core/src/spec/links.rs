@@ -1,18 +1,18 @@
 //! What the user asked of the distances between sites: `[wan]` and `[[link]]` of the cluster file.
 //!
 //! Holds the words of the file alone. What they mean for each direction is worked out in
-//! [`crate::wan::asked`], and whether it is wise is judged by the lint.
+//! [`crate::links::asked`], and whether it is wise is judged by the lint.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use pgha_wan::preset::WanPreset;
+use pgha_wan::settings::{
+    Distribution, LinkChange, QueueLimit, RateLimit, Share, as_optional_text,
+};
 use serde::{Deserialize, Serialize};
 
 use super::SpecError;
-use crate::wan::preset::WanPreset;
-use crate::wan::settings::{
-    Distribution, LinkChange, QueueLimit, RateLimit, Share, as_optional_text,
-};
 
 /// The seed of a cluster that names none.
 pub const DEFAULT_SEED: u64 = 1;

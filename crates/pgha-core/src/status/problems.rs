@@ -8,15 +8,15 @@
 mod containers;
 mod etcd;
 mod leader;
+mod links;
 mod node;
 mod order;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observe::STANZA;
+use crate::repository::STANZA;
 use crate::status::{ClusterView, ContainerState, Known, Tally};
 use crate::status::{archive, identity, settings};
-use crate::wan;
 
 pub(super) use node::is_failed;
 
@@ -92,7 +92,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     let mut problems = Vec::new();
     problems.extend(containers::router(known, view));
     problems.extend(containers::containers(known));
-    problems.extend(known.observed.links.as_ref().and_then(wan::view::problem));
+    problems.extend(known.observed.links.as_ref().and_then(links::problem));
     problems.extend(containers::unknown_sites(known));
     problems.extend(leader::split_brain(known, view));
     problems.extend(etcd::quorum(known, view));

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgha_core::etcd_start::{self, Listed, Peer, Start, Step};
+use pgha_core::links::asked::largest_round_trip;
 use pgha_core::render;
 use pgha_core::topology::{
     ETCD_CLIENT_PORT, ETCD_PEER_PORT, ETCD_START_PORT, Member, Role, Topology,
@@ -70,7 +71,7 @@ fn wait(topology: &Topology, me: &Member) -> Start {
     // not answer yet, so each waits for each. The one that is asked first therefore starts alone, while
     // its peers refuse at once, and answers those that start after it.
     let first = others.iter().all(|other| url < peer_url(other));
-    let near = PEER_DEADLINE.saturating_add(topology.spec.largest_round_trip().saturating_mul(2));
+    let near = PEER_DEADLINE.saturating_add(largest_round_trip(&topology.spec).saturating_mul(2));
     let began = Instant::now();
     let mut told = false;
     loop {

@@ -11,7 +11,6 @@ use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
 use pgha_core::restore::HOLD_FILE;
 use rustix::fs::{FlockOperation, flock};
 
-use crate::backup::POSTGRES_HOME;
 use crate::files::{self, POSTGRES, sync};
 use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor, WhenItEnds};
@@ -122,15 +121,4 @@ fn stopped(me: &Identity, data: &Path) -> Option<serde_json::Value> {
 pub(crate) fn release() -> Result<()> {
     files::remove_if_there(&mark())?;
     sync(Path::new(PGDATA_MOUNT))
-}
-
-/// pgBackRest with this member's configuration, as the user postgres: it refuses keys that are not its
-/// user's own.
-pub(crate) fn pgbackrest() -> Command {
-    let mut command = Command::new("/usr/local/bin/pgbackrest");
-    command
-        .arg(format!("--config={CONFIG_DIR}/pgbackrest.conf"))
-        .arg(format!("--stanza={}", pgha_core::render::STANZA))
-        .env("HOME", POSTGRES_HOME);
-    command
 }

@@ -6,12 +6,13 @@
 use std::process::ExitCode;
 
 use pgha_core::render::{
-    CONFIG_DIR, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, STANZA,
+    CONFIG_DIR, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT,
 };
+use pgha_core::repository::STANZA;
 use pgha_core::spec::Encryption;
 
 use crate::Result;
-use crate::backup::POSTGRES_HOME;
+use crate::files::POSTGRES_HOME;
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::restore::files::Folders;

@@ -2,23 +2,21 @@
 //!
 //! Each step can be done again from its beginning. All of them run as the user postgres, on a node that
 //! is held ([`hold`]), so nothing else touches the data meanwhile; [`files`] moves folders, [`recover`]
-//! runs pgBackRest and a Postgres of its own, [`keys`] clears etcd, [`report`] lists the repository and
-//! keeps the journal there, and [`restoreme`] is the restore that a trigger file asks for and
+//! runs pgBackRest and a Postgres of its own, [`journal`] keeps the journal and the lock, and [`restoreme`] is the restore that a trigger file asks for and
 //! [`look`] a container that is only looked at. Nothing here
 //! decides what to restore: that is [`pgha_core::restore`]'s.
 
 pub(crate) mod files;
 pub(crate) mod hold;
-pub(crate) mod keys;
+pub(crate) mod journal;
 pub(crate) mod look;
 mod recover;
-pub(crate) mod report;
 pub(crate) mod restoreme;
 
 use std::process::ExitCode;
 
-use crate::Result;
 use crate::identity::Identity;
+use crate::{Result, dcs, repository};
 
 /// What this verb takes.
 const USAGE: &str = "usage: pgha-node restore held | aside ID [TABLESPACE…] | discard | folders PATH… | \
@@ -30,21 +28,21 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let me = Identity::from_environment()?;
     match arguments.as_slice() {
-        ["journal"] => report::print_journal(),
-        ["journal", text] => report::write_journal(text),
-        ["lock"] => report::lock(),
+        ["journal"] => journal::print(),
+        ["journal", text] => journal::write(text),
+        ["lock"] => journal::lock(),
         ["stanza"] => crate::stanza::make_missing(),
-        ["tablespaces", repository, backup] => report::print_tablespaces(repository, backup),
-        ["forget", began] => report::forget(&me, began),
+        ["tablespaces", repository, backup] => repository::print_tablespaces(repository, backup),
+        ["forget", began] => journal::forget(&me, began),
         ["tidy", id] => files::tidy(&me, id),
         ["held"] => {
             hold::print_held(&me);
             Ok(())
         }
         ["release"] => hold::release(),
-        ["clear"] => keys::clear(&me, "{}"),
-        ["clear", put_back] => keys::clear(&me, put_back),
-        ["remember"] => keys::remember(&me),
+        ["clear"] => dcs::clear(&me, "{}"),
+        ["clear", put_back] => dcs::clear(&me, put_back),
+        ["remember"] => dcs::remember(&me),
         [step, rest @ ..] => {
             hold::demand()?;
             let _lock = hold::lock_step()?;

@@ -16,9 +16,9 @@ use serde_json::json;
 use crate::files::sync;
 use crate::files::{self as own_files, POSTGRES};
 use crate::identity::Identity;
+use crate::repository;
 use crate::restore::files::{self, Folders};
-use crate::restore::hold::{PASSWORDS, password_file, pgbackrest};
-use crate::restore::report;
+use crate::restore::hold::{PASSWORDS, password_file};
 use crate::{Result, say};
 
 /// Folder of Postgres's socket.
@@ -53,7 +53,7 @@ pub(crate) fn fetch(me: &Identity, arguments: &[&str]) -> Result<()> {
     let folders = Folders::of(me);
     let data = &folders.data;
     own_files::private_dir(&data.display().to_string(), POSTGRES)?;
-    let mut command = pgbackrest();
+    let mut command = repository::pgbackrest();
     let known = ["backup.manifest", "PG_VERSION"].iter().any(|name| data.join(name).exists());
     if known {
         // The lock of a Postgres that was killed would keep pgBackRest from going on.
@@ -62,7 +62,7 @@ pub(crate) fn fetch(me: &Identity, arguments: &[&str]) -> Result<()> {
         // WAL is not replayed onto pages that are newer: pgBackRest cleans only what the backup has.
         let option = |name: &str| arguments.iter().find_map(|argument| argument.strip_prefix(name));
         if let (Some(repository), Some(backup)) = (option("--repo="), option("--set=")) {
-            files::clear_others(&folders, &report::tablespaces(repository, backup)?)?;
+            files::clear_others(&folders, &repository::tablespaces(repository, backup)?)?;
         }
     } else if !files::is_empty(data) {
         files::remove(data)?;

@@ -14,13 +14,14 @@ use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT, SCOPE};
 use pgha_core::restore::{Facts, Holdings, Target, TargetOptions, plan};
 use pgha_core::topology::{Member, PATRONI_PORT, Role};
 
-use crate::backup::POSTGRES_HOME;
+use crate::files::POSTGRES_HOME;
 use crate::files::{self as own_files, POSTGRES};
 use crate::identity::Identity;
 use crate::restore::hold::{self, PASSWORDS, password_file};
-use crate::restore::{files, keys, recover, report};
+use crate::restore::{files, recover};
 use crate::supervise::{Process, Supervisor};
 use crate::{Result, patroni, say};
+use crate::{dcs, repository};
 
 /// What a user runs to ask for it.
 const SCRIPT: &str = "restoremeOnStartup";
@@ -154,7 +155,7 @@ pub(crate) fn now() -> Result<ExitCode> {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         recover::fetch(&me, &arguments)?;
         recover::recover(&me)?;
-        keys::clear(&me, "{}")
+        dcs::clear(&me, "{}")
     });
     match &done {
         Ok(()) => {
@@ -182,7 +183,7 @@ fn checked(me: &Identity) -> Result<(Vec<String>, Vec<String>)> {
         return Err(format!("{leader} leads now: stop the replicas before this node is restarted"));
     }
     let plan = latest(me, own, &repositories(me)?)?;
-    let tablespaces = report::tablespaces(&plan.repository.to_string(), &plan.backup)?;
+    let tablespaces = repository::tablespaces(&plan.repository.to_string(), &plan.backup)?;
     Ok((plan.pgbackrest(), tablespaces))
 }
 
@@ -206,7 +207,7 @@ fn latest(
 }
 
 fn repositories(me: &Identity) -> Result<Vec<Holdings>> {
-    me.topology.spec.backup.repositories().map(report::holdings).collect()
+    me.topology.spec.backup.repositories().map(repository::holdings).collect()
 }
 
 fn leader_besides(me: &Identity, own: &Member) -> Option<String> {

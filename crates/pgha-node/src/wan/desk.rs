@@ -12,10 +12,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use pgha_core::wan::asked;
-use pgha_core::wan::control::{Reply, Request, SOCKET};
-use pgha_core::wan::router::Router;
-use pgha_core::wan::settings::LinkSettings;
+use pgha_core::links::asked;
+use pgha_wan::control::{Reply, Request, SOCKET};
+use pgha_wan::router::Router;
+use pgha_wan::settings::LinkSettings;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::Result;

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use pgha_core::topology::Topology;
-use pgha_core::wan::link::Offer;
-use pgha_core::wan::packet::{self, View, site_of};
-use pgha_core::wan::router::{LinkId, Router, Treatment};
-use pgha_core::wan::segment::Segments;
-use pgha_core::wan::split::{Left, Splitter};
+use pgha_wan::link::Offer;
+use pgha_wan::packet::{self, View, site_of};
+use pgha_wan::router::{LinkId, Router, Treatment};
+use pgha_wan::segment::Segments;
+use pgha_wan::split::{Left, Splitter};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Result;

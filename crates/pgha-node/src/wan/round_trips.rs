@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgha_core::topology::Member;
-use pgha_core::wan::measured::{RoundTrip, RoundTrips};
+use pgha_wan::measured::{RoundTrip, RoundTrips};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 
 use crate::Result;

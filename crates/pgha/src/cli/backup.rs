@@ -3,6 +3,8 @@
 use clap::{Args, Subcommand};
 use pgha_core::repository::BackupType;
 
+use crate::cli::ReportArgs;
+
 /// Arguments of `backup`.
 #[derive(Debug, Args)]
 #[command(
@@ -18,6 +20,8 @@ pub(crate) struct Backup {
     pub(crate) action: Option<BackupAction>,
     #[command(flatten)]
     pub(crate) make: BackupMake,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// Arguments of `backup` without a command.
@@ -140,4 +144,6 @@ pub(crate) struct RestorePoint {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }

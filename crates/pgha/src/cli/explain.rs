@@ -88,13 +88,14 @@ const MEANT: &[(&str, &[&str], &str)] = &[
 /// Verbs that take something away. A slip is no reason to propose one.
 const TAKE_AWAY: [&str; 3] = ["stop", "down", "restore"];
 
-/// Reads the command line of this process.
+/// Reads the command line of this process, and its verb.
 ///
 /// # Errors
 /// When it is refused, or asks for help or the version.
-pub(crate) fn parse() -> Result<Cli, clap::Error> {
+pub(crate) fn parse() -> Result<(Cli, String), clap::Error> {
     let given: Vec<OsString> = std::env::args_os().collect();
-    Cli::try_parse_from(&given).map_err(|error| explained(error, &given[1..]))
+    let cli = Cli::try_parse_from(&given).map_err(|error| explained(error, &given[1..]))?;
+    Ok((cli, command_of(&given[1..]).1))
 }
 
 fn explained(mut error: clap::Error, given: &[OsString]) -> clap::Error {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::ReportArgs;
+
 /// Arguments of `restore`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -57,6 +59,8 @@ pub(crate) struct Restore {
     pub(crate) wait: RestoreWait,
     #[command(flatten)]
     pub(crate) target: RestoreTarget,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// A part of a container's name.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pgha_core::spec::parse_duration;
-use pgha_core::wan::preset::WanPreset;
-use pgha_core::wan::settings::{Distribution, LinkChange, QueueLimit, RateLimit, Share};
+use pgha_wan::preset::WanPreset;
+use pgha_wan::settings::{Distribution, LinkChange, QueueLimit, RateLimit, Share};
+use pgha_wan::units::parse_duration;
+
+use crate::cli::ReportArgs;
 
 /// Arguments of `wan`.
 #[derive(Debug, Args)]
@@ -23,6 +25,8 @@ use pgha_core::wan::settings::{Distribution, LinkChange, QueueLimit, RateLimit, 
 pub(crate) struct Wan {
     #[command(subcommand)]
     pub(crate) verb: WanVerb,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pgha_core::backup_run::{Event, Level, Said, advice, without_requests};
+use pgha_core::backup_run::{Event, Level, Said, advice};
 use pgha_core::render::repository_config;
+use pgha_core::repository::without_requests;
 use pgha_core::repository::{BackupType, Repository, Running, STATUS_MISSING_STANZA};
 use pgha_core::topology::Topology;
 use pgha_core::words::bytes;
@@ -12,8 +13,9 @@ use pgha_core::words::bytes;
 use crate::cli::{Backup, BackupAction, BackupExpire, BackupMake, BackupOf};
 use crate::command::{backup_schedule, backups};
 use crate::error::{Error, OrFail as _, Result};
-use crate::progress::Progress;
+use crate::events::{Events, Work};
 use crate::repository::{BackupHost, no_second};
+use crate::terminal;
 use crate::{observe, screen};
 
 /// What is waited for once everything is copied.
@@ -24,18 +26,18 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(180);
 const LONG_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// Carries out `pgha backup` and its commands.
-pub(crate) async fn run(args: &Backup) -> Result<()> {
+pub(crate) async fn run(args: &Backup, events: &Events) -> Result<()> {
     match &args.action {
-        None => make(&args.make).await,
-        Some(BackupAction::Check(of)) => check(of).await,
-        Some(BackupAction::Verify(of)) => verify(of).await,
-        Some(BackupAction::Expire(args)) => expire(args).await,
-        Some(BackupAction::Schedule(args)) => backup_schedule::run(args).await,
-        Some(BackupAction::List(args)) => backups::run(args).await,
+        None => make(&args.make, events).await,
+        Some(BackupAction::Check(of)) => check(of, events).await,
+        Some(BackupAction::Verify(of)) => verify(of, events).await,
+        Some(BackupAction::Expire(args)) => expire(args, events).await,
+        Some(BackupAction::Schedule(args)) => backup_schedule::run(args, events).await,
+        Some(BackupAction::List(args)) => backups::run(args, events).await,
     }
 }
 
-async fn make(args: &BackupMake) -> Result<()> {
+async fn make(args: &BackupMake, events: &Events) -> Result<()> {
     let host = BackupHost::find(args.cluster.as_deref(), None).await;
     let host = host.map_err(|error| match args.cluster.as_deref() {
         Some(kind @ ("full" | "diff" | "incr")) => {
@@ -60,7 +62,7 @@ async fn make(args: &BackupMake) -> Result<()> {
     refuse_second(&before, &id)?;
     let own = before.repositories.iter().find(|own| own.key == args.repo);
     if own.is_some_and(|own| own.status.code == STATUS_MISSING_STANZA) {
-        screen::tell(&format!("repository {} has lost its stanza: it is made anew\n", args.repo))?;
+        events.note(format!("repository {} has lost its stanza: it is made anew", args.repo));
         // In this one alone: another may be away.
         let config = format!("--config={}", repository_config(args.repo));
         let create = [config.as_str(), "--log-level-console=warn", "stanza-create"];
@@ -68,7 +70,7 @@ async fn make(args: &BackupMake) -> Result<()> {
     }
     let to_build_on = before.backups.iter().any(|backup| backup.repository == args.repo);
     if args.kind != Some(BackupType::Full) && !to_build_on {
-        screen::tell("there is no full backup yet to build on: this one is a full backup\n")?;
+        events.note("there is no full backup yet to build on: this one is a full backup");
     }
 
     let kind = args.kind.unwrap_or(BackupType::Incr);
@@ -81,7 +83,7 @@ async fn make(args: &BackupMake) -> Result<()> {
     command.extend(args.annotations.iter().map(|pair| format!("--annotation={pair}")));
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     let started = Instant::now();
-    let mut watch = Watching::start(&id);
+    let mut watch = Watching::start(&id, events);
     let run = host.engine.exec_lines(&host.name, &command, |line| watch.take(line));
     tokio::select! {
         ran = run => ran?,
@@ -97,11 +99,11 @@ async fn make(args: &BackupMake) -> Result<()> {
             .hint(format!("`pgha backups {id}` lists what there is"))
     })?;
     let took = started.elapsed();
-    anstream::eprintln!("{}", screen::backups::made(backup, &id, took));
+    events.of(&id).note(screen::backups::made(backup, &id, took));
     if args.json {
-        return screen::print_json(backup);
+        return terminal::print_json(backup);
     }
-    screen::print(&screen::backups::table(&[backup]))
+    terminal::print(&screen::backups::table(&[backup]))
 }
 
 /// pgBackRest would refuse too, later and in its own words.
@@ -115,26 +117,26 @@ fn refuse_second(repository: &Repository, id: &str) -> Result<()> {
 /// What is known of the backup that is being made.
 #[derive(Debug)]
 struct Watching {
-    progress: Option<Progress>,
+    work: Option<Work>,
     phase: &'static str,
     errors: Vec<String>,
     ended: Option<(i32, Option<String>)>,
 }
 
 impl Watching {
-    fn start(id: &str) -> Self {
-        let progress = Progress::start(&format!("backup of {id}"));
-        progress.at("starting", "");
-        Self { progress: Some(progress), phase: "starting", errors: Vec::new(), ended: None }
+    fn start(id: &str, events: &Events) -> Self {
+        let work = events.of(id).begin(format!("backup of {id}"));
+        work.at("starting", "");
+        Self { work: Some(work), phase: "starting", errors: Vec::new(), ended: None }
     }
 
     fn take(&mut self, line: &[u8]) {
         let Ok(event) = serde_json::from_slice::<Event>(line) else { return };
-        let Some(progress) = &self.progress else { return };
+        let Some(work) = &self.work else { return };
         match event {
             // Once everything is copied, how much there was is no news.
             Event::Progress(running) if self.phase != AFTER_COPYING => {
-                progress.at("copying", &detail(running));
+                work.at("copying", &detail(running));
             }
             Event::Progress(_) => {}
             Event::Said(Said { level: Level::Error, text }) => self.errors.push(text),
@@ -142,19 +144,19 @@ impl Watching {
             Event::Said(Said { level: Level::Warn, text })
                 if text.starts_with("no prior backup") => {}
             Event::Said(Said { level: Level::Warn, text }) => {
-                progress.say(&format!("warning: {text}"));
+                work.say(&format!("warning: {text}"));
             }
             Event::Said(said) => {
                 if let Some(removed) =
                     said.text.strip_prefix("repo").filter(|t| t.contains("expire"))
                 {
-                    progress.say(&format!("removed: repository {removed}"));
+                    work.say(&format!("removed: repository {removed}"));
                 }
                 if said.text.starts_with("copying from ") {
-                    progress.say(&said.text);
+                    work.say(&said.text);
                 }
                 if let Some(phase) = said.phase().filter(|phase| *phase != self.phase) {
-                    progress.at(phase, "");
+                    work.at(phase, "");
                     self.phase = phase;
                 }
             }
@@ -165,7 +167,7 @@ impl Watching {
     /// Name of the new backup.
     fn end(mut self, topology: &Topology) -> Result<String> {
         let id = &topology.id;
-        drop(self.progress.take());
+        drop(self.work.take());
         let said = without_requests(&self.errors.join("\n"));
         match self.ended {
             Some((0, Some(label))) => Ok(label),
@@ -188,31 +190,31 @@ fn detail(running: Running) -> String {
     }
 }
 
-async fn check(of: &BackupOf) -> Result<()> {
+async fn check(of: &BackupOf, events: &Events) -> Result<()> {
     let host = BackupHost::find(of.cluster.as_deref(), Some("check")).await?;
     let id = &host.cluster.id;
-    let progress = Progress::start(&format!("cluster {id}"));
-    progress.at("waiting until a segment of WAL is archived", "");
+    let work = events.of(id).begin(format!("cluster {id}"));
+    work.at("waiting until a segment of WAL is archived", "");
     host.pgbackrest(&["--log-level-console=warn", "check"], CHECK_DEADLINE).await?;
-    progress.done(&format!("a new segment of WAL of cluster {id} reached every repository"));
+    work.done(&format!("a new segment of WAL of cluster {id} reached every repository"));
     Ok(())
 }
 
-async fn verify(of: &BackupOf) -> Result<()> {
+async fn verify(of: &BackupOf, events: &Events) -> Result<()> {
     let host = BackupHost::find(of.cluster.as_deref(), Some("verify")).await?;
     let id = host.cluster.id.to_string();
     let mut bad = Vec::new();
     for repo in host.cluster.topology()?.spec.backup.repositories() {
-        let progress = Progress::start(&format!("cluster {id}"));
-        progress.at(&format!("reading every file of repository {repo}"), "");
+        let work = events.of(&id).begin(format!("cluster {id}"));
+        work.at(&format!("reading every file of repository {repo}"), "");
         let repo_option = format!("--repo={repo}");
         let options = ["--log-level-console=off", "--output=text", "--verbose", &repo_option];
         let report = host.pgbackrest(&[&options[..], &["verify"]].concat(), LONG_DEADLINE).await?;
-        drop(progress);
+        drop(work);
         if !is_sound(&report) {
             bad.push(format!("repository {repo}"));
         }
-        screen::print(&format!("repository {repo}: {}\n", report.trim()))?;
+        terminal::print(&format!("repository {repo}: {}\n", report.trim()))?;
     }
     if bad.is_empty() {
         return Ok(());
@@ -229,12 +231,12 @@ fn is_sound(report: &str) -> bool {
     states.first() == Some(&"ok")
 }
 
-async fn expire(args: &BackupExpire) -> Result<()> {
+async fn expire(args: &BackupExpire, events: &Events) -> Result<()> {
     let host = BackupHost::find(args.of.cluster.as_deref(), Some("expire")).await?;
     let id = &host.cluster.id;
     let before = host.repository().await?;
-    let progress = Progress::start(&format!("cluster {id}"));
-    progress.at("looking for what is past its time", "");
+    let work = events.of(id).begin(format!("cluster {id}"));
+    work.at("looking for what is past its time", "");
     let dry: &[&str] = if args.dry_run { &["--dry-run"] } else { &[] };
     let said = host
         .pgbackrest(&[dry, &["--log-level-console=info", "expire"]].concat(), LONG_DEADLINE)
@@ -243,7 +245,7 @@ async fn expire(args: &BackupExpire) -> Result<()> {
     let labels =
         |r: &Repository| r.backups.iter().map(|b| b.label.clone()).collect::<BTreeSet<_>>();
     let gone = labels(&before).difference(&labels(&after)).count();
-    progress.done(&if args.dry_run {
+    work.done(&if args.dry_run {
         format!("nothing of cluster {id} was removed")
     } else {
         format!("{gone} backups of cluster {id} were removed, {} are kept", after.backups.len())
@@ -252,12 +254,13 @@ async fn expire(args: &BackupExpire) -> Result<()> {
     let removed =
         |text: &String| text.starts_with("repo") && !text.contains(" no archive to remove");
     let what: Vec<String> = lines.filter(removed).map(|text| text + "\n").collect();
-    screen::print(&what.concat()).or_fail("cannot say what was removed")
+    terminal::print(&what.concat()).or_fail("cannot say what was removed")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::tests::Kept;
     use pgha_core::spec::Spec;
 
     #[test]
@@ -282,7 +285,7 @@ mod tests {
     #[test]
     fn a_backup_that_breaks_off_is_no_success() {
         let end = |lines: &[&str]| {
-            let mut watching = Watching::start("demo-1");
+            let mut watching = Watching::start("demo-1", &Kept::stream().0);
             for line in lines {
                 watching.take(line.as_bytes());
             }

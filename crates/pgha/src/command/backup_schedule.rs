@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use crate::cli::BackupSchedule;
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::repository::BackupHost;
 use crate::screen;
+use crate::terminal;
 
 /// How long writing one line may take.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -30,7 +32,7 @@ struct Shown {
 }
 
 /// Carries out `pgha backup schedule`.
-pub(crate) async fn run(args: &BackupSchedule) -> Result<()> {
+pub(crate) async fn run(args: &BackupSchedule, events: &Events) -> Result<()> {
     let (name, text) = sort(&args.words)?;
     if text.is_some() && (args.clear || args.show) {
         return Err(Error::bad_input("a schedule is given, and --show or --clear")
@@ -67,7 +69,7 @@ pub(crate) async fn run(args: &BackupSchedule) -> Result<()> {
     let now = Timestamp::now();
     let next = kept.as_ref().and_then(|schedule| schedule.next(now));
     if args.json {
-        return screen::print_json(&Shown {
+        return terminal::print_json(&Shown {
             cluster: host.cluster.id.name.clone(),
             instance: host.cluster.id.instance,
             schedule: kept.as_ref().map(ToString::to_string),
@@ -75,20 +77,18 @@ pub(crate) async fn run(args: &BackupSchedule) -> Result<()> {
             next_type: next.map(|(_, entry)| entry.kind.as_str()),
         });
     }
-    match (&kept, next) {
-        (Some(schedule), Some((at, entry))) => {
-            let lines =
-                schedule.entries().iter().fold(String::new(), |all, e| all + &format!("{e}\n"));
-            screen::tell(&format!(
-                "{} makes a backup by itself, next {} at {}\n",
-                host.name,
-                entry.kind,
-                screen::backups::utc(u64::try_from(at.as_second()).unwrap_or_default())
-            ))?;
-            screen::print(&lines)
-        }
-        _ => screen::tell(&format!("{} makes no backup by itself\n", host.name)),
-    }
+    let (Some(schedule), Some((at, entry))) = (&kept, next) else {
+        events.note(format!("{} makes no backup by itself", host.name));
+        return Ok(());
+    };
+    events.note(format!(
+        "{} makes a backup by itself, next {} at {}",
+        host.name,
+        entry.kind,
+        screen::backups::utc(u64::try_from(at.as_second()).unwrap_or_default())
+    ));
+    let lines = schedule.entries().iter().map(|entry| format!("{entry}\n"));
+    terminal::print(&lines.collect::<String>())
 }
 
 /// Which word is the cluster and which the schedule: only a schedule has spaces in it.

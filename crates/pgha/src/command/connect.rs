@@ -6,11 +6,13 @@ use crate::cli::Connect;
 use crate::connection::{self, Connection};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::screen;
 use crate::screen::connect::{Both, Ways};
+use crate::terminal;
 
 /// Carries out `pgha connect`.
-pub(crate) async fn run(args: &Connect) -> Result<()> {
+pub(crate) async fn run(args: &Connect, events: &Events) -> Result<()> {
     let engine = Engine::connect().await?;
     let cluster = connection::cluster(&engine, args.cluster.as_deref()).await?;
     let connection = Connection::of(&engine, &cluster).await?;
@@ -21,24 +23,24 @@ pub(crate) async fn run(args: &Connect) -> Result<()> {
     }
     let password = if args.no_password { None } else { Some(connection.password()?) };
     if let Err(error) = connection.fresh_passfile() {
-        anstream::eprintln!("note: the password file is not made anew: {error}");
+        events.note(format!("note: the password file is not made anew: {error}"));
     }
     let ways = ways(&connection, password.as_deref());
     if args.json {
-        screen::print_json(&ways)?;
+        terminal::print_json(&ways)?;
     } else {
-        screen::print(&screen::connect::draw(&ways))?;
+        terminal::print(&screen::connect::draw(&ways))?;
     }
     let without_port = connection.without_port();
     if !without_port.is_empty() {
         let names = without_port.join(", ");
-        anstream::eprintln!("note: left out for the host, having no port there: {names}");
+        events.note(format!("note: left out for the host, having no port there: {names}"));
     }
     match (connection.answering(Access::ReadWrite).len(), all) {
-        (0, _) => anstream::eprintln!("note: no node answers now; `pgha status` says why"),
-        (answering, of) if answering < of => anstream::eprintln!(
+        (0, _) => events.note("note: no node answers now; `pgha status` says why"),
+        (answering, of) if answering < of => events.note(format!(
             "note: {answering} of {of} nodes answer now, and stand first; `pgha status` says more"
-        ),
+        )),
         _ => {}
     }
     Ok(())

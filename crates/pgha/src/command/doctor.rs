@@ -6,6 +6,7 @@ use crate::cli::Doctor;
 use crate::doctor::{self, Check, State};
 use crate::error::{Error, Result};
 use crate::screen;
+use crate::terminal;
 
 /// What `pgha doctor --json` prints.
 #[derive(Debug, Serialize)]
@@ -28,9 +29,9 @@ pub(crate) async fn run(args: &Doctor) -> Result<()> {
             .hint("each check above says what to do"))
     };
     if args.json {
-        screen::print_json(&Report { ok: verdict.is_ok(), checks })?;
+        terminal::print_json(&Report { ok: verdict.is_ok(), checks })?;
     } else {
-        screen::print(&screen::doctor::draw(&checks))?;
+        terminal::print(&screen::doctor::draw(&checks))?;
     }
     verdict
 }

@@ -8,15 +8,16 @@ use crate::command::spec_args;
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::generated::{self, Generated};
-use crate::{project, screen};
+use crate::{project, terminal};
 
 /// Carries out `pgha generate`.
-pub(crate) async fn run(args: &Generate) -> Result<()> {
-    let spec = spec_args::checked(&args.spec)?;
-    let existing = clusters_if_reachable().await;
-    let made = generated::generate(spec, &args.output, existing.as_deref())?;
-    screen::print(&format!("{}\n{}", overview(&made.topology), next_steps(&made, &args.output)))
+pub(crate) async fn run(args: &Generate, events: &Events) -> Result<()> {
+    let spec = spec_args::checked(&args.spec, events)?;
+    let existing = clusters_if_reachable(events).await;
+    let made = generated::generate(spec, &args.output, existing.as_deref(), events)?;
+    terminal::print(&format!("{}\n{}", overview(&made.topology), next_steps(&made, &args.output)))
 }
 
 /// What to run next, in the folder this was called from.
@@ -63,14 +64,14 @@ pgha status {id}
 
 /// The clusters of the engine. A file can be written without one, but then without knowing what is
 /// taken.
-async fn clusters_if_reachable() -> Option<Vec<Cluster>> {
+async fn clusters_if_reachable(events: &Events) -> Option<Vec<Cluster>> {
     let found = async { cluster::find(&Engine::connect().await?).await };
     found
         .await
         .inspect_err(|e: &Error| {
-            anstream::eprintln!(
+            events.note(format!(
                 "{e}\nnote: instance, ports and subnets are chosen without asking the engine"
-            );
+            ));
         })
         .ok()
 }

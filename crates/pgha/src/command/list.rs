@@ -3,19 +3,20 @@
 use crate::cli::List;
 use crate::docker::Engine;
 use crate::error::Result;
+use crate::events::Events;
 use crate::screen::list::{self, Listed};
-use crate::{cluster, screen};
+use crate::{cluster, terminal};
 
 /// Carries out `pgha list`.
-pub(crate) async fn run(args: &List) -> Result<()> {
+pub(crate) async fn run(args: &List, events: &Events) -> Result<()> {
     let engine = Engine::connect().await?;
     let clusters: Vec<Listed> = cluster::find(&engine).await?.iter().map(Listed::of).collect();
     if args.json {
-        return screen::print_json(&clusters);
+        return terminal::print_json(&clusters);
     }
     if clusters.is_empty() {
-        anstream::eprintln!("there is no cluster on this engine; `pgha up` makes one");
+        events.note("there is no cluster on this engine; `pgha up` makes one");
         return Ok(());
     }
-    screen::print(&list::draw(&clusters))
+    terminal::print(&list::draw(&clusters))
 }

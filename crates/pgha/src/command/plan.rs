@@ -15,10 +15,12 @@ use crate::cli::Plan;
 use crate::command::spec_args;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
+use crate::events::Events;
 use crate::screen;
+use crate::terminal;
 
 /// Carries out `pgha plan`.
-pub(crate) async fn run(args: &Plan) -> Result<()> {
+pub(crate) async fn run(args: &Plan, events: &Events) -> Result<()> {
     let spec = spec_args::spec(&args.spec)?;
     let svg_to_stdout = args.svg.as_deref() == Some(Path::new("-"));
     if svg_to_stdout && args.json {
@@ -34,9 +36,9 @@ pub(crate) async fn run(args: &Plan) -> Result<()> {
     let document = Document::of(&spec, disk);
     if args.json {
         let json = serde_json::to_string_pretty(&document).or_fail("cannot write the plan")?;
-        screen::print(&format!("{json}\n"))?;
+        terminal::print(&format!("{json}\n"))?;
     } else {
-        screen::tell(&screen::plan::findings(&document.findings))?;
+        events.findings(&document.findings);
     }
     if lint::has_errors(&document.findings) {
         let errors =
@@ -49,14 +51,14 @@ pub(crate) async fn run(args: &Plan) -> Result<()> {
 
     let topology = Topology::new(spec, 1);
     if svg_to_stdout {
-        return screen::print(&topology_svg(&topology));
+        return terminal::print(&topology_svg(&topology));
     }
     if let Some(path) = &args.svg {
         write_svg(path, &topology)?;
-        screen::tell(&format!("wrote {}\n", path.display()))?;
+        events.note(format!("wrote {}", path.display()));
     }
     if !args.json {
-        screen::print(&screen::plan::tables(&topology, &document, args.all))?;
+        terminal::print(&screen::plan::tables(&topology, &document, args.all))?;
     }
     Ok(())
 }

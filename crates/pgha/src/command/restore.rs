@@ -10,15 +10,17 @@ use pgha_core::topology::Topology;
 use crate::agree;
 use crate::cli::{Restore, RestoreTarget};
 use crate::cluster::{self, Among, Cluster};
-use crate::command::up::interrupted;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::events::Events;
+use crate::interrupt::interrupted;
 use crate::restore::Session;
 use crate::restore::into::{FRESH_ID, Fresh};
 use crate::screen::{self, restore::OldData};
+use crate::terminal;
 
 /// Carries out `pgha restore`.
-pub(crate) async fn run(args: &Restore) -> Result<()> {
+pub(crate) async fn run(args: &Restore, events: &Events) -> Result<()> {
     let options = options(&args.target);
     let target = match Target::parse(&options) {
         Ok(target) => Some(target),
@@ -28,7 +30,7 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
     let engine = Engine::connect().await?;
     let cluster::Meant { cluster, guessed } =
         cluster::meant(cluster::find(&engine).await?, args.cluster.as_deref(), Among::Created)?;
-    let session = Session::new(&engine, &cluster)?;
+    let session = Session::new(&engine, &cluster, events)?;
     demand_backup_host(&session, &cluster)?;
     let timeout = Duration::from_secs(args.wait.timeout);
     if let Some(name) = &args.into {
@@ -88,7 +90,8 @@ pub(crate) async fn run(args: &Restore) -> Result<()> {
             if guessed {
                 agree(args, &format!("Go on with the restore of {}?", cluster.id))?;
             }
-            let mut journal = go_on_with(args, &cluster, journal, target.as_ref())?;
+            let mut journal =
+                go_on_with(args, &cluster, journal, target.as_ref(), &session.events)?;
             session.renew(&cluster, &mut journal).await?;
             journal
         }
@@ -111,13 +114,13 @@ async fn beside(
     let planned = source.plan_into(&topology, target, args.repo).await?;
     let title = format!("{} into {name}", source.topology.id);
     if args.dry_run && args.json {
-        return screen::print_json(&planned);
+        return terminal::print_json(&planned);
     }
     let text = screen::restore::plan(&title, &planned, OldData::OfAnother);
     if args.dry_run {
-        return screen::print(&text);
+        return terminal::print(&text);
     }
-    screen::tell(&text)?;
+    source.events.note(text);
     agree(args, &format!("make cluster {name} from it? {} stays as it is.", source.topology.id))?;
     let fresh = Fresh { name: name.to_owned(), file: args.output.clone(), instance: args.instance };
     let id = format!("{FRESH_ID}{}", new_id());
@@ -142,20 +145,20 @@ async fn look(
 ) -> Result<()> {
     let plan = session.plan_into(&session.topology, target, args.repo).await?;
     if args.dry_run && args.json {
-        return screen::print_json(&plan);
+        return terminal::print_json(&plan);
     }
     let title = format!("{} into one container", session.topology.id);
     let text = screen::restore::plan_of_one(&title, &plan);
     if args.dry_run {
-        return screen::print(&text);
+        return terminal::print(&text);
     }
-    screen::tell(&text)?;
+    session.events.note(text);
     agree(args, &format!("make it? {} stays as it is.", session.topology.id))?;
     let look = session.look(name, &plan, timeout).await?;
     if args.json {
-        return screen::print_json(&look);
+        return terminal::print_json(&look);
     }
-    screen::print(&format!("docker exec -it -u postgres {} psql\n", look.container))
+    terminal::print(&format!("docker exec -it -u postgres {} psql\n", look.container))
 }
 
 /// Carries out what is left of a restore, and reports.
@@ -176,9 +179,9 @@ async fn finish(
     })?;
     let report = screen::restore::Report::of(&session.topology.id.to_string(), journal);
     if args.json {
-        return screen::print_json(&report);
+        return terminal::print_json(&report);
     }
-    screen::print(&screen::restore::report(&report))
+    terminal::print(&screen::restore::report(&report))
 }
 
 /// What is left when somebody ends this command.
@@ -224,9 +227,9 @@ fn demand_backup_host(session: &Session, cluster: &Cluster) -> Result<()> {
 /// Shows the plan on stdout.
 fn show(args: &Restore, cluster: &Cluster, plan: &RestorePlan) -> Result<()> {
     if args.json {
-        return screen::print_json(plan);
+        return terminal::print_json(plan);
     }
-    screen::print(&screen::restore::plan(&cluster.id.to_string(), plan, fate(args)))
+    terminal::print(&screen::restore::plan(&cluster.id.to_string(), plan, fate(args)))
 }
 
 /// What becomes of the old data.
@@ -244,6 +247,7 @@ fn go_on_with(
     cluster: &Cluster,
     journal: Journal,
     target: Option<&Target>,
+    events: &Events,
 ) -> Result<Journal> {
     let id = &cluster.id;
     let step = journal.next().map_or("the end", Step::as_str);
@@ -262,8 +266,8 @@ fn go_on_with(
             .hint(journal.ways_on(&id.to_string())));
     }
     let text = screen::restore::plan(&id.to_string(), &journal.plan, fate(args));
-    screen::tell(&text)?;
-    screen::tell(&format!("going on with restore {} at step {step}\n", journal.id))?;
+    events.note(text);
+    events.note(format!("going on with restore {} at step {step}", journal.id));
     Ok(journal)
 }
 
@@ -276,7 +280,7 @@ async fn begin(
 ) -> Result<Journal> {
     let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
     let plan = session.plan(cluster, &target, args.repo, args.discard_old).await?;
-    screen::tell(&screen::restore::plan(&cluster.id.to_string(), &plan, fate(args)))?;
+    session.events.note(screen::restore::plan(&cluster.id.to_string(), &plan, fate(args)));
     agree(args, &format!("restore cluster {}? It is down meanwhile.", cluster.id))?;
     Ok(new_journal(args, plan, new_id()))
 }

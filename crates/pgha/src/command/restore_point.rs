@@ -9,8 +9,8 @@ use crate::cli::RestorePoint;
 use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail as _, Result};
-use crate::progress::Progress;
-use crate::{archived, observe, screen};
+use crate::events::Events;
+use crate::{archived, observe, terminal};
 
 /// Longest name that Postgres takes, in bytes.
 const NAME_MAX_BYTES: usize = 63;
@@ -35,7 +35,7 @@ struct Point {
 }
 
 /// Carries out `pgha restore-point`.
-pub(crate) async fn run(args: &RestorePoint) -> Result<()> {
+pub(crate) async fn run(args: &RestorePoint, events: &Events) -> Result<()> {
     let point = &args.point;
     if point.is_empty() || point.len() > NAME_MAX_BYTES || point.contains(char::is_control) {
         return Err(Error::bad_input(format!(
@@ -52,8 +52,8 @@ pub(crate) async fn run(args: &RestorePoint) -> Result<()> {
             .because(view.problems.first().map_or_else(String::new, |p| p.message.clone()))
             .hint(format!("`pgha status {id}` says more"))
     })?;
-    let progress = Progress::start(&format!("cluster {id}"));
-    progress.at("making the restore point", "");
+    let work = events.of(id).begin(format!("cluster {id}"));
+    work.at("making the restore point", "");
     // One snapshot of the clock, taken after the record is written; then the segment is closed.
     let quoted = point.replace('\'', "''");
     let made = sql(
@@ -69,14 +69,14 @@ pub(crate) async fn run(args: &RestorePoint) -> Result<()> {
     .await?;
     let made: Point =
         serde_json::from_str(made.trim()).or_fail("the leader answered something odd")?;
-    progress.at("waiting until it is archived", "");
+    work.at("waiting until it is archived", "");
     await_archived(&engine, leader, &made, &id.to_string()).await?;
-    drop(progress);
+    drop(work);
     if args.json {
-        return screen::print_json(&made);
+        return terminal::print_json(&made);
     }
-    screen::tell(&format!("restore point `{}` of cluster {id} is archived\n", made.name))?;
-    screen::print(&format!("{}  {}  {}\n", made.lsn, made.time, made.segment))
+    events.note(format!("restore point `{}` of cluster {id} is archived", made.name));
+    terminal::print(&format!("{}  {}  {}\n", made.lsn, made.time, made.segment))
 }
 
 /// Waits until the leader has archived the segment.

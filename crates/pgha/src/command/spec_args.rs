@@ -5,7 +5,7 @@ use pgha_core::spec::Spec;
 
 use crate::cli::SpecArgs;
 use crate::error::{Error, Result};
-use crate::screen;
+use crate::events::Events;
 
 /// Reads the file, if one is named, and lays the flags over it.
 pub(crate) fn spec(args: &SpecArgs) -> Result<Spec> {
@@ -41,10 +41,10 @@ pub(crate) fn spec(args: &SpecArgs) -> Result<Spec> {
 }
 
 /// As [`spec`]; what the lint finds is told, and errors refuse it.
-pub(crate) fn checked(args: &SpecArgs) -> Result<Spec> {
+pub(crate) fn checked(args: &SpecArgs, events: &Events) -> Result<Spec> {
     let spec = spec(args)?;
     let findings = lint::check(&spec);
-    screen::tell(&screen::plan::findings(&findings))?;
+    events.findings(&findings);
     if lint::has_errors(&findings) {
         return Err(Error::bad_input("there can be no such cluster"));
     }

@@ -6,19 +6,21 @@ use crate::cli::Status;
 use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::Result;
+use crate::events::Events;
+use crate::terminal;
 use crate::{observe, screen};
 
 /// Carries out `pgha status`. A cluster with problems is an answer and no failure.
-pub(crate) async fn run(args: &Status) -> Result<()> {
+pub(crate) async fn run(args: &Status, events: &Events) -> Result<()> {
     let engine = Engine::connect().await?;
     let clusters = cluster::find(&engine).await?;
     if let Some(name) = &args.cluster {
         let cluster = cluster::resolve(clusters, Some(name), Among::All)?;
         let view = observe::whole_view(&engine, &cluster).await?;
         return if args.json {
-            screen::print_json(&view)
+            terminal::print_json(&view)
         } else {
-            screen::print(&screen::status::draw(&view))
+            terminal::print(&screen::status::draw(&view))
         };
     }
     let mut views = Vec::new();
@@ -29,17 +31,17 @@ pub(crate) async fn run(args: &Status) -> Result<()> {
         match view {
             Ok(view) => views.push(view),
             Err(_) if cluster.containers.is_empty() => {
-                anstream::eprintln!("{}: {}", cluster.id, cluster.state());
+                events.note(format!("{}: {}", cluster.id, cluster.state()));
             }
             // What cannot be read of one cluster says nothing about the others.
-            Err(error) => anstream::eprintln!("{error}"),
+            Err(error) => events.note(format!("{error}")),
         }
     }
     if args.json {
-        return screen::print_json(&views);
+        return terminal::print_json(&views);
     }
     if clusters.is_empty() {
-        anstream::eprintln!("there is no cluster on this engine; `pgha up` makes one");
+        events.note("there is no cluster on this engine; `pgha up` makes one");
     }
-    screen::print(&screen::status::draw_all(&views))
+    terminal::print(&screen::status::draw_all(&views))
 }

@@ -3,21 +3,21 @@
 use std::time::{Duration, Instant};
 
 use crate::agree::agree;
+use crate::bring_up;
 use crate::cli::{Down, Start, Stop};
 use crate::cluster::{self, Among, Cluster, Meant};
-use crate::command::up;
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::events::Events;
 use crate::pause::{self, Resume};
-use crate::progress::Progress;
 use crate::project::Project;
 use crate::removal::{self, Data};
-use crate::screen;
+use crate::terminal;
 use crate::waiting::{self, Waiter};
 
 /// Carries out `pgha stop`.
-pub(crate) async fn stop(args: &Stop) -> Result<()> {
+pub(crate) async fn stop(args: &Stop, events: &Events) -> Result<()> {
     let (engine, Meant { cluster, guessed }) =
         find(args.cluster.as_deref(), Among::Created).await?;
     let id = &cluster.id;
@@ -25,28 +25,29 @@ pub(crate) async fn stop(args: &Stop) -> Result<()> {
         let question = format!("Stop cluster {id}, the only one on this engine?");
         agree(false, &question, &format!("name it: `pgha stop {id}`"))?;
     }
-    let progress = Progress::start(&format!("cluster {id}"));
-    progress.at("stopping containers", "");
+    let work = events.of(id).begin(format!("cluster {id}"));
+    work.at("stopping containers", "");
     removal::stop(&engine, &cluster).await?;
-    progress.done(&format!("cluster {id} is stopped; `pgha start {id}` starts it"));
+    work.done(&format!("cluster {id} is stopped; `pgha start {id}` starts it"));
     Ok(())
 }
 
 /// Carries out `pgha start`.
-pub(crate) async fn start(args: &Start) -> Result<()> {
+pub(crate) async fn start(args: &Start, events: &Events) -> Result<()> {
     let (engine, Meant { cluster, .. }) = find(args.cluster.as_deref(), Among::Created).await?;
+    let events = &events.of(&cluster.id);
     let (project, generated) = Project::of_cluster(&cluster)?;
     let started = Instant::now();
     pause::resume(&engine, &cluster, Resume::All).await?;
-    up::start_containers(&ComposeTool::find()?, &project, &cluster.id).await?;
+    bring_up::start_containers(&ComposeTool::find()?, &project, &cluster.id, events).await?;
     let timeout = Duration::from_secs(args.wait.timeout);
-    match waiting::until_ready(&engine, &cluster.id, timeout, Waiter::User).await {
+    match waiting::until_ready(&engine, &cluster.id, timeout, Waiter::User, events).await {
         Ok(ready) => {
-            up::tell_ready(&generated, &ready, started.elapsed())?;
-            up::tell_distances(&engine, &generated.topology).await
+            bring_up::tell_ready(&generated, &ready, started.elapsed(), events)?;
+            bring_up::tell_distances(&engine, &generated.topology, events).await
         }
         Err(given_up) => {
-            up::show_guilty(&engine, &given_up).await;
+            bring_up::show_guilty(&engine, &given_up, events).await;
             let hint = format!("`pgha status {}` tells how far it is", cluster.id);
             Err(given_up.error.also_hint(&hint))
         }
@@ -54,14 +55,14 @@ pub(crate) async fn start(args: &Start) -> Result<()> {
 }
 
 /// Carries out `pgha down`.
-pub(crate) async fn down(args: &Down) -> Result<()> {
+pub(crate) async fn down(args: &Down, events: &Events) -> Result<()> {
     let (engine, Meant { cluster, guessed }) = find(args.cluster.as_deref(), Among::All).await?;
     let id = &cluster.id;
     let data = if args.volumes { Data::Removed } else { Data::Kept };
     let doomed = removal::doomed(&cluster, data);
     let listed = doomed.iter().fold(String::new(), |text, line| text + line + "\n");
     if args.dry_run {
-        return screen::print(&listed);
+        return terminal::print(&listed);
     }
     if doomed.is_empty() {
         return Err(Error::bad_input(format!(
@@ -70,17 +71,17 @@ pub(crate) async fn down(args: &Down) -> Result<()> {
         .hint(format!("`pgha down {id} --volumes` removes the data")));
     }
     if destroys(&cluster, data) {
-        screen::tell(&listed)?;
+        events.of(id).note(listed);
         agree(args.yes, &question(&cluster), "--yes confirms beforehand, --dry-run only lists")?;
     } else if guessed {
         let question =
             format!("Remove cluster {id}, the only one on this engine? Its data is kept.");
         agree(args.yes, &question, &format!("name it: `pgha down {id}`"))?;
     }
-    let progress = Progress::start(&format!("cluster {id}"));
-    progress.at("removing", "");
+    let work = events.of(id).begin(format!("cluster {id}"));
+    work.at("removing", "");
     removal::remove(&engine, &cluster, data).await?;
-    progress.done(&match data {
+    work.done(&match data {
         Data::Removed => format!("cluster {id} and its data are removed"),
         Data::Kept if cluster.volumes.is_empty() => format!("cluster {id} is removed"),
         Data::Kept => format!(

@@ -4,27 +4,27 @@ mod change;
 mod sites;
 mod watch;
 
-use pgha_core::wan::control::{Request, WanState};
-use pgha_core::wan::view::WanView;
-
-pub(crate) use watch::{LinkSample, Sample};
+use pgha_core::links::view::WanView;
+use pgha_wan::control::{Request, WanState};
 
 use crate::cli::wan::{Show, Wan, WanVerb};
 use crate::cluster::{self, Among, Cluster};
 use crate::docker::Engine;
 use crate::error::Result;
+use crate::events::Events;
+use crate::terminal;
 use crate::{screen, wan};
 
 /// Carries out `pgha wan`.
-pub(crate) async fn run(args: &Wan) -> Result<()> {
+pub(crate) async fn run(args: &Wan, events: &Events) -> Result<()> {
     match &args.verb {
-        WanVerb::Show(args) => show(args).await,
-        WanVerb::Set(args) => change::set(args).await,
-        WanVerb::Cut(args) => change::cut(args).await,
-        WanVerb::Isolate(args) => change::isolate(args).await,
-        WanVerb::Heal(args) => change::heal(args).await,
-        WanVerb::Reset(args) => change::reset(args).await,
-        WanVerb::Watch(args) => watch::run(args).await,
+        WanVerb::Show(args) => show(args, events).await,
+        WanVerb::Set(args) => change::set(args, events).await,
+        WanVerb::Cut(args) => change::cut(args, events).await,
+        WanVerb::Isolate(args) => change::isolate(args, events).await,
+        WanVerb::Heal(args) => change::heal(args, events).await,
+        WanVerb::Reset(args) => change::reset(args, events).await,
+        WanVerb::Watch(args) => watch::run(args, events).await,
     }
 }
 
@@ -33,15 +33,17 @@ struct Running {
     engine: Engine,
     cluster: Cluster,
     state: WanState,
+    events: Events,
 }
 
 impl Running {
     /// Finds the cluster and asks its router how it is.
-    async fn find(name: Option<&str>) -> Result<Self> {
+    async fn find(name: Option<&str>, events: &Events) -> Result<Self> {
         let engine = Engine::connect().await?;
         let cluster = cluster::resolve(cluster::find(&engine).await?, name, Among::Created)?;
         let state = wan::request(&engine, &cluster, &Request::State).await?;
-        Ok(Self { engine, cluster, state })
+        let events = events.of(&cluster.id);
+        Ok(Self { engine, cluster, state, events })
     }
 
     /// Asks the router for something; the state is that after it.
@@ -56,17 +58,17 @@ impl Running {
         let (trips, failed) =
             wan::measure(&self.engine, &self.cluster, topology, &self.state, measured_from).await;
         for why in failed {
-            screen::tell(&format!("not measured: {why}\n"))?;
+            self.events.note(format!("not measured: {why}"));
         }
         let id = &self.cluster.id;
         Ok(WanView::new(&id.name, id.instance, &self.state, &trips))
     }
 }
 
-async fn show(args: &Show) -> Result<()> {
-    let running = Running::find(args.cluster.as_deref()).await?;
+async fn show(args: &Show, events: &Events) -> Result<()> {
+    let running = Running::find(args.cluster.as_deref(), events).await?;
     let topology = running.cluster.topology()?;
     let sites: Vec<String> = topology.sites.iter().map(|site| site.name.clone()).collect();
     let view = running.view(if args.no_verify { &[] } else { &sites }).await?;
-    if args.json { screen::print_json(&view) } else { screen::print(&screen::wan::draw(&view)) }
+    if args.json { terminal::print_json(&view) } else { terminal::print(&screen::wan::draw(&view)) }
 }

@@ -2,6 +2,11 @@ use pgha_core::topology::FIRST_HOST_PORT;
 
 use super::*;
 use crate::cluster::tests::made_from;
+use crate::events::tests::Kept;
+
+fn generate(spec: Spec, output: &OutputArgs, existing: Option<&[Cluster]>) -> Result<Generated> {
+    super::generate(spec, output, existing, &Kept::stream().0)
+}
 
 pub(crate) fn choices(topology: &Topology, uid: Option<&str>) -> HostChoices {
     let nodes = topology.of_role(Role::Postgres).map(|m| m.name.clone());

@@ -7,7 +7,6 @@ use futures_util::future::try_join_all;
 use pgha_core::restore::{Journal, Phase, Step, Undo};
 
 use crate::error::{Error, Result};
-use crate::progress::Progress;
 use crate::restore::{NODE, Session};
 
 impl Session {
@@ -29,9 +28,9 @@ impl Session {
         let moved = journal.has_begun(Step::Aside);
         journal.phase = Phase::Back;
         self.write_journal(Some(journal)).await?;
-        let progress = Progress::start(&format!("restore {id}"));
+        let work = self.events.begin(format!("restore {id}"));
         while let Some(undo) = journal.next_undo() {
-            progress.at(undo.doing(), "");
+            work.at(undo.doing(), "");
             let undone = self.undo(undo, journal, timeout).await;
             undone.map_err(|error| error.also_hint(&journal.ways_on(&id.to_string())))?;
             journal.undone.push(undo);
@@ -39,7 +38,7 @@ impl Session {
         }
         self.write_journal(None).await?;
         let state = if moved { "it has its old data again" } else { "its data were not touched" };
-        progress.done(&format!("the restore of cluster {id} is given up; {state}"));
+        work.done(&format!("the restore of cluster {id} is given up; {state}"));
         Ok(())
     }
 

@@ -13,13 +13,14 @@ use pgha_core::spec::{Repo2, Spec};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::{ClusterId, Role, Topology};
 
+use crate::bring_up;
 use crate::cli::OutputArgs;
 use crate::cluster::{self, Cluster, LABEL_LOOK};
-use crate::command::up::{self, interrupted};
 use crate::compose_tool::ComposeTool;
 use crate::error::{Error, OrFail, Result};
+use crate::events::Work;
 use crate::generated::{self, Generated};
-use crate::progress::Progress;
+use crate::interrupt::interrupted;
 use crate::project::Project;
 use crate::restore::Session;
 use crate::turn::Turn;
@@ -117,14 +118,18 @@ impl Session {
         repository: u32,
     ) -> Result<(Session, StepDone)> {
         let started = std::time::Instant::now();
-        let turn = Turn::take(&self.engine).await?;
-        let progress = Progress::start(&format!("cluster {}", fresh.name));
+        let turn = Turn::take(&self.engine, &self.events).await?;
+        let work = self.events.begin(format!("cluster {}", fresh.name));
         let existing = cluster::find(&self.engine).await?;
         let file = fresh.file.clone();
         let file = file.unwrap_or_else(|| PathBuf::from(&fresh.name).join("docker-compose.yaml"));
         let output = OutputArgs { output: file, instance: fresh.instance, ..OutputArgs::default() };
-        let generated =
-            generated::generate(self.fresh_spec(&fresh.name)?, &output, Some(&existing))?;
+        let generated = generated::generate(
+            self.fresh_spec(&fresh.name)?,
+            &output,
+            Some(&existing),
+            &self.events,
+        )?;
         let new = generated.topology.id.clone();
         if let Some(there) = existing.iter().find(|cluster| cluster.id == new)
             && !self.is_half_made(there, &generated.topology).await
@@ -136,22 +141,22 @@ impl Session {
         self.copy_key(&generated)?;
         let compose = ComposeTool::find()?;
         let made = tokio::select! {
-            made = self.fill(&generated, &compose, id, repository, turn, &progress) => made,
+            made = self.fill(&generated, &compose, id, repository, turn, &work) => made,
             () = interrupted() => Err(Error::failed("interrupted")),
         };
         let session = match made {
             Ok(session) => session,
             Err(error) => {
-                progress.at("removing it again", "");
+                work.at("removing it again", "");
                 let identity = generated.identity();
-                return Err(up::clean_up(&self.engine, &identity, None, false, error)
+                return Err(bring_up::clean_up(&self.engine, &identity, None, false, error)
                     .await
                     .hint("everything of it is removed again but its files"));
             }
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let note = format!("{new} has a copy of repository {repository} of {}", self.topology.id);
-        progress.say(&format!("{note} ({:.1} s)", started.elapsed().as_secs_f64()));
+        work.say(&format!("{note} ({:.1} s)", started.elapsed().as_secs_f64()));
         Ok((session, StepDone { step: Step::Archive, took_ms, note }))
     }
 
@@ -179,11 +184,11 @@ impl Session {
         id: &str,
         repository: u32,
         turn: Turn,
-        progress: &Progress,
+        work: &Work,
     ) -> Result<Session> {
         let new = generated.topology.id.clone();
         let project = Project::of_files(generated, None);
-        progress.at("making its containers", "");
+        work.at("making its containers", "");
         let host = generated.topology.backup_host().name.clone();
         compose.run(&project, &["up", "--no-start"]).await?;
         drop(turn);
@@ -193,19 +198,19 @@ impl Session {
         }
         // One that an attempt which was killed has started reads what is copied anew.
         compose.run(&project, &["stop", &host]).await?;
-        progress.at("copying the repository", "");
+        work.at("copying the repository", "");
         let to = generated.topology.backup_host().volume();
         let (from, folder) = self.volume_of(repository).expect("the plan is of a volume");
         let backup_image = Images::of(generated.topology.spec.postgres).backup;
         copy_volume(&from, folder, to, &new, &backup_image).await?;
-        progress.at("starting its backup host", "");
+        work.at("starting its backup host", "");
         compose.run(&project, &["up", "-d", "--no-deps", &host]).await?;
         let found = cluster::find(&self.engine).await?;
         let cluster: &Cluster = found
             .iter()
             .find(|cluster| cluster.id == new)
             .ok_or_else(|| Error::failed(format!("cluster {new} has no containers")))?;
-        Session::new(&self.engine, cluster)
+        Session::new(&self.engine, cluster, &self.events)
     }
 
     fn copy_key(&self, generated: &Generated) -> Result<()> {

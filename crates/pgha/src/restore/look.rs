@@ -10,10 +10,9 @@ use pgha_core::restore::RestorePlan;
 use pgha_core::topology::POSTGRES_PORT;
 
 use crate::cluster::{self, LABEL_LOOK};
-use crate::command::up::interrupted;
 use crate::error::{Error, OrFail, Result};
 use crate::host::{self, Taken};
-use crate::progress::Progress;
+use crate::interrupt::interrupted;
 use crate::restore::Session;
 use crate::secrets;
 use crate::turn::Turn;
@@ -49,8 +48,8 @@ impl Session {
     ) -> Result<Look> {
         let container =
             format!("pgha-{}-look-{name}-{}", self.topology.id.name, self.topology.id.instance);
-        let progress = Progress::start(&container);
-        progress.at("copying the backup and replaying WAL", "");
+        let work = self.events.begin(&container);
+        work.at("copying the backup and replaying WAL", "");
         let started = Instant::now();
         let half_way = match self.engine.api().inspect_container(&container, None).await {
             Ok(there) => Some(self.half_way(&container, &there, plan).await?),
@@ -72,7 +71,7 @@ impl Session {
             }
         };
         let took = started.elapsed().as_secs_f64();
-        progress.done(&format!(
+        work.done(&format!(
             "{container} is ready after {took:.1} s; `docker rm -fv {container}` removes it"
         ));
         Ok(Look { container, port })
@@ -106,7 +105,7 @@ impl Session {
     }
 
     async fn make_container(&self, container: &str, plan: &RestorePlan) -> Result<u16> {
-        let _turn = Turn::take(&self.engine).await?;
+        let _turn = Turn::take(&self.engine, &self.events).await?;
         // Those of clusters that are stopped are theirs.
         let taken = Taken::by(&cluster::find(&self.engine).await?);
         let port = host::free_ports(&taken)

@@ -25,6 +25,7 @@ use crate::cluster::{self, Among, Cluster};
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
+use crate::events::Events;
 use crate::project::Project;
 
 /// The program inside members.
@@ -37,6 +38,8 @@ const QUESTION: Duration = Duration::from_secs(60);
 pub(crate) struct Session {
     /// The engine.
     pub(crate) engine: Engine,
+    /// Where it is reported to.
+    pub(crate) events: Events,
     /// The cluster's names and places.
     pub(crate) topology: Topology,
     /// Its compose file.
@@ -62,10 +65,11 @@ impl Session {
     ///
     /// # Errors
     /// When one of them is missing.
-    pub(crate) fn new(engine: &Engine, cluster: &Cluster) -> Result<Self> {
+    pub(crate) fn new(engine: &Engine, cluster: &Cluster, events: &Events) -> Result<Self> {
         let (project, _) = Project::of_cluster(cluster)?;
         Ok(Self {
             engine: engine.clone(),
+            events: events.of(&cluster.id),
             topology: cluster.topology()?.clone(),
             file: project.file.clone(),
             project,

@@ -8,17 +8,17 @@ use pgha_core::restore::{Began, HOLD_FILE, Journal, Step, StepDone, Stopped};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
 use pgha_core::wal::Segment;
+use pgha_core::words::replicas_stream;
 use serde_json::Value;
 
 use crate::archived;
+use crate::bring_up;
 use crate::cluster::Cluster;
-use crate::command::up;
 use crate::error::{Error, OrFail as _, Result};
+use crate::events::Work;
 use crate::observe::{self, Watch};
-use crate::progress::Progress;
 use crate::restore::facts::demand_on_volume;
 use crate::restore::{NODE, Session};
-use crate::screen;
 use crate::waiting::{self, Waiter};
 
 /// How long the last WAL may take into the repository.
@@ -47,20 +47,16 @@ impl Session {
         self.write_journal(Some(journal)).await?;
         self.wake(journal).await?;
         while let Some(step) = journal.next() {
-            let progress = Progress::start(&format!("restore {}", self.topology.id));
-            progress.at(step.doing(), "");
+            let work = self.events.begin(format!("restore {}", self.topology.id));
+            work.at(step.doing(), "");
             let started = Instant::now();
-            let note = self.step(step, journal, timeout, &progress).await;
+            let note = self.step(step, journal, timeout, &work).await;
             // Of one that has touched nothing there is no journal any more.
             let forgotten = step == Step::Archive && journal.is_untouched();
             let note = note
                 .map_err(|error| if forgotten { error } else { self.resumable(error, journal) })?;
             let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            progress.say(&format!(
-                "{:<9} {:>6.1} s  {note}",
-                step.as_str(),
-                started.elapsed().as_secs_f64()
-            ));
+            work.step_done(step.as_str(), took_ms, &note);
             journal.done.push(StepDone { step, took_ms, note });
             journal.begin();
             self.write_journal(Some(journal)).await?;
@@ -95,7 +91,7 @@ impl Session {
         step: Step,
         journal: &mut Journal,
         timeout: Duration,
-        progress: &Progress,
+        work: &Work,
     ) -> Result<String> {
         let leader = journal.plan.leader.clone();
         let replicas = journal.plan.replicas.clone();
@@ -109,8 +105,8 @@ impl Session {
                 Ok(held)
             }
             Step::Aside => self.aside(journal).await,
-            Step::Restore => self.fetch(journal, progress).await,
-            Step::Recover => self.recover(journal, progress).await,
+            Step::Restore => self.fetch(journal, work).await,
+            Step::Recover => self.recover(journal, work).await,
             Step::Clear => {
                 self.ask(&leader, &["restore", "clear"]).await?;
                 Ok("etcd has forgotten who led".to_owned())
@@ -291,7 +287,7 @@ impl Session {
         Ok(format!("in {} of each node", said.first().map_or("", |path| path.trim())))
     }
 
-    async fn fetch(&self, journal: &Journal, progress: &Progress) -> Result<String> {
+    async fn fetch(&self, journal: &Journal, work: &Work) -> Result<String> {
         let plan = &journal.plan;
         let arguments = plan.pgbackrest();
         let mut argv = vec![NODE, "restore", "fetch"];
@@ -304,19 +300,19 @@ impl Session {
             if let Some((_, done)) = line.rsplit_once(", ")
                 && let Some((percent, _)) = done.split_once("%)")
             {
-                progress.at(Step::Restore.doing(), &format!("{percent} %"));
+                work.at(Step::Restore.doing(), &format!("{percent} %"));
             }
         };
         self.engine.exec_step(&plan.leader, &argv, each).await?;
         Ok(format!("{} to {}: {size}", plan.backup, plan.leader))
     }
 
-    async fn recover(&self, journal: &mut Journal, progress: &Progress) -> Result<String> {
+    async fn recover(&self, journal: &mut Journal, work: &Work) -> Result<String> {
         let mut last = String::new();
         let each = |line: &str| {
             if let Some((_, file)) = line.split_once("restored log file \"") {
                 let file = file.split('"').next().unwrap_or_default();
-                progress.at(Step::Recover.doing(), file);
+                work.at(Step::Recover.doing(), file);
             }
             line.clone_into(&mut last);
         };
@@ -391,10 +387,10 @@ impl Session {
     pub(super) async fn replicas(&self, replicas: &[String], timeout: Duration) -> Result<String> {
         self.let_go(replicas).await?;
         let id = &self.topology.id;
-        match waiting::until_ready(&self.engine, id, timeout, Waiter::Restore).await {
-            Ok(_) => Ok(screen::replicas_stream(replicas.len())),
+        match waiting::until_ready(&self.engine, id, timeout, Waiter::Restore, &self.events).await {
+            Ok(_) => Ok(replicas_stream(replicas.len())),
             Err(given_up) => {
-                up::show_guilty(&self.engine, &given_up).await;
+                bring_up::show_guilty(&self.engine, &given_up, &self.events).await;
                 Err(given_up.error)
             }
         }

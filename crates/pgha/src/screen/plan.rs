@@ -6,14 +6,12 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 use pgha_core::disk::DiskUse;
-use pgha_core::lint::{Finding, Severity};
 use pgha_core::plan::{Plan, PlannedWan};
-use pgha_core::spec::format_duration;
 use pgha_core::survival::{self, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
-use pgha_core::wan::settings::LinkSettings;
-
 use pgha_core::words::bytes;
+use pgha_wan::settings::LinkSettings;
+use pgha_wan::units::format_duration;
 
 const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -216,22 +214,6 @@ fn bare_table(header: &[&str]) -> Table {
     table
 }
 
-/// The findings, each with its hint.
-pub(crate) fn findings(findings: &[Finding]) -> String {
-    let mut out = String::new();
-    for finding in findings {
-        let style = match finding.severity {
-            Severity::Error => BAD,
-            Severity::Warning => AnsiColor::Yellow.on_default().bold(),
-            Severity::Info => AnsiColor::Cyan.on_default(),
-        };
-        let word = finding.severity.as_str();
-        put(&mut out, format_args!("{style}{word}:{style:#} {}", finding.message));
-        put(&mut out, format_args!("  hint: {}", finding.hint));
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,7 +251,7 @@ mod tests {
     #[test]
     fn distances_of_a_plan_are_grouped_by_pair() {
         let mut spec = Spec { data_centers: 3, ..Spec::default() };
-        spec.wan.preset = Some(pgha_core::wan::preset::WanPreset::Continental);
+        spec.wan.preset = Some(pgha_wan::preset::WanPreset::Continental);
         spec.timers = pgha_core::spec::TimerPreset::Safe;
         assert!(screen(&spec, false).contains("any two"), "{}", screen(&spec, false));
         let far = pgha_core::spec::LinkSpec::one_way("DC1", "DC3", Duration::from_millis(70));

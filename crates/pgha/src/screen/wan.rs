@@ -5,14 +5,14 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use pgha_core::wan::control::Direction;
-use pgha_core::wan::measured::Verdict;
-use pgha_core::wan::view::{
+use pgha_core::links::view::{
     LinkStanding, LinkView, PairView, WanView, differences, milliseconds, remarks,
 };
 use pgha_core::words::bytes;
+use pgha_wan::control::Direction;
+use pgha_wan::measured::Verdict;
+use pgha_wan::sample::{LinkSample, Sample};
 
-use crate::command::wan::Sample;
 use crate::screen::table::{self, Row};
 use crate::screen::{BAD, GOOD, PLAIN, TITLE, WARN};
 
@@ -245,7 +245,7 @@ fn by_direction(pairs: &[(&LinkView, &LinkView)]) -> String {
 
 /// `pgha wan watch`.
 pub(crate) fn traffic(cluster: &str, sample: &Sample) -> String {
-    let row = |link: &crate::command::wan::LinkSample| Row {
+    let row = |link: &LinkSample| Row {
         style: match link {
             link if link.cut => BAD,
             link if link.lost_per_s + link.queue_full_per_s > 0 => WARN,

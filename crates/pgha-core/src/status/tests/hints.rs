@@ -1,13 +1,14 @@
 //! Every hint follows from the state: each is tried on states in which another one would be wrong.
 
+use pgha_wan::control::{LinkCounters, LinkState, WanState};
+use pgha_wan::settings::LinkSettings;
+
 use super::*;
 use crate::dynamic::Dynamic;
 use crate::observe::Promotion;
 use crate::postgres_log::LogFacts;
 use crate::spec::Durability;
 use crate::status::problems::Problem;
-use crate::wan::control::{LinkCounters, LinkState, WanState};
-use crate::wan::settings::LinkSettings;
 
 const NEIGHBOUR: &str = "pgha-demo2-DC1-1";
 const LAST: &str = "pgha-demo2-DC2-1";

@@ -7,76 +7,88 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pgha_core::dynamic::Dynamic;
+use pgha_core::event::Event;
+use pgha_core::links::asked::slow_delay;
+use pgha_core::links::fit;
 use pgha_core::lint::{self, Finding};
-use pgha_core::spec::format_duration;
 use pgha_core::topology::Topology;
 use pgha_core::tuning::PatroniTimers;
-use pgha_core::wan::asked::slow_delay;
-use pgha_core::wan::control::{Direction, Request, WanState};
-use pgha_core::wan::fit;
-use pgha_core::wan::settings::{LinkChange, LinkSettings};
+use pgha_wan::control::{Direction, Request, WanState};
+use pgha_wan::settings::{LinkChange, LinkSettings};
+use pgha_wan::units::format_duration;
 use serde::Serialize;
 
 use super::{Running, sites};
 use crate::cli::wan::{ChangeArgs, Cut, Heal, Isolate, Reset, Set};
 use crate::error::{Error, Result};
+use crate::events::Events;
+use crate::terminal;
 use crate::{observe, screen};
 
 /// Carries out `pgha wan set`.
-pub(super) async fn set(args: &Set) -> Result<()> {
+pub(super) async fn set(args: &Set, events: &Events) -> Result<()> {
     let change = args.settings.change();
     if change == LinkChange::default() {
         return Err(Error::bad_input("nothing is to be changed")
             .hint("give a setting: --latency 40ms; `pgha wan set --help` lists all"));
     }
     let words = sites::two("set", &args.sites)?;
-    let running = Running::find(words.cluster).await?;
+    let running = Running::find(words.cluster, events).await?;
     let links = sites::between(running.cluster.topology()?, words.sites, args.one_way)?;
-    carry_out(running, links, change, args.change).await
+    carry_out(running, links, change, args.change, "set").await
 }
 
 /// Carries out `pgha wan cut`.
-pub(super) async fn cut(args: &Cut) -> Result<()> {
+pub(super) async fn cut(args: &Cut, events: &Events) -> Result<()> {
     let words = sites::two("cut", &args.sites)?;
-    let running = Running::find(words.cluster).await?;
+    let running = Running::find(words.cluster, events).await?;
     let links = sites::between(running.cluster.topology()?, words.sites, args.one_way)?;
-    carry_out(running, links, cutting(true), args.change).await
+    carry_out(running, links, cutting(true), args.change, "cut").await
 }
 
 /// Carries out `pgha wan isolate`.
-pub(super) async fn isolate(args: &Isolate) -> Result<()> {
+pub(super) async fn isolate(args: &Isolate, events: &Events) -> Result<()> {
     let words = sites::one("isolate", &args.sites)?;
-    let running = Running::find(words.cluster).await?;
+    let running = Running::find(words.cluster, events).await?;
     let links = sites::around(running.cluster.topology()?, &words.sites[0])?;
-    carry_out(running, links, cutting(true), args.change).await
+    carry_out(running, links, cutting(true), args.change, "isolate").await
 }
 
 /// Carries out `pgha wan heal`.
-pub(super) async fn heal(args: &Heal) -> Result<()> {
+pub(super) async fn heal(args: &Heal, events: &Events) -> Result<()> {
     let words = sites::some(&args.sites)?;
     if args.all && !words.sites.is_empty() {
         return Err(Error::bad_input("--all is about every link, and sites are named")
             .hint("leave one of them out"));
     }
-    let running = Running::find(words.cluster).await?;
+    let running = Running::find(words.cluster, events).await?;
     let mut links = sites::chosen(running.cluster.topology()?, words.sites)?;
     links.retain(|link| settings_of(&running.state, link).is_some_and(|s| s.cut));
     let after = ChangeArgs { for_: None, no_verify: args.no_verify, json: args.json };
     if links.is_empty() {
-        screen::tell("no link of these is cut\n")?;
+        running.events.note("no link of these is cut");
         return if args.json { tell(&running, &[], after, Vec::new()).await } else { Ok(()) };
     }
-    carry_out(running, links, cutting(false), after).await
+    carry_out(running, links, cutting(false), after, "heal").await
 }
 
 /// Carries out `pgha wan reset`.
-pub(super) async fn reset(args: &Reset) -> Result<()> {
+pub(super) async fn reset(args: &Reset, events: &Events) -> Result<()> {
     let words = sites::some(&args.sites)?;
-    let mut running = Running::find(words.cluster).await?;
+    let mut running = Running::find(words.cluster, events).await?;
     let links = sites::chosen(running.cluster.topology()?, words.sites)?;
     running.request(&Request::Reset { links: links.clone() }).await?;
+    running.report("reset", &links, None);
     let after = ChangeArgs { for_: None, no_verify: args.no_verify, json: args.json };
     tell(&running, &links, after, Vec::new()).await
+}
+
+impl Running {
+    /// Reports what was done to links.
+    fn report(&self, fault: &str, links: &[Direction], undone_in_ms: Option<u64>) {
+        let targets = links.iter().map(|link| format!("{} to {}", link.from, link.to)).collect();
+        self.events.emit(Event::Fault { fault: fault.to_owned(), targets, undone_in_ms });
+    }
 }
 
 fn cutting(cut: bool) -> LinkChange {
@@ -89,6 +101,7 @@ async fn carry_out(
     links: Vec<Direction>,
     change: LinkChange,
     args: ChangeArgs,
+    fault: &str,
 ) -> Result<()> {
     let findings = judge(&running.state, &links, &change);
     if lint::has_errors(&findings) {
@@ -99,6 +112,7 @@ async fn carry_out(
     }
     let for_ms = args.for_.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
     running.request(&Request::Change { links: links.clone(), change, for_ms }).await?;
+    running.report(fault, &links, for_ms);
     tell(&running, &links, args, findings).await
 }
 
@@ -138,7 +152,7 @@ struct Changed<'a> {
     warnings: &'a [Finding],
     /// As `pgha wan show --json`.
     #[serde(flatten)]
-    wan: &'a pgha_core::wan::view::WanView,
+    wan: &'a pgha_core::links::view::WanView,
 }
 
 /// Measures the links unless that is not wanted, and says how they are.
@@ -156,7 +170,7 @@ async fn tell(
         links.iter().map(|link| link.from.clone().min(link.to.clone())).collect();
     let from: Vec<String> = if args.no_verify { Vec::new() } else { from.into_iter().collect() };
     let view = running.view(&from).await?;
-    let about = |pair: &&pgha_core::wan::view::PairView| {
+    let about = |pair: &&pgha_core::links::view::PairView| {
         let [a, b] = &pair.between;
         links.iter().any(|l| (&l.from, &l.to) == (a, b) || (&l.from, &l.to) == (b, a))
     };
@@ -172,22 +186,23 @@ async fn tell(
         }
     }
     if args.json {
-        screen::print_json(&Changed { warnings: &warnings, wan: &view })?;
+        terminal::print_json(&Changed { warnings: &warnings, wan: &view })?;
     } else {
-        screen::print(&screen::wan::changed(&view, links))?;
+        terminal::print(&screen::wan::changed(&view, links))?;
         if args.no_verify {
-            screen::tell("not measured, as --no-verify asks\n")?;
+            running.events.note("not measured, as --no-verify asks");
         }
     }
     if let Some(time) = args.for_ {
-        screen::tell(&format!("undone by the router in {}\n", format_duration(time)))?;
+        running.events.note(format!("undone by the router in {}", format_duration(time)));
     }
     if view.waiting_for_cluster {
-        screen::tell(
-            "the distances of the cluster file come into force once the cluster is ready\n",
-        )?;
+        running
+            .events
+            .note("the distances of the cluster file come into force once the cluster is ready");
     }
-    screen::tell(&screen::plan::findings(&warnings))
+    running.events.findings(&warnings);
+    Ok(())
 }
 
 /// The timers in force that the round trips of these links do not fit.

@@ -3,7 +3,7 @@
 //! A word such as `DC1` is a site, whatever its case: no cluster can be called so.
 
 use pgha_core::topology::Topology;
-use pgha_core::wan::control::Direction;
+use pgha_wan::control::Direction;
 
 use crate::error::{Error, Result};
 

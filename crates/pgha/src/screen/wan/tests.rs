@@ -1,11 +1,11 @@
 use std::time::Duration;
 
+use pgha_core::links::asked;
 use pgha_core::spec::{LinkSpec, Spec};
 use pgha_core::topology::Topology;
-use pgha_core::wan::asked;
-use pgha_core::wan::control::{LinkCounters, LinkState, WanState};
-use pgha_core::wan::measured::{RoundTrip, RoundTrips};
-use pgha_core::wan::settings::LinkSettings;
+use pgha_wan::control::{LinkCounters, LinkState, WanState};
+use pgha_wan::measured::{RoundTrip, RoundTrips};
+use pgha_wan::settings::LinkSettings;
 
 use super::*;
 
@@ -129,7 +129,7 @@ fn many_sites_are_listed_by_pair() {
 
 #[test]
 fn traffic_looks_like_this() {
-    let link = |from: &str, to: &str, cut| crate::command::wan::LinkSample {
+    let link = |from: &str, to: &str, cut| pgha_wan::sample::LinkSample {
         from: from.into(),
         to: to.into(),
         cut,

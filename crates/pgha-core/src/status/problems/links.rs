@@ -1,0 +1,41 @@
+//! Links that are cut, or not as specified.
+
+use pgha_wan::control::{LinkState, WanState};
+
+use crate::status::{Problem, Severity};
+
+/// What a status says about links that are cut or not as specified; `None` where all are.
+pub(super) fn problem(state: &WanState) -> Option<Problem> {
+    if state.waiting_for_cluster {
+        return None;
+    }
+    let named = |links: &[&LinkState]| {
+        const SHOWN: usize = 6;
+        let shown: Vec<String> =
+            links.iter().take(SHOWN).map(|link| format!("{} to {}", link.from, link.to)).collect();
+        let more = links.len().saturating_sub(SHOWN);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        format!("{}{more}", shown.join(", "))
+    };
+    let unlike: Vec<&LinkState> =
+        state.links.iter().filter(|link| link.settings != link.spec).collect();
+    let cut: Vec<&LinkState> = state.links.iter().filter(|link| link.settings.cut).collect();
+    if !cut.is_empty() {
+        return Some(Problem::new(
+            Severity::Warning,
+            "links_cut",
+            None,
+            format!("links are cut: {}", named(&cut)),
+            "`pgha wan heal` undoes that, `pgha wan show` has all",
+        ));
+    }
+    (!unlike.is_empty()).then(|| {
+        Problem::new(
+            Severity::Info,
+            "links_changed",
+            None,
+            format!("links are not as specified: {}", named(&unlike)),
+            "`pgha wan reset` undoes that, `pgha wan show` has all",
+        )
+    })
+}

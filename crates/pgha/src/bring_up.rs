@@ -1,0 +1,188 @@
+//! What bringing a cluster up has in several verbs: starting its containers, saying that it is there, and what is
+//! to be done where it did not come up.
+
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::LogsOptions;
+use futures_util::StreamExt as _;
+use pgha_core::connect::{self, Access, Target};
+use pgha_core::event::Event;
+use pgha_core::links::asked::{self, largest_round_trip};
+use pgha_core::ownership::Identity;
+use pgha_core::topology::{ClusterId, Role, Topology};
+use pgha_core::words::replicas_stream;
+use pgha_wan::control::Request;
+use pgha_wan::units::format_duration;
+
+use crate::cluster::{self, Among, Cluster, ClusterState};
+use crate::compose_tool::ComposeTool;
+use crate::docker::Engine;
+use crate::error::{Error, Result};
+use crate::events::Events;
+use crate::generated::Generated;
+use crate::program::on_path;
+use crate::project::Project;
+use crate::removal::{self, Data};
+use crate::waiting::{GivenUp, Ready};
+use crate::{secrets, terminal, wan};
+
+/// Lines of a guilty member's log that are shown.
+const LOG_LINES: &str = "25";
+/// How often to look whether something is left of a cluster that did not come up.
+const CLEAN_UP_ROUNDS: u32 = 5;
+/// The time before each look.
+const CLEAN_UP_PAUSE: Duration = Duration::from_millis(500);
+/// How long the router may take to see that the cluster is up, once this command has.
+const DISTANCES_DEADLINE: Duration = Duration::from_secs(20);
+/// Time between two looks.
+const DISTANCES_POLL: Duration = Duration::from_millis(300);
+
+/// Has Compose make and start whatever does not run.
+pub(crate) async fn start_containers(
+    compose: &ComposeTool,
+    project: &Project,
+    id: &ClusterId,
+    events: &Events,
+) -> Result<()> {
+    let work = events.begin(format!("cluster {id}"));
+    work.at("starting containers", "");
+    compose.run(project, &["up", "-d", "--no-recreate"]).await
+}
+
+/// Says that the cluster is there, and how to reach it.
+pub(crate) fn tell_ready(
+    generated: &Generated,
+    ready: &Ready,
+    took: Duration,
+    events: &Events,
+) -> Result<()> {
+    let topology = &generated.topology;
+    let replicas = topology.of_role(Role::Postgres).count() - 1;
+    events.note(format!(
+        "cluster {} is ready after {:.1} s: {} leads, {}",
+        topology.id,
+        took.as_secs_f64(),
+        ready.view.leader.as_deref().unwrap_or("nobody"),
+        replicas_stream(replicas),
+    ));
+    if let Some((waiting, took)) = &ready.slowest {
+        events.note(format!("slowest: {waiting} ({:.1} s)", took.as_secs_f64()));
+    }
+    terminal::print(&format!("{}\n", psql_line(generated, ready)))
+}
+
+/// Waits until the distances between sites are in force, where there are any, and says so. The router puts
+/// them in force by itself; a cluster is ready without that.
+pub(crate) async fn tell_distances(
+    engine: &Engine,
+    topology: &Topology,
+    events: &Events,
+) -> Result<()> {
+    if !asked::any(&topology.spec) {
+        return Ok(());
+    }
+    let deadline = Instant::now() + DISTANCES_DEADLINE;
+    let name = topology.id.to_string();
+    loop {
+        let found = cluster::resolve(cluster::find(engine).await?, Some(&name), Among::Created)?;
+        let waiting = match wan::request(engine, &found, &Request::State).await {
+            Ok(state) if !state.waiting_for_cluster => {
+                let longest = largest_round_trip(&topology.spec);
+                events.note(format!(
+                    "distances between sites are in force, round trips of up to {}; `pgha wan show \
+                     {name}` measures them",
+                    format_duration(longest)
+                ));
+                return Ok(());
+            }
+            Ok(_) => "the router still waits for the cluster".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() > deadline {
+            events.note(format!("distances between sites are not in force: {waiting}"));
+            return Ok(());
+        }
+        tokio::time::sleep(DISTANCES_POLL).await;
+    }
+}
+
+/// A line that opens psql on the leader. It holds no password: on the host that comes from a file,
+/// and inside a member the user is known.
+fn psql_line(generated: &Generated, ready: &Ready) -> String {
+    if !on_path("psql") {
+        let leader = ready.view.leader.as_deref().unwrap_or("LEADER");
+        return format!("docker exec -it {leader} psql -U postgres");
+    }
+    let ports = ready.view.nodes().filter_map(|node| Some((node.name.clone(), node.host_port?)));
+    let leader = ready.view.leader.as_deref();
+    let nodes = connect::in_order(&generated.topology, leader, Access::ReadWrite);
+    let addresses = connect::from_host(&nodes, &ports.collect());
+    let target = Target { access: Access::ReadWrite, addresses: &addresses, password: None };
+    format!(
+        "PGPASSFILE='{}' psql '{}'",
+        secrets::fresh_pgpass(&generated.file)
+            .unwrap_or_else(|_| secrets::pgpass_of(&generated.file))
+            .display(),
+        target.uri()
+    )
+}
+
+/// Shows the end of the log of the member that is most to blame.
+pub(crate) async fn show_guilty(engine: &Engine, given_up: &GivenUp, events: &Events) {
+    let Some(name) = given_up.guilty.first() else { return };
+    events.note(format!("the end of the log of {name}:"));
+    let tail = LOG_LINES.to_owned();
+    let options = LogsOptions { stdout: true, stderr: true, tail, ..LogsOptions::default() };
+    let mut log = engine.api().logs(name, Some(options));
+    while let Some(Ok(piece)) = log.next().await {
+        for line in String::from_utf8_lossy(&piece.into_bytes()).lines() {
+            events.emit(Event::Log { member: name.clone(), line: line.to_owned() });
+        }
+    }
+}
+
+/// Leaves nothing of a cluster that did not come up, and everything of one that was there before.
+pub(crate) async fn clean_up(
+    engine: &Engine,
+    identity: &Identity,
+    before: Option<&Cluster>,
+    keep: bool,
+    error: Error,
+) -> Error {
+    let id = &identity.id;
+    // Networks that an `up` has left which was killed are nothing to keep.
+    if before.is_some_and(|cluster| cluster.state() != ClusterState::Leftovers) {
+        return error.also_hint(&format!(
+            "cluster {id} was there before and is left as it is; `pgha status {id}`"
+        ));
+    }
+    if keep {
+        return error
+            .hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
+    }
+    let mut removed = remove_all(engine, identity).await;
+    for _ in 0..CLEAN_UP_ROUNDS {
+        // What the engine was making for a Compose that was interrupted appears only now.
+        tokio::time::sleep(CLEAN_UP_PAUSE).await;
+        let found = remove_all(engine, identity).await;
+        let nothing_more = matches!((&removed, &found), (Ok(_), Ok(false)));
+        removed = found;
+        if nothing_more {
+            break;
+        }
+    }
+    match removed {
+        Ok(_) => error.also_hint("everything is removed again; `--keep` leaves it for a look"),
+        Err(second) => error.because(second),
+    }
+}
+
+/// Removes what there is of a cluster; whether there was anything.
+async fn remove_all(engine: &Engine, identity: &Identity) -> Result<bool> {
+    let clusters = cluster::find(engine).await?;
+    let found = clusters.into_iter().find(|cluster| cluster.known().is(identity));
+    if let Some(cluster) = &found {
+        removal::remove_what_is_there(engine, cluster, Data::Removed).await?;
+    }
+    Ok(found.is_some())
+}
