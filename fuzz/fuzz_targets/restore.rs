@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pgha_core::restore::{
-    Facts, Holdings, Journal, LeaderFact, Lineage, Target, TargetOptions, parse_time, plan,
+    Facts, Holdings, Journal, LeaderFact, Lineage, Target, Moment, TargetOptions, plan,
 };
 use pgha_core::spec::Spec;
 use pgha_core::topology::Topology;
@@ -69,7 +69,7 @@ fuzz_target!(|body: &[u8]| {
         }
     }
     let Ok(text) = std::str::from_utf8(body) else { return };
-    let _ = (Lineage::parse(3, text), parse_time(text));
+    let _ = (Lineage::parse(3, text), Moment::parse(text));
     for options in [
         TargetOptions { time: Some(text.to_owned()), ..TargetOptions::default() },
         TargetOptions { lsn: Some(text.to_owned()), ..TargetOptions::default() },

@@ -17,6 +17,7 @@ mod plan;
 mod room;
 mod stopped;
 mod target;
+mod time;
 
 pub use holdings::{ArchivedSegment, Backup, Holdings, HoldingsError};
 pub use journal::{Began, Journal, Phase, Step, StepDone, Undo};
@@ -27,7 +28,8 @@ pub use moves::{
 pub use plan::{Facts, LeaderFact, Loss, Refusal, RestorePlan, WalRange, plan};
 pub use room::{Room, TooFull};
 pub use stopped::{Changed, Stopped};
-pub use target::{Stop, Target, TargetError, TargetOptions, parse_time};
+pub use target::{Stop, Target, TargetError, TargetOptions};
+pub use time::{Moment, NamedZone, TimeError};
 
 /// Name of the file on a node's volume that keeps its Postgres from being started; it holds the
 /// restore's id.

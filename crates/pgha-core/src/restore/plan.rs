@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::repository::BackupType;
 use crate::restore::{
-    ArchivedSegment, Backup, Holdings, Lineage, Linked, OffVolume, Step, Stop, Target,
-    demand_on_volume, is_on_volume, parse_time,
+    ArchivedSegment, Backup, Holdings, Lineage, Linked, Moment, OffVolume, Step, Stop, Target,
+    demand_on_volume, is_on_volume,
 };
 use crate::topology::{Role, Topology};
 use crate::wal::{Lsn, Segment};
@@ -398,7 +398,7 @@ fn lineage(
 
 /// The second of a time target, rounded down.
 fn second_of(time: &str) -> i64 {
-    parse_time(time).map(jiff::Timestamp::as_second).unwrap_or_default()
+    Moment::parse(time).map(|moment| moment.at.as_second()).unwrap_or_default()
 }
 
 fn not_too_late(

@@ -62,6 +62,9 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
     let mut line = |style: anstyle::Style, name: &str, text: &str| {
         let _ = writeln!(out, "  {name:<12}{style}{text}{style:#}");
     };
+    if let Some(zone) = &plan.target.zone {
+        line(PLAIN, "time zone", &format!("{} is {} at that time", zone.name, zone.offset));
+    }
     line(
         PLAIN,
         "backup",

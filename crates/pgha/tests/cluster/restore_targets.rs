@@ -130,7 +130,7 @@ fn refusals(cluster: &TestCluster, full: &str) {
             (["--lsn", "FF/0"], "after the last WAL"),
             (["--lsn", "0/28"], "before the end of the first backup"),
             (["--set", "20010101-000000F"], full),
-            (["--time", "noon"], "is no time"),
+            (["--time", "noon"], "is not a usable time"),
         ] {
             restore(cluster, &[&arguments[..], &["--yes"]].concat()).refused(2, words);
         }
