@@ -5,7 +5,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use pgha_core::restore::{
-    Facts, Holdings, Journal, LeaderFact, Lineage, Target, Moment, TargetOptions, plan,
+    Facts, Holdings, Journal, LeaderFact, Lineage, LogicalReplication, Moment, Target,
+    TargetOptions, plan,
 };
 use pgha_core::spec::Spec;
 use pgha_core::topology::Topology;
@@ -53,6 +54,10 @@ fuzz_target!(|body: &[u8]| {
                 running: Vec::new(),
                 databases: vec![2],
                 named: true,
+                copy: false,
+                source: None,
+                logical: LogicalReplication::default(),
+                now_s: 1_795_536_200,
             };
             for target in targets() {
                 match plan(&facts, &target) {

@@ -23,13 +23,14 @@ use crate::dynamic::Dynamic;
 use crate::identity::RepositoryFact;
 use crate::observe::{Archiver, Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
 use crate::postgres_log::LogFacts;
+use crate::restore::Unfinished;
 use crate::topology::{Member, Role, SiteKind, Topology};
 use crate::wan::control::WanState;
 
 pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
 pub use identity::{DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY};
-pub use problems::{Problem, RESTORE_UNFINISHED, Severity};
+pub use problems::{PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Severity};
 
 /// How the container of a member is, in the engine's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -587,10 +588,11 @@ impl<'a> Known<'a> {
         report.map_or(&[], |report| &report.repositories)
     }
 
-    /// Whether a restore is not finished, as far as the backup host could say.
-    fn is_restoring(&self) -> bool {
-        let report = self.observed.sites.get(&self.topology.external_site().name);
-        report.and_then(|report| report.as_ref().ok()).is_some_and(|report| report.restoring)
+    /// The restore that is not finished, as far as the backup host could say, and how far it is, where its
+    /// journal can be read.
+    fn restoring(&self) -> Option<Option<&'a Unfinished>> {
+        let report = self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?;
+        report.restoring.then_some(report.restore.as_ref())
     }
 
     fn archive(&self) -> Option<ArchiveView> {

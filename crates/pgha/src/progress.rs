@@ -44,6 +44,13 @@ impl Progress {
         }
     }
 
+    /// Says a detail where there is no line that shows it.
+    pub(crate) fn note(&self, detail: &str) {
+        if !self.live {
+            anstream::eprintln!("  {detail}");
+        }
+    }
+
     /// Says something that stays.
     pub(crate) fn say(&self, line: &str) {
         self.bar.suspend(|| anstream::eprintln!("{line}"));

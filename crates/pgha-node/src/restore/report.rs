@@ -9,7 +9,8 @@ use std::thread;
 use pgha_core::identity::{Contents, RepositoryFact};
 use pgha_core::render::{REPOSITORY_DIR, STANZA};
 use pgha_core::repository::{Repository, json_of_printed};
-use pgha_core::restore::{Began, Holdings, JOURNAL_FILE};
+use pgha_core::restore::{Began, Holdings, JOURNAL_FILE, Journal, Unfinished};
+use pgha_core::topology::Topology;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +25,12 @@ const LOCK_FILE: &str = "restore.lock";
 /// Where the journal is while a restore is not finished.
 pub(crate) fn journal() -> PathBuf {
     Path::new(REPOSITORY_DIR).join(JOURNAL_FILE)
+}
+
+/// How far the restore is that is not finished; `None` where there is none, or its journal is of another version.
+pub(crate) fn unfinished(topology: &Topology) -> Option<Unfinished> {
+    let journal: Journal = serde_json::from_str(&fs::read_to_string(journal()).ok()?).ok()?;
+    Some(journal.unfinished(&topology.id.to_string()))
 }
 
 /// Everything a plan needs to know of a repository, as [`pgha_core::restore::Holdings`] reads it.

@@ -32,7 +32,7 @@ impl Session {
         let progress = Progress::start(&format!("restore {id}"));
         while let Some(undo) = journal.next_undo() {
             progress.at(undo.doing(), "");
-            let undone = self.undo(undo, journal, timeout).await;
+            let undone = self.undo(undo, journal, timeout, &progress).await;
             undone.map_err(|error| error.also_hint(&journal.ways_on(&id.to_string())))?;
             journal.undone.push(undo);
             self.write_journal(Some(journal)).await?;
@@ -43,7 +43,13 @@ impl Session {
         Ok(())
     }
 
-    async fn undo(&self, undo: Undo, journal: &Journal, timeout: Duration) -> Result<()> {
+    async fn undo(
+        &self,
+        undo: Undo,
+        journal: &Journal,
+        timeout: Duration,
+        progress: &Progress,
+    ) -> Result<()> {
         let nodes = self.nodes();
         match undo {
             Undo::Hold => self.hold(journal).await.map(drop),
@@ -67,7 +73,7 @@ impl Session {
             Undo::Lead => {
                 self.start_held(journal).await?;
                 if journal.leads_back() {
-                    self.lead(&journal.plan.leader, timeout).await.map(drop)
+                    self.lead(&journal.plan.leader, timeout, progress).await.map(drop)
                 } else {
                     self.let_go(&nodes).await
                 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use pgha_core::ready;
 use pgha_core::render::PGDATA_MOUNT;
 use pgha_core::restore::{Began, HOLD_FILE, Journal, Step, StepDone, Stopped};
 use pgha_core::status::ContainerState;
@@ -116,7 +117,7 @@ impl Session {
                 Ok("etcd has forgotten who led".to_owned())
             }
             Step::Lead => {
-                let led = self.lead(&leader, timeout).await?;
+                let led = self.lead(&leader, timeout, progress).await?;
                 // A repository that is away does not keep the cluster from coming back.
                 let _ = self.ask(&self.backup_host().name, &["restore", "stanza"]).await;
                 Ok(led)
@@ -320,7 +321,7 @@ impl Session {
             }
             line.clone_into(&mut last);
         };
-        let argv = [NODE, "restore", "recover"];
+        let argv = [&[NODE, "restore", "recover"], journal.plan.recovery().as_slice()].concat();
         let done = self.engine.exec_step(&journal.plan.leader, &argv, each).await;
         done.map_err(|error| {
             error.hint(if journal.discard_old {
@@ -343,16 +344,31 @@ impl Session {
             try_join_all(replicas.map(|node| self.ask(node, &folders))).await?;
         }
         let timeline = timeline.map_or("?".to_owned(), |timeline| timeline.to_string());
-        let stopped = facts["stopped"].as_str().unwrap_or("all archived WAL is replayed");
         let lsn = facts["lsn"].as_str().unwrap_or("?");
-        Ok(format!("{stopped}; timeline {timeline} begins here, at {lsn} now"))
+        let stopped = facts["stopped"].as_str().map(str::to_owned).unwrap_or_else(|| {
+            let last = facts["last"].as_str().map(|last| format!(", {last}"));
+            format!("all archived WAL is replayed{}", last.unwrap_or_default())
+        });
+        let disabled = facts["disabled"].as_array().into_iter().flatten();
+        let disabled: Vec<&str> = disabled.filter_map(Value::as_str).collect();
+        let disabled = match disabled[..] {
+            [] => String::new(),
+            _ => format!("; subscriptions disabled: {}", disabled.join(", ")),
+        };
+        Ok(format!("{stopped}; timeline {timeline} begins here, at {lsn} now{disabled}"))
     }
 
     /// Lets the restored node start Patroni, alone, and waits until it leads.
-    pub(super) async fn lead(&self, leader: &str, timeout: Duration) -> Result<String> {
+    pub(super) async fn lead(
+        &self,
+        leader: &str,
+        timeout: Duration,
+        progress: &Progress,
+    ) -> Result<String> {
         self.let_go(&[leader.to_owned()]).await?;
         let started = Instant::now();
         let mut watch = Watch::default();
+        let mut said = String::new();
         loop {
             let view = watch.view(&self.engine, &self.cluster().await?).await?;
             if view.leader.as_deref() == Some(leader) {
@@ -365,8 +381,15 @@ impl Session {
                 };
                 return Ok(format!("{leader} leads{timeline}"));
             }
+            let reason = ready::to_lead(&view, leader);
+            progress.at(Step::Lead.doing(), &reason);
+            if reason != said {
+                progress.note(&format!("waiting: {reason}"));
+                said.clone_from(&reason);
+            }
             if started.elapsed() > timeout {
                 return Err(Error::deadline(format!("{leader} does not lead after {timeout:?}"))
+                    .because(reason)
                     .hint(format!("`pgha logs {leader}` says why")));
             }
             tokio::time::sleep(POLL).await;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pgha_core::restore::{Journal, Loss, RestorePlan, StepDone};
+use pgha_core::restore::{End, Journal, Loss, RestorePlan, StepDone, Stop};
 use pgha_core::words::bytes;
 use serde::Serialize;
 
@@ -93,34 +93,69 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
             plan.wal.first, plan.timeline, plan.wal.segments
         ),
     );
+    match plan.ends {
+        End::Target => {}
+        End::TargetOrArchive => {
+            line(
+                WARN,
+                "ends",
+                "at the target; at the end of the archive where that has nothing from it on",
+            );
+        }
+        End::Archive if plan.target.stop == Stop::Latest => {}
+        End::Archive => {
+            line(
+                WARN,
+                "ends",
+                "at the end of the archive: all of it was archived before the target",
+            );
+        }
+    }
     if !plan.replaces.is_empty() {
         let all: Vec<String> = plan.replaces.iter().map(ToString::to_string).collect();
         line(BAD, "lost", &format!("all of the database {}, which nodes have now", all.join(", ")));
     }
+    // Of a copy nothing is lost: its source has it.
+    let lost = if plan.copy { "without" } else { "lost" };
     match &plan.loss {
         Loss::Nothing => {
             line(GOOD, "lost", "nothing: the leader archives all it has before it is stopped");
         }
         Loss::AfterTarget => {
-            line(WARN, "lost", &format!("all that was written after {}", plan.target));
+            line(WARN, lost, &format!("all that was written after {}", plan.target));
         }
         Loss::NotArchived { last: Some(last), arrived_s } => {
             let why = match (plan.nodes_empty, plan.replaces.is_empty()) {
-                (true, _) => "no node has data any more",
-                (_, true) => "nobody leads",
-                (_, false) => "no node leads this database",
+                (true, _) => "no node has data any more, and ",
+                _ if plan.copy => "",
+                (_, true) => "nobody leads, and ",
+                (_, false) => "no node leads this database, and ",
             };
-            let at = arrived_s.map(|at| format!(" of {}", utc(at))).unwrap_or_default();
-            line(
-                WARN,
-                "lost",
-                &format!("what is not archived: {why}, and the last segment is {last}{at}"),
-            );
+            let at = arrived_s.map(|at| format!(", archived at {}", utc(at))).unwrap_or_default();
+            line(WARN, lost, &format!("what is not archived: {why}the last segment is {last}{at}"));
         }
         Loss::NotArchived { last: None, .. } => {
-            line(WARN, "lost", "all after the backup: no WAL is archived");
+            line(WARN, lost, "all after the backup: no WAL is archived");
         }
     }
+    if plan.copy {
+        let text = match &plan.source {
+            Some(source) => {
+                let ahead = source.bytes.map_or(String::new(), |ahead| {
+                    format!(", {} after the last archived segment", bytes(ahead))
+                });
+                format!(
+                    "{} leads and has written up to {}{ahead}: what it has not archived is not in the copy",
+                    source.leader, source.written
+                )
+            }
+            None => {
+                "has no leader that answers; only what it has archived is in the copy".to_owned()
+            }
+        };
+        line(PLAIN, "source", &text);
+    }
+    logical(plan, &mut line);
     if !plan.left_behind.is_empty() {
         line(
             PLAIN,
@@ -142,7 +177,17 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
         OldData::OfAnother => line(GOOD, "old data", "left as they are: the source is only read"),
         OldData::Discarded => line(BAD, "old data", "discarded: there will be no way back"),
     }
-    line(PLAIN, "leader", &format!("{} is restored and leads", plan.leader));
+    if old != OldData::OfAnother || plan.leader != ONE {
+        line(PLAIN, "leader", &format!("{} is restored and leads", plan.leader));
+        line(
+            PLAIN,
+            "timelines",
+            &format!(
+                "WAL is replayed on {}; the recovery begins a new one at its end, and the promotion by Patroni one more",
+                plan.timeline
+            ),
+        );
+    }
     if !plan.replicas.is_empty() {
         line(
             PLAIN,
@@ -153,14 +198,43 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
     out
 }
 
+/// What becomes of logical replication.
+fn logical(plan: &RestorePlan, line: &mut impl FnMut(anstyle::Style, &str, &str)) {
+    let listed = |all: Vec<String>| all.join(", ");
+    let slots = listed(plan.logical.slots.iter().map(ToString::to_string).collect());
+    let subscriptions =
+        listed(plan.logical.subscriptions.iter().map(ToString::to_string).collect());
+    if !slots.is_empty() && plan.copy {
+        line(PLAIN, "slots", &format!("logical slots stay with the source: {slots}"));
+    } else if !slots.is_empty() {
+        let text = format!(
+            "logical slots are lost, and their consumers are to be synchronized anew: {slots}"
+        );
+        line(BAD, "slots", &text);
+    }
+    if subscriptions.is_empty() {
+        return;
+    }
+    if plan.copy {
+        let text = format!(
+            "disabled in the copy, without their slots, which are the source's: {subscriptions}"
+        );
+        line(WARN, "subscribed", &text);
+    } else if plan.loss != Loss::Nothing {
+        let text = format!(
+            "publishers do not send again what they sent after the target; synchronize anew: {subscriptions}"
+        );
+        line(BAD, "subscribed", &text);
+    }
+}
+
+/// What stands for the leader in the plan of one container.
+const ONE: &str = "the container";
+
 /// Draws a plan of one container, in which nobody leads or follows.
 pub(crate) fn plan_of_one(cluster: &str, of: &RestorePlan) -> String {
-    let alone =
-        RestorePlan { leader: "the container".to_owned(), replicas: Vec::new(), ..of.clone() };
-    let text = plan(cluster, &alone, OldData::OfAnother);
-    text.lines()
-        .filter(|line| !line.contains("the container is restored"))
-        .fold(String::new(), |text, line| text + line + "\n")
+    let alone = RestorePlan { leader: ONE.to_owned(), replicas: Vec::new(), ..of.clone() };
+    plan(cluster, &alone, OldData::OfAnother)
 }
 
 /// Draws what was done.
