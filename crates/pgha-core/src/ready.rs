@@ -61,7 +61,7 @@ pub fn to_lead(view: &ClusterView, node: &str) -> String {
         return format!("{other} leads");
     }
     if !view.quorum.reached() {
-        return "etcd has no quorum".to_owned();
+        return "no quorum of etcd is known".to_owned();
     }
     // Paused, Patroni promotes nobody.
     if let Some(paused) = view.problems.iter().find(|p| p.code == PATRONI_PAUSED) {

@@ -144,9 +144,23 @@ fn a_copy_ends_with_the_archive_leads_after_a_pause_and_leaves_publishers_alone(
          with (connect = false, slot_name = 'theirs')",
     );
     sql(&leader, "alter subscription prices enable");
-    sql(&leader, "select pg_create_logical_replication_slot('orders', 'pgoutput')");
+    // Patroni drops a slot that its configuration does not name.
+    let slot = ["type=logical", "database=postgres", "plugin=pgoutput"];
+    let set: Vec<String> = slot.iter().map(|setting| format!("slots.orders.{setting}")).collect();
+    let set = set.iter().flat_map(|setting| ["--set", setting.as_str()]);
+    let edit: Vec<&str> = ["patronictl", "edit-config", "--force"].into_iter().chain(set).collect();
+    exec(&leader, &edit);
+    let slots = "select count(*) from pg_replication_slots where slot_type = 'logical'";
+    until("the leader has the slot", 60, || {
+        let count = sql(&leader, slots);
+        if count == "1" { Ok(()) } else { Err(count) }
+    });
     write_through(&source, 1..=3);
     exec(&leader, &["patronictl", "pause", "--wait"]);
+    until("the data directory has the pause", 60, || {
+        let dynamic = exec(&leader, &["cat", "/pgdata/17/patroni.dynamic.json"]);
+        if dynamic.contains("\"pause\"") { Ok(()) } else { Err(dynamic) }
+    });
     backup(&source, "full");
     exec(&leader, &["patronictl", "resume", "--wait"]);
     let mark = write(&source, 4);
@@ -217,10 +231,7 @@ fn a_copy_ends_with_the_archive_leads_after_a_pause_and_leaves_publishers_alone(
     });
     claim("the source has its slot and its subscription as before", || {
         assert_eq!(subscribed(&leader), "t|f");
-        assert_eq!(
-            sql(&leader, "select count(*) from pg_replication_slots where slot_type = 'logical'"),
-            "1"
-        );
+        assert_eq!(sql(&leader, slots), "1");
         let planned = restore(&source, &["--latest", "--dry-run"]);
         assert!(planned.ok().contains("logical slots are lost"), "{planned:?}");
         assert_rows(&source, 1..=4);

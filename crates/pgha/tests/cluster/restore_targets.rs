@@ -38,7 +38,7 @@ fn a_restored_cluster_has_every_row_up_to_the_target_and_none_after() {
         let plan: Value = serde_json::from_str(planned.ok()).expect("JSON");
         assert_eq!(plan["backup"], diff.as_str());
         assert_eq!(plan["left_behind"], serde_json::json!([incr]));
-        restore(&cluster, &["--latest"]).refused(2, "nobody is there to agree");
+        restore(&cluster, &["--latest"]).refused(2, "refusing without confirmation");
         assert_eq!(cluster.containers(), before);
     });
     refusals(&cluster, &full);

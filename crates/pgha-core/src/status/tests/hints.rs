@@ -467,3 +467,23 @@ fn what_a_restore_brings_about_is_no_problem_of_its_own() {
     outside.as_mut().expect("its report").restore = Some(archiving);
     assert!(codes(&lab).contains(&"no_leader".to_owned()), "{:?}", codes(&lab));
 }
+
+#[test]
+fn what_keeps_a_node_from_leading_is_said() {
+    let reason = |lab: &Lab| crate::ready::to_lead(&lab.view(), LEADER);
+    assert_eq!(crate::ready::to_lead(&Lab::healthy().view(), "another"), format!("{LEADER} leads"));
+    let mut lab = Lab::leaderless([0, 0, 0]);
+    lab.container(LEADER, ContainerState::Running);
+    *lab.node(LEADER) = Err("connection refused".to_owned());
+    assert_eq!(reason(&lab), format!("{LEADER}: Patroni: connection refused"));
+    for node in lab.topology.clone().of_role(Role::Postgres).skip(1) {
+        if let Ok(patroni) = lab.node(&node.name) {
+            patroni.pause = true;
+        }
+    }
+    assert!(reason(&lab).contains("paused"), "{}", reason(&lab));
+    for etcd in lab.etcd() {
+        etcd.dcs = Err("no answer".to_owned());
+    }
+    assert_eq!(reason(&lab), "no quorum of etcd is known");
+}
