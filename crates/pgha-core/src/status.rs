@@ -588,11 +588,21 @@ impl<'a> Known<'a> {
         report.map_or(&[], |report| &report.repositories)
     }
 
-    /// The restore that is not finished, as far as the backup host could say, and how far it is, where its
-    /// journal can be read.
-    fn restoring(&self) -> Option<Option<&'a Unfinished>> {
+    /// Whether a restore is not finished, as far as the backup host could say.
+    fn is_restoring(&self) -> bool {
+        let report = self.observed.sites.get(&self.topology.external_site().name);
+        report.and_then(|report| report.as_ref().ok()).is_some_and(|report| report.restoring)
+    }
+
+    /// How far that is, where its journal can be read.
+    fn restore(&self) -> Option<&'a Unfinished> {
         let report = self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?;
-        report.restoring.then_some(report.restore.as_ref())
+        report.restore.as_ref()
+    }
+
+    /// Whether it keeps nodes from running.
+    fn restore_holds(&self) -> bool {
+        self.is_restoring() && self.restore().is_none_or(Unfinished::holds)
     }
 
     fn archive(&self) -> Option<ArchiveView> {

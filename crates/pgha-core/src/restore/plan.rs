@@ -82,6 +82,7 @@ pub enum Loss {
 
 /// What a restore will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own in JSON")]
 pub struct RestorePlan {
     /// Where it ends.
     pub target: Target,

@@ -14,7 +14,6 @@ mod order;
 use serde::{Deserialize, Serialize};
 
 use crate::observe::STANZA;
-use crate::restore::Unfinished;
 use crate::status::{ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, Known, Tally};
 use crate::status::{archive, identity, settings};
 use crate::topology::Role;
@@ -182,10 +181,11 @@ fn stanza(known: &Known<'_>) -> Option<Problem> {
 
 fn restore(known: &Known<'_>) -> Option<Problem> {
     let id = &known.topology.id;
-    let restore = known.restoring()?;
-    let holds = restore.is_none_or(Unfinished::holds);
-    let severity = if holds { Severity::Error } else { Severity::Warning };
-    let (message, hint) = match restore {
+    if !known.is_restoring() {
+        return None;
+    }
+    let severity = if known.restore_holds() { Severity::Error } else { Severity::Warning };
+    let (message, hint) = match known.restore() {
         Some(restore) => (restore.message(), restore.ways.clone()),
         None => (
             "a restore is not finished: until it is, nodes start neither Patroni nor Postgres"
@@ -216,9 +216,8 @@ const OF_A_RESTORE: [&str; 12] = [
 
 /// Whether a problem is the consequence of a restore that is in progress.
 fn is_of_restore(known: &Known<'_>, problem: &Problem) -> bool {
-    let holds = known.restoring().is_some_and(|how| how.is_none_or(Unfinished::holds));
     // It stops nodes, and starts them again.
     let is_node = |name: &str| known.topology.of_role(Role::Postgres).any(|node| node.name == name);
     let stopped = problem.code == "member_down" && problem.about.as_deref().is_some_and(is_node);
-    holds && (stopped || OF_A_RESTORE.contains(&problem.code.as_str()))
+    known.restore_holds() && (stopped || OF_A_RESTORE.contains(&problem.code.as_str()))
 }

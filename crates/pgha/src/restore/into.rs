@@ -143,9 +143,8 @@ impl Session {
             ));
         }
         self.copy_key(&generated)?;
-        let compose = ComposeTool::find()?;
         let made = tokio::select! {
-            made = self.fill(&generated, &compose, half_made, id, repository, turn, &progress) => made,
+            made = self.fill(&generated, half_made, id, repository, turn, &progress) => made,
             () = interrupted() => Err(Error::failed("interrupted")),
         };
         let session = match made {
@@ -184,7 +183,6 @@ impl Session {
     async fn fill(
         &self,
         generated: &Generated,
-        compose: &ComposeTool,
         half_made: Option<&Cluster>,
         id: &str,
         repository: u32,
@@ -193,6 +191,7 @@ impl Session {
     ) -> Result<Session> {
         let new = generated.topology.id.clone();
         let project = Project::of_files(generated, half_made);
+        let compose = ComposeTool::find()?;
         progress.at("making its containers", "");
         let host = generated.topology.backup_host().name.clone();
         compose.run(&project, &["up", "--no-start"]).await?;

@@ -345,10 +345,11 @@ impl Session {
         }
         let timeline = timeline.map_or("?".to_owned(), |timeline| timeline.to_string());
         let lsn = facts["lsn"].as_str().unwrap_or("?");
-        let stopped = facts["stopped"].as_str().map(str::to_owned).unwrap_or_else(|| {
-            let last = facts["last"].as_str().map(|last| format!(", {last}"));
-            format!("all archived WAL is replayed{}", last.unwrap_or_default())
-        });
+        let stopped = match (facts["stopped"].as_str(), facts["last"].as_str()) {
+            (Some(stopped), _) => stopped.to_owned(),
+            (None, Some(last)) => format!("all archived WAL is replayed, {last}"),
+            (None, None) => "all archived WAL is replayed".to_owned(),
+        };
         let disabled = facts["disabled"].as_array().into_iter().flatten();
         let disabled: Vec<&str> = disabled.filter_map(Value::as_str).collect();
         let disabled = match disabled[..] {

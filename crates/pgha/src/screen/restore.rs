@@ -59,9 +59,21 @@ impl Report {
 pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{TITLE}Restore of {cluster} to {}{TITLE:#}", plan.target);
-    let mut line = |style: anstyle::Style, name: &str, text: &str| {
+    let line = &mut |style: anstyle::Style, name: &str, text: &str| {
         let _ = writeln!(out, "  {name:<12}{style}{text}{style:#}");
     };
+    origin(plan, line);
+    loss(plan, line);
+    logical(plan, line);
+    fate(plan, old, line);
+    out
+}
+
+/// Writes one line: its style, its name and its text.
+type Line<'a> = dyn FnMut(anstyle::Style, &str, &str) + 'a;
+
+/// What it is made from, and how far it goes.
+fn origin(plan: &RestorePlan, line: &mut Line<'_>) {
     if let Some(zone) = &plan.target.zone {
         line(PLAIN, "time zone", &format!("{} is {} at that time", zone.name, zone.offset));
     }
@@ -111,18 +123,22 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
             );
         }
     }
+}
+
+/// What the result will not have.
+fn loss(plan: &RestorePlan, line: &mut Line<'_>) {
     if !plan.replaces.is_empty() {
         let all: Vec<String> = plan.replaces.iter().map(ToString::to_string).collect();
         line(BAD, "lost", &format!("all of the database {}, which nodes have now", all.join(", ")));
     }
     // Of a copy nothing is lost: its source has it.
-    let lost = if plan.copy { "without" } else { "lost" };
+    let name = if plan.copy { "without" } else { "lost" };
     match &plan.loss {
         Loss::Nothing => {
             line(GOOD, "lost", "nothing: the leader archives all it has before it is stopped");
         }
         Loss::AfterTarget => {
-            line(WARN, lost, &format!("all that was written after {}", plan.target));
+            line(WARN, name, &format!("all that was written after {}", plan.target));
         }
         Loss::NotArchived { last: Some(last), arrived_s } => {
             let why = match (plan.nodes_empty, plan.replaces.is_empty()) {
@@ -132,10 +148,10 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
                 (_, false) => "no node leads this database, and ",
             };
             let at = arrived_s.map(|at| format!(", archived at {}", utc(at))).unwrap_or_default();
-            line(WARN, lost, &format!("what is not archived: {why}the last segment is {last}{at}"));
+            line(WARN, name, &format!("what is not archived: {why}the last segment is {last}{at}"));
         }
         Loss::NotArchived { last: None, .. } => {
-            line(WARN, lost, "all after the backup: no WAL is archived");
+            line(WARN, name, "all after the backup: no WAL is archived");
         }
     }
     if plan.copy {
@@ -155,7 +171,10 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
         };
         line(PLAIN, "source", &text);
     }
-    logical(plan, &mut line);
+}
+
+/// What becomes of backups, data and nodes.
+fn fate(plan: &RestorePlan, old: OldData, line: &mut Line<'_>) {
     if !plan.left_behind.is_empty() {
         line(
             PLAIN,
@@ -195,11 +214,10 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
             &format!("{}: made anew from the repository, all at once", plan.replicas.join(", ")),
         );
     }
-    out
 }
 
 /// What becomes of logical replication.
-fn logical(plan: &RestorePlan, line: &mut impl FnMut(anstyle::Style, &str, &str)) {
+fn logical(plan: &RestorePlan, line: &mut Line<'_>) {
     let listed = |all: Vec<String>| all.join(", ");
     let slots = listed(plan.logical.slots.iter().map(ToString::to_string).collect());
     let subscriptions =

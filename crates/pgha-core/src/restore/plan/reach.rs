@@ -119,10 +119,9 @@ impl Reach<'_> {
                 match self.live {
                     // It writes a commit before it is stopped, after the time.
                     Some(leader) if second < leader.now_s => End::Target,
-                    Some(_) => End::TargetOrArchive,
                     // What had been archived by then was committed before.
                     None if second > last.arrived_s => End::Archive,
-                    None => End::TargetOrArchive,
+                    Some(_) | None => End::TargetOrArchive,
                 }
             }
             Stop::Lsn(lsn) => {
