@@ -5,7 +5,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use pgha_core::restore::{
-    Facts, Holdings, Journal, LeaderFact, Lineage, Target, TargetOptions, parse_time, plan,
+    Facts, Holdings, Journal, LeaderFact, Lineage, LogicalReplication, Moment, Target,
+    TargetOptions, plan,
 };
 use pgha_core::spec::Spec;
 use pgha_core::topology::Topology;
@@ -53,6 +54,10 @@ fuzz_target!(|body: &[u8]| {
                 running: Vec::new(),
                 databases: vec![2],
                 named: true,
+                copy: false,
+                source: None,
+                logical: LogicalReplication::default(),
+                now_s: 1_795_536_200,
             };
             for target in targets() {
                 match plan(&facts, &target) {
@@ -69,7 +74,7 @@ fuzz_target!(|body: &[u8]| {
         }
     }
     let Ok(text) = std::str::from_utf8(body) else { return };
-    let _ = (Lineage::parse(3, text), parse_time(text));
+    let _ = (Lineage::parse(3, text), Moment::parse(text));
     for options in [
         TargetOptions { time: Some(text.to_owned()), ..TargetOptions::default() },
         TargetOptions { lsn: Some(text.to_owned()), ..TargetOptions::default() },

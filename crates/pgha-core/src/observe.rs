@@ -16,6 +16,7 @@ use crate::disk::Disk;
 use crate::dynamic::Dynamic;
 use crate::identity::{NotStarted, RepositoryFact};
 use crate::links::asked::largest_round_trip;
+use crate::restore::Unfinished;
 use crate::spec::Spec;
 
 /// Where Patroni keeps a cluster in etcd: `/<namespace>/<scope>/`.
@@ -90,6 +91,9 @@ pub struct SiteObservation {
     /// Whether a restore of the cluster is not finished; only a probe on the backup host knows.
     #[serde(default)]
     pub restoring: bool,
+    /// How far that is, where its journal can be read.
+    #[serde(default)]
+    pub restore: Option<Unfinished>,
     /// The disk of the member in which the probe ran.
     #[serde(default)]
     pub disk: Option<Disk>,

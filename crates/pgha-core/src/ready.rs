@@ -9,7 +9,7 @@ use std::fmt;
 use crate::observe::NOT_STARTED;
 use crate::status::{
     ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY, MemberView,
-    NodeRole, Problem, RESTORE_UNFINISHED, Tally,
+    NodeRole, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Tally,
 };
 use crate::topology::Role;
 
@@ -53,6 +53,22 @@ pub fn awaiting(view: &ClusterView) -> Vec<Waiting> {
 pub fn hopeless(view: &ClusterView) -> Option<&Problem> {
     let codes = [RESTORE_UNFINISHED, DATABASE_IN_REPOSITORY, DATA_LOST, FOREIGN_REPOSITORY];
     view.problems.iter().find(|problem| codes.contains(&problem.code.as_str()))
+}
+
+/// What keeps a node from leading, for a wait until it does.
+pub fn to_lead(view: &ClusterView, node: &str) -> String {
+    if let Some(other) = view.leader.as_deref().filter(|leader| *leader != node) {
+        return format!("{other} leads");
+    }
+    if !view.quorum.reached() {
+        return "no quorum of etcd is known".to_owned();
+    }
+    // Paused, Patroni promotes nobody.
+    if let Some(paused) = view.problems.iter().find(|p| p.code == PATRONI_PAUSED) {
+        return paused.message.clone();
+    }
+    let waiting = awaiting(view).into_iter().find(|waiting| waiting.member == node);
+    waiting.map_or_else(|| "ready".to_owned(), |waiting| waiting.phrase)
 }
 
 fn container(state: ContainerState) -> &'static str {

@@ -24,12 +24,13 @@ use crate::dynamic::Dynamic;
 use crate::identity::RepositoryFact;
 use crate::observe::{Archiver, Dcs, EtcdObservation, NodeObservation, Patroni, SiteObservation};
 use crate::postgres_log::LogFacts;
+use crate::restore::Unfinished;
 use crate::topology::{Member, Role, SiteKind, Topology};
 
 pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
 pub use identity::{DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY};
-pub use problems::{Problem, RESTORE_UNFINISHED, Severity};
+pub use problems::{PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Severity};
 
 /// How the container of a member is, in the engine's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -591,6 +592,17 @@ impl<'a> Known<'a> {
     fn is_restoring(&self) -> bool {
         let report = self.observed.sites.get(&self.topology.external_site().name);
         report.and_then(|report| report.as_ref().ok()).is_some_and(|report| report.restoring)
+    }
+
+    /// How far that is, where its journal can be read.
+    fn restore(&self) -> Option<&'a Unfinished> {
+        let report = self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?;
+        report.restore.as_ref()
+    }
+
+    /// Whether it keeps nodes from running.
+    fn restore_holds(&self) -> bool {
+        self.is_restoring() && self.restore().is_none_or(Unfinished::holds)
     }
 
     fn archive(&self) -> Option<ArchiveView> {

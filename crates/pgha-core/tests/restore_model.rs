@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgha_core::repository::BackupType;
 use pgha_core::restore::{
-    Began, Journal, Loss, Move, Phase, RestorePlan, Step, StepDone, Stopped, Target, TargetOptions,
-    Undo, Volume, WalRange, aside_of,
+    Began, End, Journal, LogicalReplication, Loss, Move, Phase, RestorePlan, Step, StepDone,
+    Stopped, Target, TargetOptions, Undo, Volume, WalRange, aside_of,
 };
 use pgha_core::wal::Segment;
 use proptest::prelude::*;
@@ -292,6 +292,10 @@ impl World {
             replaces: Vec::new(),
             nodes_empty: false,
             tablespaces: Vec::new(),
+            ends: if latest { End::Archive } else { End::Target },
+            copy: false,
+            source: None,
+            logical: LogicalReplication::default(),
             steps: Step::ALL.into(),
         }
     }

@@ -106,6 +106,7 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         backups: (me.role == Role::Backup).then(complete_backups),
         repositories,
         restoring: me.role == Role::Backup && journal::path().exists(),
+        restore: (me.role == Role::Backup).then(|| journal::unfinished(topology)).flatten(),
         disk: files::disk(mount(me.role)).ok(),
     };
     for member in site {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pgha_core::connect::{self, Access, Address};
+use pgha_core::status::{Problem, RESTORE_UNFINISHED};
 use pgha_core::topology::{Member, Role, Topology};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -39,6 +40,8 @@ pub(crate) struct Connection {
     leader: Option<String>,
     /// Ports on the host's loopback, by name of the node.
     ports: BTreeMap<String, u16>,
+    /// The restore that is in progress.
+    restore: Option<Problem>,
     /// Nodes that answer there.
     answering: BTreeSet<String>,
     compose_file: PathBuf,
@@ -65,9 +68,13 @@ impl Connection {
         }));
         let (answering, view) =
             tokio::join!(knocks, timeout(LEADER_TIMEOUT, observe::view(engine, cluster)));
-        let leader = view.ok().and_then(Result::ok).and_then(|view| view.leader);
+        let view = view.ok().and_then(Result::ok);
+        let restore = view.as_ref().and_then(|view| {
+            view.problems.iter().find(|problem| problem.code == RESTORE_UNFINISHED).cloned()
+        });
+        let leader = view.and_then(|view| view.leader);
         let answering = answering.into_iter().flatten().collect();
-        Ok(Self { topology: topology.clone(), leader, ports, answering, compose_file })
+        Ok(Self { topology: topology.clone(), leader, ports, restore, answering, compose_file })
     }
 
     fn nodes(&self, access: Access) -> Vec<&Member> {
@@ -91,6 +98,11 @@ impl Connection {
     /// Every node inside the cluster.
     pub(crate) fn inside(&self, access: Access) -> Vec<Address> {
         connect::from_inside(&self.nodes(access))
+    }
+
+    /// The restore that is in progress, an error where it keeps nodes from running.
+    pub(crate) fn restore(&self) -> Option<&Problem> {
+        self.restore.as_ref()
     }
 
     /// The leader, where it is certain.

@@ -135,14 +135,14 @@ fn failing(view: &ClusterView, name: &str) -> bool {
 
 /// What each member waits for, and since when; changes are reported.
 #[derive(Debug, Default)]
-struct Waits {
+pub(crate) struct Waits {
     now: BTreeMap<String, (String, Instant)>,
     past: Vec<(Waiting, Duration)>,
 }
 
 impl Waits {
     /// Takes what is waited for now.
-    fn take(&mut self, waiting: &[Waiting], now: Instant, events: &Events) {
+    pub(crate) fn take(&mut self, waiting: &[Waiting], now: Instant, events: &Events) {
         let still = |member: &str, phrase: &str| {
             waiting.iter().any(|w| w.member == member && w.phrase == phrase)
         };

@@ -319,7 +319,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 #[test]
 fn a_target_that_cannot_be_meant_is_refused_before_the_engine_is_asked() {
     for (arguments, part) in [
-        (["restore", "--time", "noon"].as_slice(), "is no time"),
+        (["restore", "--time", "noon"].as_slice(), "is not a usable time"),
         (&["restore", "--time", "2026-11-23 10:00:00"], "names no time zone"),
         (&["restore", "--lsn", "12"], "is no position"),
         (&["restore", "--xid", "one"], "is no number of a transaction"),

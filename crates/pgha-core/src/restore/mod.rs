@@ -9,25 +9,36 @@
 //!
 //! This module never runs anything and never looks at a clock.
 
+mod dynamic;
 mod holdings;
 mod journal;
 mod lineage;
+mod logical;
 mod moves;
 mod plan;
 mod room;
 mod stopped;
 mod target;
+mod time;
+mod unfinished;
 
+pub use dynamic::{DYNAMIC_FILE, without_operation};
 pub use holdings::{ArchivedSegment, Backup, Holdings, HoldingsError};
 pub use journal::{Began, Journal, Phase, Step, StepDone, Undo};
 pub use lineage::{Lineage, LineageError};
+pub use logical::{LOGICAL_SQL, LogicalReplication, LogicalSlot, Subscription};
 pub use moves::{
     ASIDE, Linked, Move, OffVolume, Volume, aside_of, demand_on_volume, is_moved, is_on_volume,
 };
-pub use plan::{Facts, LeaderFact, Loss, Refusal, RestorePlan, WalRange, plan};
+pub use plan::{
+    End, Facts, LeaderFact, Loss, NotArchived, RECOVER_COPY, RECOVER_OR_END, Refusal, RestorePlan,
+    WalRange, plan,
+};
 pub use room::{Room, TooFull};
 pub use stopped::{Changed, Stopped};
-pub use target::{Stop, Target, TargetError, TargetOptions, parse_time};
+pub use target::{Stop, Target, TargetError, TargetOptions};
+pub use time::{Moment, NamedZone, TimeError};
+pub use unfinished::Unfinished;
 
 /// Name of the file on a node's volume that keeps its Postgres from being started; it holds the
 /// restore's id.

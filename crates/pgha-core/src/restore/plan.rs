@@ -1,20 +1,27 @@
 //! From what there is and what is asked to what would be done, or why it cannot be.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use crate::repository::BackupType;
 use crate::restore::{
-    ArchivedSegment, Backup, Holdings, Lineage, Linked, OffVolume, Step, Stop, Target,
-    demand_on_volume, is_on_volume, parse_time,
+    Backup, Holdings, Lineage, Linked, LogicalReplication, Moment, OffVolume, Step, Stop, Target,
+    demand_on_volume, is_on_volume,
 };
 use crate::topology::{Role, Topology};
 use crate::wal::{Lsn, Segment};
 
-/// Missing segments that are named.
-const NAMED_MAX: usize = 5;
+mod reach;
+mod refusal;
+
+pub use reach::{End, NotArchived, WalRange};
+pub use refusal::Refusal;
+
+/// Tells `pgha-node` that the recovery may end with the archive, where that does not go past the target.
+pub const RECOVER_OR_END: &str = "or-end";
+/// Tells `pgha-node` that the recovered database is a copy, and the original goes on.
+pub const RECOVER_COPY: &str = "copy";
 
 /// What is known when the plan is made.
 #[derive(Debug, Clone)]
@@ -31,6 +38,14 @@ pub struct Facts<'a> {
     pub databases: Vec<u64>,
     /// The repository was named: then its database is the one that is meant, whatever the nodes have.
     pub named: bool,
+    /// The restore makes a copy, and the cluster that the backups are of goes on.
+    pub copy: bool,
+    /// Who leads that cluster, where a copy is made: what it has not archived is not in the copy.
+    pub source: Option<LeaderFact>,
+    /// Logical replication of the database now, where somebody leads.
+    pub logical: LogicalReplication,
+    /// The time, in seconds since 1970.
+    pub now_s: i64,
 }
 
 /// A leader that answers.
@@ -46,17 +61,6 @@ pub struct LeaderFact {
     pub written: Lsn,
     /// Its clock, in seconds since 1970.
     pub now_s: i64,
-}
-
-/// A part of the WAL.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WalRange {
-    /// The first segment.
-    pub first: Segment,
-    /// The last that is archived and may be needed; `None` where none is.
-    pub last: Option<Segment>,
-    /// How many there are.
-    pub segments: u64,
 }
 
 /// What the result will not have.
@@ -78,6 +82,7 @@ pub enum Loss {
 
 /// What a restore will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own in JSON")]
 pub struct RestorePlan {
     /// Where it ends.
     pub target: Target,
@@ -119,119 +124,20 @@ pub struct RestorePlan {
     /// No node has data: what is not archived is lost already.
     #[serde(default)]
     pub nodes_empty: bool,
+    /// Where the recovery ends.
+    #[serde(default)]
+    pub ends: End,
+    /// The restore makes a copy, and the cluster that the backups are of goes on.
+    #[serde(default)]
+    pub copy: bool,
+    /// Who leads that cluster, and what it has not archived: that is not in the copy.
+    #[serde(default)]
+    pub source: Option<NotArchived>,
+    /// Logical replication of the database now.
+    #[serde(default)]
+    pub logical: LogicalReplication,
     /// What is done, in this order.
     pub steps: Vec<Step>,
-}
-
-/// Why a restore cannot be, with the nearest choice that would do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// There is no backup.
-    #[error("there is no backup yet")]
-    NoBackup,
-    /// pgBackRest cannot read the repository.
-    #[error("repository {repository} cannot be read: {reason}")]
-    Unreadable {
-        /// Its number.
-        repository: u32,
-        /// What pgBackRest says.
-        reason: String,
-    },
-    /// The nodes have another database.
-    #[error("repository {repository} has the database {held}, and the nodes have {own}")]
-    OtherDatabase {
-        /// The repository.
-        repository: u32,
-        /// Its database.
-        held: u64,
-        /// The nodes' database.
-        own: u64,
-    },
-    /// No backup of that label.
-    #[error("there is no backup `{label}`")]
-    UnknownBackup {
-        /// As given.
-        label: String,
-        /// Those that there are, the newest last.
-        known: Vec<String>,
-    },
-    /// The backup is of another line of history.
-    #[error("backup {label} is no part of the history of timeline {timeline}")]
-    OtherHistory {
-        /// The backup.
-        label: String,
-        /// Its own timeline.
-        own: u32,
-        /// The timeline asked for.
-        timeline: u32,
-        /// The newest that would do.
-        usable: Option<String>,
-    },
-    /// The timeline is not known.
-    #[error("timeline {timeline} cannot be followed: {reason}")]
-    Timeline {
-        /// As given.
-        timeline: u32,
-        /// What is wrong.
-        reason: String,
-        /// The newest that there is.
-        newest: u32,
-    },
-    /// Before the first backup had ended.
-    #[error("{target} is before the end of {which}")]
-    TooEarly {
-        /// The target.
-        target: String,
-        /// `the first backup` or `backup LABEL`.
-        which: String,
-        /// The earliest target that would do, as an option.
-        earliest: String,
-    },
-    /// After the last WAL.
-    #[error("{target} is after the last WAL")]
-    TooLate {
-        /// The target.
-        target: String,
-        /// Where the WAL ends.
-        end: String,
-    },
-    /// WAL between the backup and the target is not there.
-    #[error("WAL that backup {backup} needs is not in the repository: {named}")]
-    MissingWal {
-        /// The backup.
-        backup: String,
-        /// The names of its segments, of many the first.
-        named: String,
-        /// The last position that can be reached.
-        reachable: Option<Lsn>,
-    },
-}
-
-impl Refusal {
-    /// What would do instead.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NoBackup => "`pgha backup` makes one".to_owned(),
-            Self::Unreadable { .. } => "`pgha backups` shows how each repository is".to_owned(),
-            Self::OtherDatabase { repository, held, own } => {
-                format!("--repo {repository} restores {held} in place of {own}, which is lost then")
-            }
-            Self::UnknownBackup { known, .. } => format!("there is {}", known.join(", ")),
-            Self::OtherHistory { own, usable, .. } => match usable {
-                Some(label) => format!("--timeline {own} follows it; --set {label} would do"),
-                None => format!("--timeline {own} follows it"),
-            },
-            Self::Timeline { newest, .. } => format!("the newest is {newest}"),
-            Self::TooEarly { earliest, .. } => {
-                format!("the earliest that can be had is {earliest}")
-            }
-            Self::TooLate { end, .. } => format!("{end}; --latest goes there"),
-            Self::MissingWal { reachable: Some(lsn), .. } => {
-                format!("--lsn {lsn} is the last that can be reached")
-            }
-            Self::MissingWal { .. } => "--set with another backup may do".to_owned(),
-        }
-    }
 }
 
 /// Decides what a restore to `target` would do, and from which repository: from the first that can, as
@@ -246,8 +152,10 @@ pub fn plan(facts: &Facts<'_>, target: &Target) -> Result<RestorePlan, Refusal> 
     let (plans, refusals): (Vec<_>, Vec<_>) = each.partition(Result::is_ok);
     let plans = plans.into_iter().flatten();
     let best = plans.reduce(|best, other| {
-        let by_archive = matches!(best.loss, Loss::NotArchived { .. });
-        if by_archive && other.wal.last > best.wal.last { other } else { best }
+        // Where the leader archives all of it, each repository will have it.
+        let by_archive = best.ends != End::Target && best.loss != Loss::Nothing;
+        let goes_further = other.wal.last > best.wal.last || other.ends == End::Target;
+        if by_archive && goes_further { other } else { best }
     });
     let refusals: Vec<Refusal> = refusals.into_iter().filter_map(Result::err).collect();
     best.ok_or_else(|| {
@@ -278,13 +186,15 @@ fn plan_from(
     // A leader writes on its own timeline only, and what is archived of it goes on growing.
     let live = leads.filter(|leader| leader.timeline == lineage.timeline());
     let last = holdings.last(&lineage);
-    not_too_late(target, live, last)?;
+    let reach = reach::Reach { holdings, lineage: &lineage, live, last, now_s: facts.now_s };
+    reach.not_too_late(target)?;
     let backup = choose(holdings, target, &lineage)?;
-    let wal = wal(holdings, target, &lineage, backup, last)?;
+    let wal = reach.wal(target, backup)?;
+    let ends = reach.ends(target, &wal);
 
-    let loss = match (&target.stop, live) {
-        (Stop::Latest, Some(_)) => Loss::Nothing,
-        (Stop::Latest, None) => Loss::NotArchived {
+    let loss = match (ends, live) {
+        (End::Archive, Some(_)) => Loss::Nothing,
+        (End::Archive, None) => Loss::NotArchived {
             last: last.map(|last| last.segment),
             arrived_s: last.map(|last| last.arrived_s),
         },
@@ -294,6 +204,7 @@ fn plan_from(
         Stop::Latest => !holdings.is_on(other, &lineage),
         _ => other.label != backup.label && !ends_before(other, target, &lineage, holdings, backup),
     });
+    let source = facts.source.as_ref().filter(|source| holdings.is_of(source.system_id));
     let nodes: Vec<&str> =
         facts.topology.of_role(Role::Postgres).map(|m| m.name.as_str()).collect();
     let leader = facts.leader.as_ref().map(|leader| leader.name.as_str());
@@ -320,6 +231,10 @@ fn plan_from(
         nodes_empty: facts.leader.is_none()
             && !facts.running.is_empty()
             && facts.databases.is_empty(),
+        ends,
+        copy: facts.copy,
+        source: source.map(|source| NotArchived::of(source, lineage.timeline(), last)),
+        logical: facts.logical.clone(),
         steps: Step::ALL.into(),
     })
 }
@@ -371,9 +286,19 @@ impl RestorePlan {
         };
         let repository = format!("--repo={}", self.repository);
         let mut arguments = vec![repository, format!("--set={}", self.backup), timeline];
-        arguments.extend(self.target.pgbackrest());
+        if self.ends != End::Archive {
+            arguments.extend(self.target.pgbackrest());
+        }
         arguments.push("restore".to_owned());
         arguments
+    }
+}
+
+impl RestorePlan {
+    /// What `pgha-node restore recover` is told.
+    pub fn recovery(&self) -> Vec<&'static str> {
+        let or_end = (self.ends == End::TargetOrArchive).then_some(RECOVER_OR_END);
+        or_end.into_iter().chain(self.copy.then_some(RECOVER_COPY)).collect()
     }
 }
 
@@ -398,39 +323,7 @@ fn lineage(
 
 /// The second of a time target, rounded down.
 fn second_of(time: &str) -> i64 {
-    parse_time(time).map(jiff::Timestamp::as_second).unwrap_or_default()
-}
-
-fn not_too_late(
-    target: &Target,
-    live: Option<&LeaderFact>,
-    last: Option<ArchivedSegment>,
-) -> Result<(), Refusal> {
-    let late = |end: String| Err(Refusal::TooLate { target: target.to_string(), end });
-    match (&target.stop, live) {
-        (Stop::Time(time), Some(leader)) if second_of(time) > leader.now_s => {
-            late(format!("it is {} now", utc(leader.now_s)))
-        }
-        (Stop::Lsn(lsn), Some(leader)) if *lsn > leader.written => {
-            late(format!("the leader has written up to {}", leader.written))
-        }
-        (Stop::Time(time), None) if last.is_none_or(|last| second_of(time) > last.arrived_s) => {
-            late(end_of(last))
-        }
-        (Stop::Lsn(lsn), None) if last.is_none_or(|last| *lsn > last.segment.last_byte()) => {
-            late(end_of(last))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn end_of(last: Option<ArchivedSegment>) -> String {
-    match last {
-        Some(last) => {
-            format!("the last segment is {}, archived at {}", last.segment, utc(last.arrived_s))
-        }
-        None => "no WAL is archived".to_owned(),
-    }
+    Moment::parse(time).map(|moment| moment.at.as_second()).unwrap_or_default()
 }
 
 /// A time in seconds since 1970 as it can be given back: `2026-11-23 10:00:00+00`.
@@ -511,62 +404,6 @@ fn choose<'a>(
         own: any.last.timeline,
         timeline: lineage.timeline(),
         usable: None,
-    })
-}
-
-/// The WAL from the backup to the target, all of which must be there.
-fn wal(
-    holdings: &Holdings,
-    target: &Target,
-    lineage: &Lineage,
-    backup: &Backup,
-    last: Option<ArchivedSegment>,
-) -> Result<WalRange, Refusal> {
-    let first = backup.first.number;
-    let consistent = backup.last.number;
-    let archived = last.map_or(consistent, |last| last.segment.number);
-    let end = match &target.stop {
-        Stop::Backup => consistent,
-        Stop::Lsn(lsn) => Segment::holding(1, *lsn).number.min(archived).max(consistent),
-        _ => archived.max(consistent),
-    };
-    let is_there = |number: u64| {
-        let wanted = lineage.segment(number);
-        // Up to the end of the backup its own timeline's file will do.
-        let own = Segment { timeline: backup.last.timeline, number };
-        holdings.has(wanted) || number <= consistent && holdings.has(own)
-    };
-    // One that is missing is met at the latest after all that there are, however far the end is.
-    let missing = || (first..=end).filter(|number| !is_there(*number));
-    if let Some(gap) = missing().next() {
-        let before = lineage.segment(gap.saturating_sub(1));
-        let reached = match &target.stop {
-            Stop::Time(time) if gap > consistent => {
-                holdings.arrived_s(before).is_some_and(|at| at > second_of(time))
-            }
-            _ => false,
-        };
-        if !reached {
-            let shown: Vec<_> =
-                missing().take(NAMED_MAX).map(|n| lineage.segment(n).to_string()).collect();
-            let numbers = holdings.numbers(first..=end);
-            let there = numbers.into_iter().filter(|number| is_there(*number)).count();
-            let more = end - first + 1 - (there + shown.len()) as u64;
-            let mut named = shown.join(", ");
-            if more > 0 {
-                let _ = write!(named, " and {more} more");
-            }
-            return Err(Refusal::MissingWal {
-                backup: backup.label.clone(),
-                named,
-                reachable: (gap > consistent).then(|| before.last_byte()),
-            });
-        }
-    }
-    Ok(WalRange {
-        first: backup.first,
-        last: holdings.has(lineage.segment(end)).then(|| lineage.segment(end)),
-        segments: end - first + 1,
     })
 }
 

@@ -1,15 +1,16 @@
 //! The state that a restore shall end in.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::restore::time::{Moment, NamedZone, TimeError, in_utc};
 use crate::wal::{Lsn, WalError};
 
 /// Longest name of a restore point, in bytes: Postgres takes no longer one.
 const NAME_MAX_BYTES: usize = 63;
 
-/// Where to stop, from which backup, and on which timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where to stop, from which backup, and on which timeline. Two are equal where they end in the same state,
+/// however their times were written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
     /// Where to stop.
     pub stop: Stop,
@@ -19,7 +20,20 @@ pub struct Target {
     pub timeline: Option<u32>,
     /// Whether what happened at exactly that point is part of the result.
     pub inclusive: bool,
+    /// The zone by whose name the time was given, with its offset then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<NamedZone>,
 }
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { stop, set, timeline, inclusive, zone: _ } = self;
+        (stop, set, timeline, inclusive)
+            == (&other.stop, &other.set, &other.timeline, &other.inclusive)
+    }
+}
+
+impl Eq for Target {}
 
 /// Where to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,12 +84,12 @@ pub enum TargetError {
     #[error("a restore ends in one place, and {0} are two")]
     Several(String),
     /// No time.
-    #[error("`{given}` is no time: {reason}")]
+    #[error("`{given}` is not a usable time: {error}")]
     Time {
         /// As given.
         given: String,
         /// What is wrong.
-        reason: String,
+        error: TimeError,
     },
     /// No position.
     #[error("{0}")]
@@ -96,20 +110,21 @@ pub enum TargetError {
 
 impl TargetError {
     /// What would do.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> String {
+        let hint = match self {
             Self::Missing => {
                 "--latest loses nothing that is archived; --time, --lsn, --xid and --name go back; \
                  --set alone is the moment that backup ended"
             }
             Self::Several(_) => "give one of --latest, --time, --lsn, --xid and --name",
-            Self::Time { .. } => "a time has a zone: --time '2026-11-23 10:00:00+00'",
+            Self::Time { error, .. } => return error.hint(),
             Self::Lsn(_) => "select pg_current_wal_lsn() says where the cluster is now",
             Self::Xid(_) => "select pg_current_xact_id() says which one a session is in",
             Self::Name => "`pgha restore-point NAME` makes one",
             Self::Timeline => "`pgha backups` lists the timeline of each backup",
             Self::Exclusive => "a restore point and the end of WAL have nothing to leave out",
-        }
+        };
+        hint.to_owned()
     }
 }
 
@@ -130,8 +145,12 @@ impl Target {
         if options.latest {
             given.push(("--latest", Stop::Latest));
         }
+        let mut zone = None;
         if let Some(text) = &options.time {
-            given.push(("--time", Stop::Time(postgres_time(parse_time(text)?))));
+            let moment = Moment::parse(text)
+                .map_err(|error| TargetError::Time { given: text.clone(), error })?;
+            zone = moment.zone;
+            given.push(("--time", Stop::Time(in_utc(moment.at))));
         }
         if let Some(text) = &options.lsn {
             given.push(("--lsn", Stop::Lsn(text.trim().parse().map_err(TargetError::Lsn)?)));
@@ -167,6 +186,7 @@ impl Target {
             set: options.set.clone(),
             timeline: options.timeline,
             inclusive: !options.exclusive,
+            zone,
         })
     }
 
@@ -203,26 +223,6 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Reads a time with a zone: `2026-11-23 10:00:00+00`, `2026-11-23T10:00:00.5Z`.
-///
-/// # Errors
-/// When it is malformed, or names no zone: a time that means another moment on another machine
-/// would restore another state there.
-pub fn parse_time(text: &str) -> Result<Timestamp, TargetError> {
-    text.trim().parse::<Timestamp>().map_err(|e| {
-        let zoneless = text.trim().parse::<jiff::civil::DateTime>().is_ok();
-        let reason = if zoneless { "it names no time zone".to_owned() } else { format!("{e}") };
-        TargetError::Time { given: text.to_owned(), reason }
-    })
-}
-
-/// As Postgres and pgBackRest both read it, in UTC, with microseconds where there are any.
-fn postgres_time(time: Timestamp) -> String {
-    let micros = time.subsec_microsecond();
-    let whole = time.strftime("%Y-%m-%d %H:%M:%S");
-    if micros == 0 { format!("{whole}+00") } else { format!("{whole}.{micros:06}+00") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,9 +248,20 @@ mod tests {
     fn a_time_without_a_zone_is_refused_for_that() {
         let error = time("2026-11-23 10:00:00").expect_err("no zone");
         assert!(error.to_string().contains("no time zone"), "{error}");
+        assert!(error.hint().contains("+00"), "{}", error.hint());
         for no in ["", "yesterday", "10:00", "2026-13-01 00:00:00+00"] {
             assert!(matches!(time(no), Err(TargetError::Time { .. })), "{no}");
         }
+    }
+
+    #[test]
+    fn the_same_moment_is_the_same_target_however_it_is_written() {
+        let berlin = time("2026-11-23 11:00:00 Europe/Berlin").expect("a time");
+        assert_eq!(berlin.zone.as_ref().map(|zone| zone.offset.as_str()), Some("+01"));
+        assert_eq!(berlin, time("2026-11-23 10:00:00 UTC").expect("a time"));
+        assert_ne!(berlin, time("2026-11-23 10:00:01 UTC").expect("a time"));
+        let json = serde_json::to_string(&berlin).expect("plain data is JSON");
+        assert_eq!(serde_json::from_str::<Target>(&json).expect("a target").zone, berlin.zone);
     }
 
     #[test]

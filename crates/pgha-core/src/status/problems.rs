@@ -15,13 +15,17 @@ mod order;
 use serde::{Deserialize, Serialize};
 
 use crate::repository::STANZA;
-use crate::status::{ClusterView, ContainerState, Known, Tally};
+use crate::status::{ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, Known, Tally};
 use crate::status::{archive, identity, settings};
+use crate::topology::Role;
 
 pub(super) use node::is_failed;
 
 /// Code of the problem that a restore is not finished.
 pub const RESTORE_UNFINISHED: &str = "restore_unfinished";
+
+/// Code of the problem that Patroni is in pause.
+pub const PATRONI_PAUSED: &str = "patroni_paused";
 
 /// How bad a problem is; the order is that of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,6 +111,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems.extend(stanza(known));
     problems.extend(restore(known));
     problems.extend(archive::problems(known, view.archive.as_ref(), view.leader.as_deref()));
+    problems.retain(|problem| !is_of_restore(known, problem));
     order::find_causes(known, view, &mut problems);
     order::arrange(&mut problems);
     problems
@@ -150,7 +155,7 @@ fn paused(known: &Known<'_>) -> Option<Problem> {
     let node = nodes.find(|m| known.patroni(&m.name).is_some_and(|p| p.pause))?;
     Some(Problem::new(
         Severity::Info,
-        "patroni_paused",
+        PATRONI_PAUSED,
         None,
         "Patroni is paused (`patronictl pause`): nothing fails over by itself",
         format!("`pgha exec {} -- patronictl resume` ends that", node.name),
@@ -176,13 +181,43 @@ fn stanza(known: &Known<'_>) -> Option<Problem> {
 
 fn restore(known: &Known<'_>) -> Option<Problem> {
     let id = &known.topology.id;
-    known.is_restoring().then(|| {
-        Problem::new(
-            Severity::Error,
-            RESTORE_UNFINISHED,
-            None,
-            "a restore is not finished: until it is, nodes start neither Patroni nor Postgres",
-            format!("`pgha restore {id}` goes on with it, `pgha restore {id} --abort` puts the old data back"),
-        )
-    })
+    if !known.is_restoring() {
+        return None;
+    }
+    let severity = if known.restore_holds() { Severity::Error } else { Severity::Warning };
+    let (message, hint) = match known.restore() {
+        Some(restore) => (restore.message(), restore.ways.clone()),
+        None => (
+            "a restore is not finished: until it is, nodes start neither Patroni nor Postgres"
+                .to_owned(),
+            format!(
+                "`pgha restore {id}` resumes it, `pgha restore {id} --abort` puts the old data back"
+            ),
+        ),
+    };
+    Some(Problem::new(severity, RESTORE_UNFINISHED, None, message, hint))
+}
+
+/// Codes of what a restore brings about while it keeps nodes from running: no advice of its own would help.
+const OF_A_RESTORE: [&str; 12] = [
+    "no_leader",
+    "leader_unconfirmed",
+    "not_initialized",
+    "node_unknown",
+    "not_streaming",
+    "timeline",
+    "lag",
+    "durability_not_met",
+    "archive_failing",
+    "archive_lags",
+    DATA_LOST,
+    DATABASE_IN_REPOSITORY,
+];
+
+/// Whether a problem is the consequence of a restore that is in progress.
+fn is_of_restore(known: &Known<'_>, problem: &Problem) -> bool {
+    // It stops nodes, and starts them again.
+    let is_node = |name: &str| known.topology.of_role(Role::Postgres).any(|node| node.name == name);
+    let stopped = problem.code == "member_down" && problem.about.as_deref().is_some_and(is_node);
+    known.restore_holds() && (stopped || OF_A_RESTORE.contains(&problem.code.as_str()))
 }

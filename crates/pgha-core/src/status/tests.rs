@@ -75,6 +75,7 @@ impl Lab {
                 backups: None,
                 repositories: Vec::new(),
                 restoring: false,
+                restore: None,
                 disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 30 }),
             };
             lab.observed.sites.insert(site.name.clone(), Ok(report));

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use pgha_core::render::REPOSITORY_DIR;
 use pgha_core::repository::STANZA;
-use pgha_core::restore::{Began, JOURNAL_FILE};
+use pgha_core::restore::{Began, JOURNAL_FILE, Journal, Unfinished};
+use pgha_core::topology::Topology;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::files::{self, POSTGRES};
@@ -20,6 +21,12 @@ const LOCK_FILE: &str = "restore.lock";
 /// Where the journal is while a restore is not finished.
 pub(crate) fn path() -> PathBuf {
     Path::new(REPOSITORY_DIR).join(JOURNAL_FILE)
+}
+
+/// How far the restore is that is not finished; `None` where there is none, or its journal is of another version.
+pub(crate) fn unfinished(topology: &Topology) -> Option<Unfinished> {
+    let journal: Journal = serde_json::from_str(&fs::read_to_string(path()).ok()?).ok()?;
+    Some(journal.unfinished(&topology.id.to_string()))
 }
 
 /// Prints the journal; nothing where no restore goes on.

@@ -9,6 +9,7 @@ use pgha_core::render::{
     CONFIG_DIR, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT,
 };
 use pgha_core::repository::STANZA;
+use pgha_core::restore::{RECOVER_COPY, RECOVER_OR_END};
 use pgha_core::spec::Encryption;
 
 use crate::Result;
@@ -79,9 +80,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 /// Restores and recovers; runs as the user postgres.
 pub(crate) fn restore(arguments: &[String]) -> Result<ExitCode> {
     let me = Identity::from_environment()?;
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (or_end, arguments): (Vec<&str>, Vec<&str>) =
+        arguments.iter().map(String::as_str).partition(|argument| *argument == RECOVER_OR_END);
     recover::fetch(&me, &arguments)?;
-    recover::recover(&me)?;
+    recover::recover(&me, &[or_end.as_slice(), &[RECOVER_COPY]].concat())?;
     files::keep(READY, "", POSTGRES)?;
     Ok(ExitCode::SUCCESS)
 }

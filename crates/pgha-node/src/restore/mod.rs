@@ -20,7 +20,7 @@ use crate::{Result, dcs, repository};
 
 /// What this verb takes.
 const USAGE: &str = "usage: pgha-node restore held | aside ID [TABLESPACE…] | discard | folders PATH… | \
-    fetch ARGUMENTS | recover | remember | clear [KEYS] | release | back ID | tidy ID | journal [TEXT] | lock | stanza \
+    fetch ARGUMENTS | recover [or-end] [copy] | remember | clear [KEYS] | release | back ID | tidy ID | journal [TEXT] | lock | stanza \
     | tablespaces REPOSITORY BACKUP | forget BEGAN";
 
 /// Carries out one step: `pgha-node restore STEP [ARGUMENTS]`.
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
                 ("folders", paths) => files::make_places(&me, paths),
                 ("discard", []) => files::discard(&me),
                 ("fetch", arguments) => recover::fetch(&me, arguments),
-                ("recover", []) => recover::recover(&me),
+                ("recover", options) => recover::recover(&me, options),
                 ("back", [id]) => files::back(&me, id),
                 _ => Err(USAGE.to_owned()),
             }

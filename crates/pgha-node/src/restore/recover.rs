@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
+use pgha_core::restore::{DYNAMIC_FILE, RECOVER_COPY, RECOVER_OR_END, without_operation};
 use serde_json::json;
 
 use crate::files::sync;
@@ -33,6 +34,10 @@ const POLL: Duration = Duration::from_millis(100);
 const FOR_EVER_S: &str = "31536000";
 /// Lines of Postgres's log that are shown when it fails.
 const SHOWN_LINES: usize = 15;
+/// What Postgres says where WAL ends before the target.
+const NOT_REACHED: &str = "recovery ended before configured recovery target was reached";
+/// What it says of the last commit that it has replayed.
+const LAST_TRANSACTION: &str = "last completed transaction was at log time";
 /// Settings that pgBackRest leaves behind: a standby would stop at the old target again.
 const RECOVERY_SETTINGS: [&str; 9] = [
     "restore_command",
@@ -73,27 +78,58 @@ pub(crate) fn fetch(me: &Identity, arguments: &[&str]) -> Result<()> {
     run(command, "pgbackrest restore")
 }
 
-/// Replays WAL up to the target and begins a new timeline there; prints what came of it as JSON.
-pub(crate) fn recover(me: &Identity) -> Result<()> {
-    let recovery = Recovery::new(me)?;
+/// Replays WAL up to the target and begins a new timeline there; prints what came of it as JSON. The options are
+/// those of the plan.
+pub(crate) fn recover(me: &Identity, options: &[&str]) -> Result<()> {
+    let mut recovery = Recovery::new(me)?;
+    if let Some(unknown) = options.iter().find(|o| ![RECOVER_OR_END, RECOVER_COPY].contains(*o)) {
+        return Err(format!("unknown option of a recovery: `{unknown}`"));
+    }
     // Where an earlier attempt has come to its end this is a start like any other, and the same is
     // asked again.
-    let made = recovery.start_making_folders(me)?;
+    let made = recovery.start_making_folders(me);
+    let made = match made {
+        Err(reason) if options.contains(&RECOVER_OR_END) && reason.contains(NOT_REACHED) => {
+            say("the archive has nothing from the target on: replaying all of it");
+            recovery.to_the_end = true;
+            recovery.start_making_folders(me)?
+        }
+        made => made?,
+    };
+    let mut disabled = Vec::new();
+    if options.contains(&RECOVER_COPY) {
+        disabled = recovery.disable_subscriptions()?;
+    }
     let facts = recovery.settle()?;
     recovery.stop()?;
+    drop_operation(&recovery.data)?;
     sync(&recovery.data)?;
     let stopped =
         recovery.log_lines().into_iter().rev().find(|line| line.contains("recovery stopping"));
     let stopped =
         stopped.as_deref().and_then(|line| line.split_once("LOG:  ")).map(|l| l.1.to_owned());
+    let last = recovery.log_lines().into_iter().rev().find(|line| line.contains(LAST_TRANSACTION));
+    let last = last.as_deref().and_then(|line| line.split_once("LOG:  ")).map(|l| l.1.to_owned());
     let history = recovery.data.join(format!("pg_wal/{:08X}.history", facts.0));
     let history = fs::read_to_string(&history)
         .map_err(|e| format!("cannot read {}: {e}", history.display()))?;
     say(&json!({
-        "timeline": facts.0, "lsn": facts.1, "stopped": stopped, "history": history, "made": made,
+        "timeline": facts.0, "lsn": facts.1, "stopped": stopped, "last": last, "history": history,
+        "made": made, "disabled": disabled,
     })
     .to_string());
     Ok(())
+}
+
+/// Drops from Patroni's own copy of its configuration what was about the old cluster's operation. The new leader
+/// of a cluster whose etcd is empty takes it from there.
+fn drop_operation(data: &Path) -> Result<()> {
+    let path = data.join(DYNAMIC_FILE);
+    let Ok(dynamic) = fs::read_to_string(&path) else { return Ok(()) };
+    match without_operation(&dynamic) {
+        Some(kept) => own_files::keep(&path.display().to_string(), &kept, POSTGRES),
+        None => Ok(()),
+    }
 }
 
 /// The folder that a Postgres wanted for a tablespace which is made in the WAL.
@@ -117,6 +153,8 @@ struct Recovery {
     bin: PathBuf,
     data: PathBuf,
     log: PathBuf,
+    /// It takes no account of the target.
+    to_the_end: bool,
 }
 
 impl Recovery {
@@ -124,7 +162,7 @@ impl Recovery {
         let bin = PathBuf::from(format!("/usr/lib/postgresql/{}/bin", me.topology.spec.postgres));
         own_files::write(&format!("{CONFIG_DIR}/restore.hba"), HBA, POSTGRES)?;
         let log = Path::new(PGDATA_MOUNT).join(LOG);
-        Ok(Self { bin, data: Folders::of(me).data, log })
+        Ok(Self { bin, data: Folders::of(me).data, log, to_the_end: false })
     }
 
     fn pg_ctl(&self) -> Command {
@@ -184,7 +222,9 @@ impl Recovery {
              -c hba_file={CONFIG_DIR}/restore.hba -c ssl=off -c hot_standby=off \
              -c archive_command= -c archive_library= -c logging_collector=off \
              -c log_destination=stderr -c log_line_prefix= -c synchronous_standby_names= \
-             -c primary_conninfo= -c primary_slot_name="
+             -c primary_conninfo= -c primary_slot_name= -c max_logical_replication_workers=0{}",
+            // What stands on the command line wins over what pgBackRest has written.
+            if self.to_the_end { " -c recovery_target_time= -c recovery_target_lsn=" } else { "" }
         );
         let mut command = self.pg_ctl();
         command
@@ -233,6 +273,29 @@ impl Recovery {
         format!("{what}\n{}", lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n"))
     }
 
+    /// Keeps a copy from its original's publishers: each subscription is disabled, and lets go of its slot, so that
+    /// dropping it does not drop the slot. Gives their names.
+    fn disable_subscriptions(&self) -> Result<Vec<String>> {
+        let databases = self.psql(
+            "postgres",
+            "select datname from pg_database where datallowconn and oid in \
+             (select subdbid from pg_subscription) order by 1",
+        )?;
+        let mut names = Vec::new();
+        for database in databases.lines() {
+            let of_it = "from pg_subscription where subdbid = \
+                (select oid from pg_database where datname = current_database())";
+            let script = format!(
+                "select subname {of_it} order by 1;\n\
+                 select format('alter subscription %I disable', subname) {of_it} \\gexec\n\
+                 select format('alter subscription %I set (slot_name = none)', subname) {of_it} \
+                 \\gexec\n"
+            );
+            names.extend(self.psql(database, &script)?.lines().map(str::to_owned));
+        }
+        Ok(names)
+    }
+
     /// Makes it an ordinary primary with this cluster's passwords; gives timeline and position.
     fn settle(&self) -> Result<(u64, String)> {
         let mut script = String::new();
@@ -250,9 +313,10 @@ impl Recovery {
                 password.replace('\\', "\\\\")
             );
         }
-        self.psql(&script)?;
-        self.psql("checkpoint")?;
+        self.psql("postgres", &script)?;
+        self.psql("postgres", "checkpoint")?;
         let facts = self.psql(
+            "postgres",
             "select timeline_id, pg_current_wal_insert_lsn() from pg_control_checkpoint() \
              where not pg_is_in_recovery()",
         )?;
@@ -263,11 +327,12 @@ impl Recovery {
             .ok_or_else(|| format!("Postgres says `{}` of itself", facts.trim()))
     }
 
-    fn psql(&self, script: &str) -> Result<String> {
+    fn psql(&self, database: &str, script: &str) -> Result<String> {
         let mut command = Command::new(self.bin.join("psql"));
         command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", SOCKET_DIR, "-U", "postgres"]);
         // Not in the arguments: they can be seen by others, and a script may hold passwords.
-        command.args(["-d", "postgres", "-f", "-"]).stdin(Stdio::piped());
+        command.env("PGDATABASE", database);
+        command.args(["-f", "-"]).stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| format!("cannot run psql: {e}"))?;
         if let Some(mut stdin) = child.stdin.take() {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT, SCOPE};
-use pgha_core::restore::{Facts, Holdings, Target, TargetOptions, plan};
+use pgha_core::restore::{Facts, Holdings, LogicalReplication, Target, TargetOptions, plan};
 use pgha_core::topology::{Member, PATRONI_PORT, Role};
 
 use crate::files::POSTGRES_HOME;
@@ -154,7 +154,7 @@ pub(crate) fn now() -> Result<ExitCode> {
         crate::log(&format!("{TRIGGER}: restoring; the old data stand aside meanwhile"));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         recover::fetch(&me, &arguments)?;
-        recover::recover(&me)?;
+        recover::recover(&me, &[])?;
         dcs::clear(&me, "{}")
     });
     match &done {
@@ -202,6 +202,10 @@ fn latest(
         running,
         databases: crate::start::system_id(me).into_iter().collect(),
         named: false,
+        copy: false,
+        source: None,
+        logical: LogicalReplication::default(),
+        now_s: 0,
     };
     plan(&facts, &target).map_err(|refusal| format!("{refusal}\n{}", refusal.hint()))
 }

@@ -81,7 +81,7 @@ pub(crate) struct RestoreTarget {
     /// To the end of the WAL
     #[arg(long)]
     pub(crate) latest: bool,
-    /// To a time, with its zone: '2026-11-23 10:00:00+00'
+    /// To a time, with its zone: '2026-11-23 10:00:00+00', '… UTC' or '… Europe/Berlin'
     #[arg(long, value_name = "TIME")]
     pub(crate) time: Option<String>,
     /// To a position in WAL, such as 0/3000148

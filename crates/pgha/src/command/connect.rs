@@ -31,6 +31,9 @@ pub(crate) async fn run(args: &Connect, events: &Events) -> Result<()> {
     } else {
         terminal::print(&screen::connect::draw(&ways))?;
     }
+    if let Some(restore) = connection.restore() {
+        anstream::eprintln!("note: {}; {}", restore.message, restore.hint);
+    }
     let without_port = connection.without_port();
     if !without_port.is_empty() {
         let names = without_port.join(", ");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pgha_core::connect::{Access, Address, CONNECT_TIMEOUT_S, DATABASE, Target, USER};
 use pgha_core::render::CONFIG_DIR;
-use pgha_core::status::ContainerState;
+use pgha_core::status::{ContainerState, Severity};
 use pgha_core::topology::{Member, Role};
 
 use crate::cli::Psql;
@@ -55,6 +55,17 @@ pub(crate) async fn run(args: &Psql) -> Result<()> {
             .hint(format!("`pgha start {id}` {wakes} it")));
     }
     let connection = Connection::of(&engine, &cluster).await?;
+    if let Some(restore) = connection.restore().filter(|p| p.severity == Severity::Error) {
+        // Its data may be those before the restore, those of the target, or of a node that is still copied.
+        let mut nodes = cluster.topology()?.of_role(Role::Postgres);
+        let node = nodes.next().map_or("NODE", |node| node.name.as_str());
+        return Err(Error::failed(format!("a restore of cluster {} is in progress", cluster.id))
+            .because(&restore.message)
+            .hint(format!(
+                "{}; `pgha exec {node} -- psql -U postgres` looks at that node as it is",
+                restore.hint
+            )));
+    }
     let access = if args.read_only { Access::ReadOnly } else { Access::ReadWrite };
     let mut command = match handover::which("psql") {
         Some(psql) => on_host(Command::new(psql), &cluster, &connection, access)?,

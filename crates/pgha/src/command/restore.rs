@@ -111,7 +111,8 @@ async fn beside(
     // The number is of no matter for the plan but in names.
     let instance = args.instance.unwrap_or(source.topology.id.instance);
     let topology = Topology::new(source.fresh_spec(name)?, instance);
-    let planned = source.plan_into(&topology, target, args.repo).await?;
+    let leading = source.leading_if_it_answers().await;
+    let planned = source.plan_into(&topology, target, args.repo, leading.as_ref()).await?;
     let title = format!("{} into {name}", source.topology.id);
     if args.dry_run && args.json {
         return terminal::print_json(&planned);
@@ -127,7 +128,7 @@ async fn beside(
     let (session, made) = source.make_beside(&fresh, &id, planned.repository).await?;
     let _lock = session.lock().await?;
     let mut journal = Journal {
-        plan: session.plan_into(&session.topology, target, None).await?,
+        plan: session.plan_into(&session.topology, target, None, leading.as_ref()).await?,
         done: vec![made],
         fresh: true,
         ..new_journal(args, planned, id)
@@ -143,7 +144,8 @@ async fn look(
     target: &Target,
     timeout: Duration,
 ) -> Result<()> {
-    let plan = session.plan_into(&session.topology, target, args.repo).await?;
+    let leading = session.leading_if_it_answers().await;
+    let plan = session.plan_into(&session.topology, target, args.repo, leading.as_ref()).await?;
     if args.dry_run && args.json {
         return terminal::print_json(&plan);
     }

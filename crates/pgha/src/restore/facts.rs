@@ -1,11 +1,13 @@
 //! What a plan needs to know: the repository, the leader, and room on the volumes. Changes nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use pgha_core::render::data_dir;
 use pgha_core::restore::{
-    self, Facts, Holdings, LeaderFact, Linked, OffVolume, RestorePlan, Room, Target, plan,
+    self, Facts, Holdings, LOGICAL_SQL, LeaderFact, Linked, LogicalReplication, OffVolume,
+    RestorePlan, Room, Target, plan,
 };
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
@@ -18,6 +20,8 @@ use crate::observe;
 use crate::repository::no_second;
 use crate::restore::Session;
 
+/// How long the leader of a source may take to say where it is.
+const QUESTION: Duration = Duration::from_secs(10);
 /// Where the leader is.
 const POSITION: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int, \
     pg_current_wal_lsn(), extract(epoch from clock_timestamp())::bigint, \
@@ -49,13 +53,18 @@ impl Session {
     ) -> Result<RestorePlan> {
         let repositories = self.repositories(repo).await?;
         let rooms = self.rooms(cluster).await?;
+        let (leader, logical) = self.leading(cluster).await?.unzip();
         let facts = Facts {
             topology: &self.topology,
             repositories: &repositories,
-            leader: self.leader(cluster).await?,
+            leader,
             running: rooms.keys().cloned().collect(),
             databases: rooms.values().filter_map(|room| room.system_id).collect(),
             named: repo.is_some(),
+            copy: false,
+            source: None,
+            logical: logical.unwrap_or_default(),
+            now_s: jiff::Timestamp::now().as_second(),
         };
         let plan = plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
@@ -113,7 +122,12 @@ impl Session {
         nodes.filter(runs).collect()
     }
 
-    async fn leader(&self, cluster: &Cluster) -> Result<Option<LeaderFact>> {
+    /// Who leads, where it is, and what of its database is replicated logically; `None` where nobody
+    /// leads.
+    ///
+    /// # Errors
+    /// When the leader does not say.
+    async fn leading(&self, cluster: &Cluster) -> Result<Option<(LeaderFact, LogicalReplication)>> {
         let Some(name) = observe::view(&self.engine, cluster).await?.leader else {
             return Ok(None);
         };
@@ -123,13 +137,22 @@ impl Session {
             return Err(Error::failed(format!("{name} does not say where it is")).because(said));
         };
         let odd = || format!("{name} does not say where it is");
-        Ok(Some(LeaderFact {
+        let logical = self.sql(&name, LOGICAL_SQL).await?;
+        let logical = serde_json::from_str(&logical).or_fail(odd())?;
+        let leader = LeaderFact {
             timeline: timeline.parse().or_fail(odd())?,
             written: written.parse().or_fail(odd())?,
             now_s: now_s.parse().or_fail(odd())?,
             system_id: system_id.parse().or_fail(odd())?,
             name,
-        }))
+        };
+        Ok(Some((leader, logical)))
+    }
+
+    /// As [`Session::leading`], where that is only told of: a copy needs no leader.
+    pub(crate) async fn leading_if_it_answers(&self) -> Option<(LeaderFact, LogicalReplication)> {
+        let ask = async { self.leading(&self.cluster().await?).await };
+        tokio::time::timeout(QUESTION, ask).await.ok()?.ok()?
     }
 
     /// Runs SQL in a node.

@@ -8,7 +8,9 @@ use std::process::Stdio;
 
 use pgha_core::lint;
 use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER, repo2_volume};
-use pgha_core::restore::{Facts, HOLD_FILE, RestorePlan, Step, StepDone, Target, plan};
+use pgha_core::restore::{
+    Facts, HOLD_FILE, LeaderFact, LogicalReplication, RestorePlan, Step, StepDone, Target, plan,
+};
 use pgha_core::spec::{Repo2, Spec};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::{ClusterId, Role, Topology};
@@ -47,7 +49,8 @@ pub(crate) struct Fresh {
 }
 
 impl Session {
-    /// Decides what a restore into another cluster would do, from what the source has archived.
+    /// Decides what a restore into another cluster would do, from what the source has archived; `source`
+    /// is who leads that.
     ///
     /// # Errors
     /// When the target cannot be reached.
@@ -56,6 +59,7 @@ impl Session {
         topology: &Topology,
         target: &Target,
         repo: Option<u32>,
+        source: Option<&(LeaderFact, LogicalReplication)>,
     ) -> Result<RestorePlan> {
         let mut repositories = self.repositories(repo).await?;
         repositories.retain(|holdings| self.volume_of(holdings.repository).is_some());
@@ -73,6 +77,10 @@ impl Session {
             running: Vec::new(),
             databases: Vec::new(),
             named: repo.is_some(),
+            copy: true,
+            source: source.map(|(leader, _)| leader.clone()),
+            logical: source.map(|(_, logical)| logical.clone()).unwrap_or_default(),
+            now_s: jiff::Timestamp::now().as_second(),
         };
         let plan = plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
@@ -131,7 +139,8 @@ impl Session {
             &self.events,
         )?;
         let new = generated.topology.id.clone();
-        if let Some(there) = existing.iter().find(|cluster| cluster.id == new)
+        let half_made = existing.iter().find(|cluster| cluster.id == new);
+        if let Some(there) = half_made
             && !self.is_half_made(there, &generated.topology).await
         {
             return Err(Error::bad_input(format!("there is a cluster {new} already")).hint(
@@ -139,9 +148,8 @@ impl Session {
             ));
         }
         self.copy_key(&generated)?;
-        let compose = ComposeTool::find()?;
         let made = tokio::select! {
-            made = self.fill(&generated, &compose, id, repository, turn, &work) => made,
+            made = self.fill(&generated, half_made, id, repository, turn, &work) => made,
             () = interrupted() => Err(Error::failed("interrupted")),
         };
         let session = match made {
@@ -180,14 +188,15 @@ impl Session {
     async fn fill(
         &self,
         generated: &Generated,
-        compose: &ComposeTool,
+        half_made: Option<&Cluster>,
         id: &str,
         repository: u32,
         turn: Turn,
         work: &Work,
     ) -> Result<Session> {
         let new = generated.topology.id.clone();
-        let project = Project::of_files(generated, None);
+        let project = Project::of_files(generated, half_made);
+        let compose = ComposeTool::find()?;
         work.at("making its containers", "");
         let host = generated.topology.backup_host().name.clone();
         compose.run(&project, &["up", "--no-start"]).await?;

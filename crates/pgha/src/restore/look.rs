@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::RemoveContainerOptions;
 use pgha_core::render::{Images, REPOSITORY_DIR, REPOSITORY2_MOUNT, SHM_SIZE};
-use pgha_core::restore::RestorePlan;
+use pgha_core::restore::{End, RECOVER_OR_END, RestorePlan};
 use pgha_core::topology::POSTGRES_PORT;
 
 use crate::cluster::{self, LABEL_LOOK};
@@ -169,6 +169,9 @@ impl Session {
             &Images::of(spec.postgres).postgres,
             "look",
         ]);
+        if plan.ends == End::TargetOrArchive {
+            command.arg(RECOVER_OR_END);
+        }
         command.args(plan.pgbackrest());
         let done =
             command.stdin(Stdio::null()).output().await.or_fail("cannot run `docker run`")?;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use pgha_core::ready::{self, Waiting};
 use pgha_core::render::PGDATA_MOUNT;
 use pgha_core::restore::{Began, HOLD_FILE, Journal, Step, StepDone, Stopped};
 use pgha_core::status::ContainerState;
@@ -19,7 +20,7 @@ use crate::events::Work;
 use crate::observe::{self, Watch};
 use crate::restore::facts::demand_on_volume;
 use crate::restore::{NODE, Session};
-use crate::waiting::{self, Waiter};
+use crate::waiting::{self, Waiter, Waits};
 
 /// How long the last WAL may take into the repository.
 const ARCHIVE_DEADLINE: Duration = Duration::from_secs(60);
@@ -316,7 +317,7 @@ impl Session {
             }
             line.clone_into(&mut last);
         };
-        let argv = [NODE, "restore", "recover"];
+        let argv = [&[NODE, "restore", "recover"], journal.plan.recovery().as_slice()].concat();
         let done = self.engine.exec_step(&journal.plan.leader, &argv, each).await;
         done.map_err(|error| {
             error.hint(if journal.discard_old {
@@ -339,9 +340,19 @@ impl Session {
             try_join_all(replicas.map(|node| self.ask(node, &folders))).await?;
         }
         let timeline = timeline.map_or("?".to_owned(), |timeline| timeline.to_string());
-        let stopped = facts["stopped"].as_str().unwrap_or("all archived WAL is replayed");
         let lsn = facts["lsn"].as_str().unwrap_or("?");
-        Ok(format!("{stopped}; timeline {timeline} begins here, at {lsn} now"))
+        let stopped = match (facts["stopped"].as_str(), facts["last"].as_str()) {
+            (Some(stopped), _) => stopped.to_owned(),
+            (None, Some(last)) => format!("all archived WAL is replayed, {last}"),
+            (None, None) => "all archived WAL is replayed".to_owned(),
+        };
+        let disabled = facts["disabled"].as_array().into_iter().flatten();
+        let disabled: Vec<&str> = disabled.filter_map(Value::as_str).collect();
+        let disabled = match disabled[..] {
+            [] => String::new(),
+            _ => format!("; subscriptions disabled: {}", disabled.join(", ")),
+        };
+        Ok(format!("{stopped}; timeline {timeline} begins here, at {lsn} now{disabled}"))
     }
 
     /// Lets the restored node start Patroni, alone, and waits until it leads.
@@ -349,9 +360,11 @@ impl Session {
         self.let_go(&[leader.to_owned()]).await?;
         let started = Instant::now();
         let mut watch = Watch::default();
+        let mut waits = Waits::default();
         loop {
             let view = watch.view(&self.engine, &self.cluster().await?).await?;
             if view.leader.as_deref() == Some(leader) {
+                waits.take(&[], Instant::now(), &self.events);
                 let timeline = self.sql(leader, TIMELINE).await.unwrap_or_default();
                 let timeline = match timeline.trim() {
                     "" => String::new(),
@@ -361,8 +374,12 @@ impl Session {
                 };
                 return Ok(format!("{leader} leads{timeline}"));
             }
+            let reason = ready::to_lead(&view, leader);
+            let waiting = Waiting { member: leader.to_owned(), phrase: reason.clone() };
+            waits.take(&[waiting], Instant::now(), &self.events);
             if started.elapsed() > timeout {
                 return Err(Error::deadline(format!("{leader} does not lead after {timeout:?}"))
+                    .because(reason)
                     .hint(format!("`pgha logs {leader}` says why")));
             }
             tokio::time::sleep(POLL).await;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pgha_core::restore::{Journal, Loss, RestorePlan, StepDone};
+use pgha_core::restore::{End, Journal, Loss, RestorePlan, StepDone, Stop};
 use pgha_core::words::bytes;
 use serde::Serialize;
 
@@ -59,9 +59,24 @@ impl Report {
 pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{TITLE}Restore of {cluster} to {}{TITLE:#}", plan.target);
-    let mut line = |style: anstyle::Style, name: &str, text: &str| {
+    let line = &mut |style: anstyle::Style, name: &str, text: &str| {
         let _ = writeln!(out, "  {name:<12}{style}{text}{style:#}");
     };
+    origin(plan, line);
+    loss(plan, line);
+    logical(plan, line);
+    fate(plan, old, line);
+    out
+}
+
+/// Writes one line: its style, its name and its text.
+type Line<'a> = dyn FnMut(anstyle::Style, &str, &str) + 'a;
+
+/// What it is made from, and how far it goes.
+fn origin(plan: &RestorePlan, line: &mut Line<'_>) {
+    if let Some(zone) = &plan.target.zone {
+        line(PLAIN, "time zone", &format!("{} is {} at that time", zone.name, zone.offset));
+    }
     line(
         PLAIN,
         "backup",
@@ -90,34 +105,76 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
             plan.wal.first, plan.timeline, plan.wal.segments
         ),
     );
+    match plan.ends {
+        End::Target => {}
+        End::TargetOrArchive => {
+            line(
+                WARN,
+                "ends",
+                "at the target; at the end of the archive where that has nothing from it on",
+            );
+        }
+        End::Archive if plan.target.stop == Stop::Latest => {}
+        End::Archive => {
+            line(
+                WARN,
+                "ends",
+                "at the end of the archive: all of it was archived before the target",
+            );
+        }
+    }
+}
+
+/// What the result will not have.
+fn loss(plan: &RestorePlan, line: &mut Line<'_>) {
     if !plan.replaces.is_empty() {
         let all: Vec<String> = plan.replaces.iter().map(ToString::to_string).collect();
         line(BAD, "lost", &format!("all of the database {}, which nodes have now", all.join(", ")));
     }
+    // Of a copy nothing is lost: its source has it.
+    let name = if plan.copy { "without" } else { "lost" };
     match &plan.loss {
         Loss::Nothing => {
             line(GOOD, "lost", "nothing: the leader archives all it has before it is stopped");
         }
         Loss::AfterTarget => {
-            line(WARN, "lost", &format!("all that was written after {}", plan.target));
+            line(WARN, name, &format!("all that was written after {}", plan.target));
         }
         Loss::NotArchived { last: Some(last), arrived_s } => {
             let why = match (plan.nodes_empty, plan.replaces.is_empty()) {
-                (true, _) => "no node has data any more",
-                (_, true) => "nobody leads",
-                (_, false) => "no node leads this database",
+                (true, _) => "no node has data any more, and ",
+                _ if plan.copy => "",
+                (_, true) => "nobody leads, and ",
+                (_, false) => "no node leads this database, and ",
             };
-            let at = arrived_s.map(|at| format!(" of {}", utc(at))).unwrap_or_default();
-            line(
-                WARN,
-                "lost",
-                &format!("what is not archived: {why}, and the last segment is {last}{at}"),
-            );
+            let at = arrived_s.map(|at| format!(", archived at {}", utc(at))).unwrap_or_default();
+            line(WARN, name, &format!("what is not archived: {why}the last segment is {last}{at}"));
         }
         Loss::NotArchived { last: None, .. } => {
-            line(WARN, "lost", "all after the backup: no WAL is archived");
+            line(WARN, name, "all after the backup: no WAL is archived");
         }
     }
+    if plan.copy {
+        let text = match &plan.source {
+            Some(source) => {
+                let ahead = source.bytes.map_or(String::new(), |ahead| {
+                    format!(", {} after the last archived segment", bytes(ahead))
+                });
+                format!(
+                    "{} leads and has written up to {}{ahead}: what it has not archived is not in the copy",
+                    source.leader, source.written
+                )
+            }
+            None => {
+                "has no leader that answers; only what it has archived is in the copy".to_owned()
+            }
+        };
+        line(PLAIN, "source", &text);
+    }
+}
+
+/// What becomes of backups, data and nodes.
+fn fate(plan: &RestorePlan, old: OldData, line: &mut Line<'_>) {
     if !plan.left_behind.is_empty() {
         line(
             PLAIN,
@@ -139,7 +196,17 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
         OldData::OfAnother => line(GOOD, "old data", "left as they are: the source is only read"),
         OldData::Discarded => line(BAD, "old data", "discarded: there will be no way back"),
     }
-    line(PLAIN, "leader", &format!("{} is restored and leads", plan.leader));
+    if old != OldData::OfAnother || plan.leader != ONE {
+        line(PLAIN, "leader", &format!("{} is restored and leads", plan.leader));
+        line(
+            PLAIN,
+            "timelines",
+            &format!(
+                "WAL is replayed on {}; the recovery begins a new one at its end, and the promotion by Patroni one more",
+                plan.timeline
+            ),
+        );
+    }
     if !plan.replicas.is_empty() {
         line(
             PLAIN,
@@ -147,17 +214,45 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
             &format!("{}: made anew from the repository, all at once", plan.replicas.join(", ")),
         );
     }
-    out
 }
+
+/// What becomes of logical replication.
+fn logical(plan: &RestorePlan, line: &mut Line<'_>) {
+    let listed = |all: Vec<String>| all.join(", ");
+    let slots = listed(plan.logical.slots.iter().map(ToString::to_string).collect());
+    let subscriptions =
+        listed(plan.logical.subscriptions.iter().map(ToString::to_string).collect());
+    if !slots.is_empty() && plan.copy {
+        line(PLAIN, "slots", &format!("logical slots stay with the source: {slots}"));
+    } else if !slots.is_empty() {
+        let text = format!(
+            "logical slots are lost, and their consumers are to be synchronized anew: {slots}"
+        );
+        line(BAD, "slots", &text);
+    }
+    if subscriptions.is_empty() {
+        return;
+    }
+    if plan.copy {
+        let text = format!(
+            "disabled in the copy, without their slots, which are the source's: {subscriptions}"
+        );
+        line(WARN, "subscribed", &text);
+    } else if plan.loss != Loss::Nothing {
+        let text = format!(
+            "publishers do not send again what they sent after the target; synchronize anew: {subscriptions}"
+        );
+        line(BAD, "subscribed", &text);
+    }
+}
+
+/// What stands for the leader in the plan of one container.
+const ONE: &str = "the container";
 
 /// Draws a plan of one container, in which nobody leads or follows.
 pub(crate) fn plan_of_one(cluster: &str, of: &RestorePlan) -> String {
-    let alone =
-        RestorePlan { leader: "the container".to_owned(), replicas: Vec::new(), ..of.clone() };
-    let text = plan(cluster, &alone, OldData::OfAnother);
-    text.lines()
-        .filter(|line| !line.contains("the container is restored"))
-        .fold(String::new(), |text, line| text + line + "\n")
+    let alone = RestorePlan { leader: ONE.to_owned(), replicas: Vec::new(), ..of.clone() };
+    plan(cluster, &alone, OldData::OfAnother)
 }
 
 /// Draws what was done.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::docker::{docker, exec, sql, try_docker, try_exec, try_sql};
 use crate::restored::{assert_rows, backup, make_table, restore, write, write_through};
-use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster};
+use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster, problem_codes};
 use crate::waiting::{claim, tell, until};
 
 /// What each step says when it begins, in order.
@@ -217,9 +217,17 @@ fn held_whatever_starts_them(cluster: &TestCluster) {
     }
     // Past its deadline it would end with 4.
     for command in [&["up"][..], &["start", &id]] {
-        cluster.pgha(command).refused(1, &format!("`pgha restore {id}` goes on with it"));
+        cluster.pgha(command).refused(1, &format!("`pgha restore {id}` resumes here"));
     }
     restore(cluster, &["--latest", "--yes"]).refused(1, "another restore");
+    // One problem, at which step, and no advice about what follows from it.
+    let view = cluster.status();
+    assert_eq!(problem_codes(&view), ["restore_unfinished"]);
+    let message = view["problems"][0]["message"].as_str().expect("text");
+    assert!(message.contains("at step recover"), "{message}");
+    let session = cluster.pgha(&["psql", &id, "--", "-c", "select 1"]);
+    session.refused(1, "is in progress");
+    assert!(session.stderr.contains("pgha exec"), "{}", session.stderr);
 }
 
 struct Running {

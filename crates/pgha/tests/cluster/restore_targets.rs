@@ -44,7 +44,9 @@ fn a_restored_cluster_has_every_row_up_to_the_target_and_none_after() {
     refusals(&cluster, &full);
     claim("a dropped table is back with --time", || {
         sql(&cluster.leader(), "drop table rows");
-        let report = restore(&cluster, &["--time", &by_time.time, "--yes", "--json"]);
+        // As Postgres's log prints it.
+        let printed = by_time.time.replace("+00", " UTC");
+        let report = restore(&cluster, &["--time", &printed, "--yes", "--json"]);
         let report: Value = serde_json::from_str(report.ok()).expect("JSON");
         assert_eq!(report["steps"].as_array().map(Vec::len), Some(10), "{report}");
         assert_rows(&cluster, 1..=by_time.row);
@@ -127,10 +129,11 @@ fn refusals(cluster: &TestCluster, full: &str) {
         for (arguments, words) in [
             (["--time", "2001-01-01 00:00:00+00"], "before the end of the first backup"),
             (["--time", "2101-01-01 00:00:00+00"], "after the last WAL"),
+            (["--time", "2026-10-25 02:30:00 Europe/Berlin"], "occurs twice"),
             (["--lsn", "FF/0"], "after the last WAL"),
             (["--lsn", "0/28"], "before the end of the first backup"),
             (["--set", "20010101-000000F"], full),
-            (["--time", "noon"], "is no time"),
+            (["--time", "noon"], "is not a usable time"),
         ] {
             restore(cluster, &[&arguments[..], &["--yes"]].concat()).refused(2, words);
         }

@@ -7,6 +7,8 @@ use crate::restore::TargetOptions;
 use crate::spec::Spec;
 use crate::wal::{Lsn, Segment};
 
+mod ends;
+
 /// 2026-11-24 16:00:00 UTC.
 const T0: i64 = 1_795_536_000;
 
@@ -67,6 +69,22 @@ fn topology() -> Topology {
     Topology::new(Spec { data_centers: 2, ..Spec::default() }, 1)
 }
 
+/// Where nothing is known.
+fn facts(topology: &Topology) -> Facts<'_> {
+    Facts {
+        topology,
+        repositories: &[],
+        leader: None,
+        running: Vec::new(),
+        databases: Vec::new(),
+        named: false,
+        copy: false,
+        source: None,
+        logical: LogicalReplication::default(),
+        now_s: T0 + 3000,
+    }
+}
+
 fn leader(timeline: u32) -> LeaderFact {
     let (written, now_s) = (Lsn(0xA00_0000 + 0x4000), T0 + 3000);
     LeaderFact { name: "pgha-demo2-DC1-1".to_owned(), system_id: 1, timeline, written, now_s }
@@ -95,6 +113,7 @@ fn planned_from(
         running,
         databases: Vec::new(),
         named: false,
+        ..facts(&topology)
     };
     plan(&facts, &target)
 }
@@ -110,6 +129,7 @@ fn planned_over(databases: &[u64], named: bool) -> Result<RestorePlan, Refusal> 
         running: vec!["pgha-demo1-DC2-1".to_owned()],
         databases: databases.to_vec(),
         named,
+        ..facts(&topology)
     };
     plan(&facts, &target)
 }
@@ -133,6 +153,7 @@ fn a_leader_of_another_database_archives_nothing_of_this_one() {
         running: vec!["pgha-demo2-DC1-1".to_owned()],
         databases: vec![9],
         named: true,
+        ..facts(&topology)
     };
     let plan = plan(&facts, &Target::parse(&latest()).expect("a target")).expect("a plan");
     assert!(!plan.leader_archives && !plan.nodes_empty);
@@ -232,7 +253,7 @@ fn each_refusal_names_the_nearest_choice() {
         refused(&all, Some(leader(2)), time(T0 + 100)),
         refused(&all, Some(leader(2)), lsn("0/3000000")),
         refused(&all, Some(leader(2)), time(T0 + 3001)),
-        refused(&all, None, time(T0 + 3000)),
+        refused(&all, None, time(T0 + 3001)),
         refused(&all, Some(leader(2)), lsn("1/0")),
         refused(&all, None, lsn("1/0")),
         refused(&all, Some(leader(2)), TargetOptions { timeline: Some(7), ..latest() }),

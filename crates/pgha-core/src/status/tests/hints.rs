@@ -440,3 +440,51 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_restore_brings_about_is_no_problem_of_its_own() {
+    let restore = crate::restore::Unfinished {
+        id: "20261124-160000".to_owned(),
+        target: "0/3000000".to_owned(),
+        phase: crate::restore::Phase::Forward,
+        step: Some(crate::restore::Step::Recover),
+        doing: "replaying WAL".to_owned(),
+        ways: "`pgha restore demo-1` resumes here".to_owned(),
+    };
+    let codes = |lab: &Lab| lab.view().problems.into_iter().map(|p| p.code).collect::<Vec<_>>();
+    let mut lab = Lab::leaderless([0, 0, 0]);
+    assert!(codes(&lab).contains(&"no_leader".to_owned()), "{:?}", codes(&lab));
+    let outside = lab.observed.sites.get_mut("DC3").expect("the external site");
+    let outside = outside.as_mut().expect("its report");
+    (outside.restoring, outside.restore) = (true, Some(restore.clone()));
+    let view = lab.view();
+    assert_eq!(view.problems.len(), 1, "{:?}", view.problems);
+    assert_eq!(view.problems[0].message, restore.message());
+    assert_eq!(view.problems[0].hint, restore.ways);
+    // Before anything is stopped, the cluster's own problems are its own.
+    let outside = lab.observed.sites.get_mut("DC3").expect("the external site");
+    let archiving =
+        crate::restore::Unfinished { step: Some(crate::restore::Step::Archive), ..restore };
+    outside.as_mut().expect("its report").restore = Some(archiving);
+    assert!(codes(&lab).contains(&"no_leader".to_owned()), "{:?}", codes(&lab));
+}
+
+#[test]
+fn what_keeps_a_node_from_leading_is_said() {
+    let reason = |lab: &Lab| crate::ready::to_lead(&lab.view(), LEADER);
+    assert_eq!(crate::ready::to_lead(&Lab::healthy().view(), "another"), format!("{LEADER} leads"));
+    let mut lab = Lab::leaderless([0, 0, 0]);
+    lab.container(LEADER, ContainerState::Running);
+    *lab.node(LEADER) = Err("connection refused".to_owned());
+    assert_eq!(reason(&lab), "Patroni: connection refused");
+    for node in lab.topology.clone().of_role(Role::Postgres).skip(1) {
+        if let Ok(patroni) = lab.node(&node.name) {
+            patroni.pause = true;
+        }
+    }
+    assert!(reason(&lab).contains("paused"), "{}", reason(&lab));
+    for etcd in lab.etcd() {
+        etcd.dcs = Err("no answer".to_owned());
+    }
+    assert_eq!(reason(&lab), "no quorum of etcd is known");
+}

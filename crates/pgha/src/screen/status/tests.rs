@@ -50,6 +50,7 @@ fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
             }),
             repositories: Vec::new(),
             restoring: false,
+            restore: None,
             disk: Some(Disk { size_bytes: 1 << 40, free_bytes: 38_000_000_000 }),
         };
         observed.sites.insert(site.name.clone(), Ok(report));
