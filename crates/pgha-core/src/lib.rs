@@ -28,6 +28,7 @@ pub mod ready;
 pub mod render;
 pub mod repository;
 pub mod restore;
+pub mod safety;
 pub mod schedule;
 pub mod spec;
 pub mod status;

@@ -680,4 +680,4 @@ fn node_state(patroni: &Patroni) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ mod hints;
 
 /// A cluster of 2 data centers with 2 nodes each, and what would be observed of it.
 #[derive(Debug)]
-pub(super) struct Lab {
+pub(crate) struct Lab {
     topology: Topology,
     observed: Observed,
 }
@@ -21,7 +21,7 @@ const LEADER: &str = "pgha-demo1-DC1-1";
 const OTHER: &str = "pgha-demo1-DC2-1";
 
 impl Lab {
-    pub(super) fn healthy() -> Self {
+    pub(crate) fn healthy() -> Self {
         let topology = Topology::new(Spec { data_centers: 2, ..Spec::default() }, 1);
         let containers = topology
             .containers()
@@ -83,7 +83,7 @@ impl Lab {
         lab
     }
 
-    pub(super) fn view(&self) -> ClusterView {
+    pub(crate) fn view(&self) -> ClusterView {
         ClusterView::new(&self.topology, &self.observed)
     }
 
@@ -111,7 +111,7 @@ impl Lab {
     }
 
     /// Has Patroni run with this configuration.
-    fn configured(&mut self, config: &str) {
+    pub(crate) fn configured(&mut self, config: &str) {
         let config = Dynamic::parse(config).expect("a configuration");
         for member in self.etcd() {
             member.dcs.as_mut().expect("a read").config = Some(config);

@@ -1,0 +1,315 @@
+//! What would be unsafe now: the one place that says so, as data with numbers. Whoever stops, restarts or
+//! removes members asks first.
+//!
+//! It judges by what is known. A replica of which something is not known counts as one that cannot take over.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dynamic::Dynamic;
+use crate::status::{ClusterView, ContainerState, MemberView, NodeRole};
+use crate::topology::Role;
+use crate::tuning::SynchronousMode;
+use crate::words::list;
+
+/// What stopping members now would do to a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "hazard", rename_all = "snake_case")]
+pub enum Hazard {
+    /// etcd could decide nothing any more, so no leader could be elected and today's would give up.
+    QuorumLost {
+        /// Members that would be left.
+        left: u32,
+        /// How many it takes.
+        need: u32,
+    },
+    /// The leader would stop, and no replica that is left may be promoted.
+    NobodyTakesOver {
+        /// The leader.
+        leader: String,
+        /// Replicas that run and are not ready to take over.
+        unready: Vec<String>,
+    },
+    /// Commits would wait, since the settings refuse to acknowledge them with fewer standbys.
+    WritesWait {
+        /// Standbys that would be left to acknowledge.
+        left: u32,
+        /// How many the settings ask for.
+        need: u32,
+    },
+    /// Commits would be acknowledged by fewer standbys than the settings ask for.
+    FewerAcknowledge {
+        /// Standbys that would be left to acknowledge.
+        left: u32,
+        /// How many the settings ask for.
+        need: u32,
+    },
+    /// One node alone would have the data.
+    OneCopyLeft {
+        /// The node.
+        node: String,
+    },
+    /// No node would be left that has the data.
+    NoCopyLeft,
+    /// WAL could not be archived, and is kept by the leader until it is.
+    ArchiveStops,
+    /// No packet would pass between sites.
+    SitesApart,
+}
+
+impl Hazard {
+    /// It ends writes, now or with the next failure of nothing else.
+    pub fn ends_writes(&self) -> bool {
+        matches!(
+            self,
+            Self::QuorumLost { .. }
+                | Self::NobodyTakesOver { .. }
+                | Self::WritesWait { .. }
+                | Self::NoCopyLeft
+                | Self::SitesApart
+        )
+    }
+}
+
+impl fmt::Display for Hazard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QuorumLost { left, need } => {
+                write!(f, "etcd loses its quorum: {left} members are left, and it takes {need}")
+            }
+            Self::NobodyTakesOver { leader, unready } if unready.is_empty() => {
+                write!(f, "{leader} leads, and no replica is left")
+            }
+            Self::NobodyTakesOver { leader, unready } => {
+                write!(f, "{leader} leads, and {} cannot take over", list(unready))
+            }
+            Self::WritesWait { left, need } => {
+                write!(f, "commits wait: {left} standbys acknowledge, and it takes {need}")
+            }
+            Self::FewerAcknowledge { left, need } => {
+                write!(f, "commits are acknowledged by {left} standbys, not by {need}")
+            }
+            Self::OneCopyLeft { node } => write!(f, "{node} alone has the data"),
+            Self::NoCopyLeft => f.write_str("no node is left that has the data"),
+            Self::ArchiveStops => {
+                f.write_str("no WAL is archived meanwhile, and the leader's disk keeps it")
+            }
+            Self::SitesApart => f.write_str("all sites are cut off from each other"),
+        }
+    }
+}
+
+/// What would be unsafe about stopping these members at once; nothing of what is so already. Empty where
+/// all is well.
+pub fn unsafe_to_stop(view: &ClusterView, members: &[&str]) -> Vec<Hazard> {
+    let now = Standing::without(view, &[]);
+    let then = Standing::without(view, members);
+    let mut hazards = Vec::new();
+    let need = view.quorum.need;
+    if now.etcd >= need && then.etcd < need {
+        hazards.push(Hazard::QuorumLost { left: then.etcd, need });
+    }
+    if let Some(leader) = view.leader.as_ref().filter(|leader| members.contains(&leader.as_str())) {
+        if then.candidates == 0 {
+            let (leader, unready) = (leader.clone(), then.replicas.clone());
+            hazards.push(Hazard::NobodyTakesOver { leader, unready });
+        }
+    }
+    let settings = view.settings;
+    let need = view.acknowledging.need;
+    // One of those that acknowledge today becomes the leader, where the leader stops.
+    let left = then.acknowledging.min(need);
+    if left < now.acknowledging.min(need) {
+        let strict = settings.is_some_and(|settings: Dynamic| {
+            settings.synchronous_mode != SynchronousMode::Off && settings.synchronous_mode_strict
+        });
+        hazards.push(match left {
+            0 if strict => Hazard::WritesWait { left, need },
+            _ => Hazard::FewerAcknowledge { left, need },
+        });
+    }
+    match then.copies.as_slice() {
+        [] if !now.copies.is_empty() => hazards.push(Hazard::NoCopyLeft),
+        [node] if now.copies.len() > 1 => hazards.push(Hazard::OneCopyLeft { node: node.clone() }),
+        _ => {}
+    }
+    if now.archives && !then.archives {
+        hazards.push(Hazard::ArchiveStops);
+    }
+    if now.routes && !then.routes {
+        hazards.push(Hazard::SitesApart);
+    }
+    hazards.sort();
+    hazards
+}
+
+/// What a cluster has to stand on.
+struct Standing {
+    /// etcd members that are in touch with a quorum.
+    etcd: u32,
+    /// Nodes that have the data and run.
+    copies: Vec<String>,
+    /// Replicas that run.
+    replicas: Vec<String>,
+    /// Those of them that may be promoted.
+    candidates: u32,
+    /// Standbys that may acknowledge, were the best of them to lead where nobody does.
+    acknowledging: u32,
+    archives: bool,
+    routes: bool,
+}
+
+impl Standing {
+    fn without(view: &ClusterView, stopped: &[&str]) -> Self {
+        let stays = |name: &str| !stopped.contains(&name);
+        let runs = |member: &&MemberView| {
+            stays(&member.name) && member.container_state == ContainerState::Running
+        };
+        let some = |role: Role| view.members.iter().filter(runs).any(|member| member.kind == role);
+        let nodes: Vec<&MemberView> =
+            view.nodes().filter(runs).filter(|node| node.role.is_some()).collect();
+        let replicas: Vec<&MemberView> =
+            nodes.iter().copied().filter(|n| n.role.is_some_and(NodeRole::follows)).collect();
+        let ready = replicas.iter().filter(|replica| may_lead(view, replica)).count();
+        let streaming =
+            replicas.iter().filter(|replica| replica.state.as_deref() == Some("streaming")).count();
+        let leads = view.leader.as_deref().is_some_and(stays);
+        let acknowledging = if leads { streaming } else { streaming.saturating_sub(1) };
+        let names = |nodes: &[&MemberView]| nodes.iter().map(|node| node.name.clone()).collect();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            etcd: count(view.etcd.iter().filter(|etcd| etcd.healthy && stays(&etcd.name)).count()),
+            copies: names(&nodes),
+            replicas: names(&replicas),
+            candidates: count(ready),
+            acknowledging: count(acknowledging),
+            archives: some(Role::Backup),
+            routes: some(Role::Wan),
+        }
+    }
+}
+
+/// Patroni would promote this replica, were the leader gone.
+fn may_lead(view: &ClusterView, replica: &MemberView) -> bool {
+    let Some(settings) = view.settings else { return false };
+    let named = match settings.synchronous_mode {
+        SynchronousMode::Off => true,
+        SynchronousMode::On => replica.role == Some(NodeRole::SyncStandby),
+        SynchronousMode::Quorum => replica.role == Some(NodeRole::QuorumStandby),
+    };
+    let near = |lag: u64| lag <= settings.maximum_lag_on_failover_bytes;
+    named && replica.state.as_deref() == Some("streaming") && replica.lag_bytes.is_some_and(near)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::subsequence;
+
+    use super::*;
+    use crate::status::tests::Lab;
+
+    fn healthy() -> ClusterView {
+        let mut lab = Lab::healthy();
+        lab.configured("{}");
+        lab.view()
+    }
+
+    fn names(view: &ClusterView, role: Role) -> Vec<String> {
+        view.members.iter().filter(|m| m.kind == role).map(|m| m.name.clone()).collect()
+    }
+
+    fn stopping(view: &ClusterView, members: &[String]) -> Vec<Hazard> {
+        unsafe_to_stop(view, &members.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn one_member_of_a_healthy_cluster_may_stop_but_those_that_are_alone() {
+        let view = healthy();
+        for role in [Role::Postgres, Role::Etcd] {
+            for member in names(&view, role) {
+                assert_eq!(stopping(&view, std::slice::from_ref(&member)), [], "{member}");
+            }
+        }
+        assert_eq!(stopping(&view, &names(&view, Role::Backup)), [Hazard::ArchiveStops]);
+        assert_eq!(stopping(&view, &names(&view, Role::Wan)), [Hazard::SitesApart]);
+    }
+
+    #[test]
+    fn replicas_that_are_behind_take_nothing_over() {
+        let mut lab = Lab::healthy();
+        lab.configured(r#"{"maximum_lag_on_failover": 10}"#);
+        let view = lab.view();
+        let leader = view.leader.clone().expect("it has one");
+        let mut unready = names(&view, Role::Postgres);
+        unready.retain(|node| *node != leader);
+        let hazard = Hazard::NobodyTakesOver { leader: leader.clone(), unready };
+        assert!(hazard.ends_writes() && hazard.to_string().contains("cannot take over"));
+        assert_eq!(stopping(&view, std::slice::from_ref(&leader)), [hazard]);
+        // Without its settings nothing is known of who may.
+        let unknown = ClusterView { settings: None, ..healthy() };
+        assert!(stopping(&unknown, &[leader]).iter().any(Hazard::ends_writes));
+    }
+
+    #[test]
+    fn what_is_so_already_is_not_held_against_a_stop() {
+        let mut view = healthy();
+        for etcd in &mut view.etcd {
+            etcd.healthy = false;
+        }
+        let etcd = names(&view, Role::Etcd);
+        assert_eq!(stopping(&view, &etcd), []);
+    }
+
+    proptest! {
+        #[test]
+        fn every_set_of_members_is_judged_as_counting_does(
+            stopped in {
+                let view = healthy();
+                let all: Vec<String> = view.members.iter().map(|m| m.name.clone()).collect();
+                subsequence(all.clone(), 0..=all.len())
+            }
+        ) {
+            let view = healthy();
+            let hazards = stopping(&view, &stopped);
+            let left = |role| {
+                names(&view, role).into_iter().filter(|m| !stopped.contains(m)).count()
+            };
+            let has = |wanted: fn(&Hazard) -> bool| hazards.iter().any(wanted);
+            let (etcd, nodes) = (left(Role::Etcd), left(Role::Postgres));
+            let majority = names(&view, Role::Etcd).len() / 2 + 1;
+            prop_assert_eq!(has(|h| matches!(h, Hazard::QuorumLost { .. })), etcd < majority);
+            prop_assert_eq!(has(|h| *h == Hazard::NoCopyLeft), nodes == 0);
+            prop_assert_eq!(has(|h| matches!(h, Hazard::OneCopyLeft { .. })), nodes == 1);
+            let leader_stops = view.leader.as_ref().is_some_and(|leader| stopped.contains(leader));
+            let nobody = leader_stops && nodes == 0;
+            prop_assert_eq!(has(|h| matches!(h, Hazard::NobodyTakesOver { .. })), nobody);
+            prop_assert_eq!(has(|h| *h == Hazard::ArchiveStops), left(Role::Backup) == 0);
+            prop_assert_eq!(has(|h| *h == Hazard::SitesApart), left(Role::Wan) == 0);
+            for hazard in &hazards {
+                prop_assert!(!hazard.to_string().is_empty());
+            }
+        }
+
+        #[test]
+        fn fewer_acknowledge_once_fewer_are_left_than_are_asked_for(stopped in 0..4_usize, asked in 1..4_u32) {
+            let mut lab = Lab::healthy();
+            lab.configured(&format!(
+                r#"{{"synchronous_mode": "quorum", "synchronous_mode_strict": true, "synchronous_node_count": {asked}}}"#
+            ));
+            let view = lab.view();
+            let leader = view.leader.clone().expect("it has one");
+            let mut replicas = names(&view, Role::Postgres);
+            replicas.retain(|node| *node != leader);
+            replicas.truncate(stopped);
+            let left = u32::try_from(3 - replicas.len()).expect("a few");
+            let fewer = stopping(&view, &replicas).into_iter().find_map(|hazard| match hazard {
+                Hazard::FewerAcknowledge { left, need } => Some((left, need, false)),
+                Hazard::WritesWait { left, need } => Some((left, need, true)),
+                _ => None,
+            });
+            prop_assert_eq!(fewer, (left < asked).then_some((left, asked, left == 0)));
+        }
+    }
+}
