@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How much a finding matters; the order is that of a listing.
+/// How much a finding or a problem of a running cluster matters; the order is that of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// There can be no such cluster.
+    /// There can be no such cluster; or writes fail, or may be lost.
     Error,
-    /// The cluster works, and something about it is probably not what is wanted.
+    /// The cluster works, and something about it is probably not what is wanted, or less than it should have.
     Warning,
     /// Nothing is wrong; it is good to know.
     Info,

@@ -19,6 +19,7 @@ use crate::status::{ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITO
 use crate::status::{archive, identity, settings};
 use crate::topology::Role;
 
+pub use crate::finding::Severity;
 pub(super) use node::is_failed;
 
 /// Code of the problem that a restore is not finished.
@@ -26,29 +27,6 @@ pub const RESTORE_UNFINISHED: &str = "restore_unfinished";
 
 /// Code of the problem that Patroni is in pause.
 pub const PATRONI_PAUSED: &str = "patroni_paused";
-
-/// How bad a problem is; the order is that of a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Writes fail, or may be lost.
-    Error,
-    /// The cluster works, and with less than it should have.
-    Warning,
-    /// As somebody wanted it, and good to know.
-    Info,
-}
-
-impl Severity {
-    /// The word in listings and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
-    }
-}
 
 /// Something that is wrong or could not be learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
