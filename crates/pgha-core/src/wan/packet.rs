@@ -206,12 +206,7 @@ const ICMP_HEADER: usize = 8;
 ///
 /// # Panics
 /// Never: an answer has at most [`REPLY_MAX`] bytes.
-pub fn too_big_reply(
-    packet: &[u8],
-    mtu: u16,
-    from: Ipv4Addr,
-    out: &mut [u8],
-) -> Option<usize> {
+pub fn too_big_reply(packet: &[u8], mtu: u16, from: Ipv4Addr, out: &mut [u8]) -> Option<usize> {
     let view = View::parse(packet).ok()?;
     let one_host = !(view.src.is_unspecified()
         || view.src.is_loopback()
