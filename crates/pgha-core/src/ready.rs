@@ -12,6 +12,7 @@ use crate::status::{
     NodeRole, Problem, RESTORE_UNFINISHED, Tally,
 };
 use crate::topology::Role;
+use crate::wan::view::LINKS_CUT;
 
 /// A member that is not ready, and what it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,15 @@ pub fn awaiting(view: &ClusterView) -> Vec<Waiting> {
 pub fn hopeless(view: &ClusterView) -> Option<&Problem> {
     let codes = [RESTORE_UNFINISHED, DATABASE_IN_REPOSITORY, DATA_LOST, FOREIGN_REPOSITORY];
     view.problems.iter().find(|problem| codes.contains(&problem.code.as_str()))
+}
+
+/// The problem that links are cut, where that is what is waited for: sites are not reached, or something else
+/// that is wrong follows from it. No waiting mends a link, and somebody may while it is waited.
+pub fn cut_off(view: &ClusterView) -> Option<&Problem> {
+    let cut = view.problems.iter().find(|problem| problem.code == LINKS_CUT)?;
+    let follows = view.problems.iter().any(|problem| problem.cause.as_deref() == Some(LINKS_CUT));
+    let unreached = view.sites.iter().any(|site| site.reachable == Some(false));
+    (follows || unreached).then_some(cut)
 }
 
 fn container(state: ContainerState) -> &'static str {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pgha_core::ready::{self, Waiting};
-use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY};
+use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY, Problem};
 use pgha_core::topology::ClusterId;
 
 use crate::cluster::{self, Among};
@@ -90,6 +90,9 @@ pub(crate) async fn until_ready(
             return Ok(Ready { view, slowest: lines.slowest() });
         }
 
+        let cut = ready::cut_off(&view);
+        lines.warn(cut);
+
         let now = Instant::now();
         // Each new start of a broken member looks well for a moment: only readiness clears it.
         broken.retain(|name, _| waiting.iter().any(|w| w.member == *name));
@@ -110,7 +113,12 @@ pub(crate) async fn until_ready(
             let what = format!("cluster {id} is not ready after {} s", timeout.as_secs());
             let behind: Vec<_> = waiting.iter().map(ToString::to_string).collect();
             let guilty = waiting.into_iter().map(|w| w.member).collect();
-            return give_up(Error::deadline(what).because(behind.join("\n")), guilty);
+            let error = Error::deadline(what).because(behind.join("\n"));
+            let error = match cut {
+                Some(cut) => error.because(&cut.message).hint(&cut.hint),
+                None => error,
+            };
+            return give_up(error, guilty);
         }
         tokio::time::sleep(POLL).await;
     }
@@ -135,6 +143,8 @@ struct Lines {
     live: Option<MultiProgress>,
     at: BTreeMap<String, Line>,
     past: Vec<(Waiting, Duration)>,
+    /// What was warned of last.
+    warned: Option<String>,
 }
 
 #[derive(Debug)]
@@ -152,7 +162,22 @@ impl Lines {
                 Waiter::Restore => ProgressDrawTarget::hidden(),
             })
         });
-        Self { live, at: BTreeMap::new(), past: Vec::new() }
+        Self { live, at: BTreeMap::new(), past: Vec::new(), warned: None }
+    }
+
+    /// Says what no waiting mends, once.
+    fn warn(&mut self, problem: Option<&Problem>) {
+        let Some(problem) = problem else { return };
+        if self.warned.as_ref() == Some(&problem.message) {
+            return;
+        }
+        self.warned = Some(problem.message.clone());
+        let text = format!("warning: {}; {}", problem.message, problem.hint);
+        match &self.live {
+            // A line that is written past the live ones is drawn over.
+            Some(live) if !live.is_hidden() => drop(live.println(text)),
+            _ => anstream::eprintln!("{text}"),
+        }
     }
 
     fn show(&mut self, waiting: &[Waiting]) {

@@ -61,6 +61,7 @@ impl Lab {
                         revision: 7,
                         leader: Some(LEADER.to_owned()),
                         system_id: Some("7515".to_owned()),
+                        tells_succession: true,
                         ..Dcs::default()
                     }),
                     took_ms: 2.0,
@@ -75,7 +76,7 @@ impl Lab {
                 backups: None,
                 repositories: Vec::new(),
                 restoring: false,
-                disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 30 }),
+                disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 36 }),
             };
             lab.observed.sites.insert(site.name.clone(), Ok(report));
         }

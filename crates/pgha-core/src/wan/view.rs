@@ -265,6 +265,9 @@ pub fn milliseconds(us: u64) -> String {
     }
 }
 
+/// Code of the problem that links are cut.
+pub const LINKS_CUT: &str = "links_cut";
+
 /// What a status says about links that are cut or not as specified; `None` where all are.
 pub fn problem(state: &WanState) -> Option<Problem> {
     if state.waiting_for_cluster {
@@ -284,7 +287,7 @@ pub fn problem(state: &WanState) -> Option<Problem> {
     if !cut.is_empty() {
         return Some(Problem::new(
             Severity::Warning,
-            "links_cut",
+            LINKS_CUT,
             None,
             format!("links are cut: {}", named(&cut)),
             "`pgha wan heal` undoes that, `pgha wan show` has all",
