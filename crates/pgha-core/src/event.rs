@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Severity};
 use crate::ready::Waiting;
+use crate::status::Problem;
 
 /// An event with when, where and by whom. One line of `--events jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +143,17 @@ impl From<&Finding> for Event {
             code: finding.code.to_owned(),
             message: finding.message.clone(),
             hint: finding.hint.clone(),
+        }
+    }
+}
+
+impl From<&Problem> for Event {
+    fn from(problem: &Problem) -> Self {
+        Self::Finding {
+            severity: problem.severity,
+            code: problem.code.clone(),
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
         }
     }
 }

@@ -240,6 +240,10 @@ pub struct Dcs {
     /// The last promotion that is recorded.
     #[serde(default)]
     pub promotion: Option<Promotion>,
+    /// The four before are what is in etcd. A node of an earlier pgha does not look for them, and then
+    /// nothing is known of them.
+    #[serde(default)]
+    pub tells_succession: bool,
 }
 
 /// A promotion, as the new leader records it some rounds later.
@@ -382,6 +386,7 @@ pub fn dcs(body: &[u8]) -> Result<Dcs, String> {
     let mut dcs = Dcs {
         revision: number(&answer["header"]["revision"])
             .ok_or_else(|| format!("no answer of etcd: {}", quote(body)))?,
+        tells_succession: true,
         ..Dcs::default()
     };
     for pair in answer["kvs"].as_array().map(Vec::as_slice).unwrap_or_default() {

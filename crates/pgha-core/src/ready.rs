@@ -8,8 +8,8 @@ use std::fmt;
 
 use crate::observe::NOT_STARTED;
 use crate::status::{
-    ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY, MemberView,
-    NodeRole, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Tally,
+    ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY, LINKS_CUT,
+    MemberView, NodeRole, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Tally,
 };
 use crate::topology::Role;
 
@@ -69,6 +69,15 @@ pub fn to_lead(view: &ClusterView, node: &str) -> String {
     }
     let waiting = awaiting(view).into_iter().find(|waiting| waiting.member == node);
     waiting.map_or_else(|| "ready".to_owned(), |waiting| waiting.phrase)
+}
+
+/// The problem that links are cut, where that is what is waited for: sites are not reached, or something else
+/// that is wrong follows from it. No waiting mends a link, and somebody may while it is waited.
+pub fn cut_off(view: &ClusterView) -> Option<&Problem> {
+    let cut = view.problems.iter().find(|problem| problem.code == LINKS_CUT)?;
+    let follows = view.problems.iter().any(|problem| problem.cause.as_deref() == Some(LINKS_CUT));
+    let unreached = view.sites.iter().any(|site| site.reachable == Some(false));
+    (follows || unreached).then_some(cut)
 }
 
 fn container(state: ContainerState) -> &'static str {

@@ -30,7 +30,7 @@ use crate::topology::{Member, Role, SiteKind, Topology};
 pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
 pub use identity::{DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY};
-pub use problems::{PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Severity};
+pub use problems::{LINKS_CUT, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Severity};
 
 /// How the container of a member is, in the engine's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -55,6 +55,7 @@ const ROUTER_OCTET: u8 = 1;
 const BACKUP_OCTET: u8 = 2;
 const FIRST_ETCD_OCTET: u8 = 3;
 const FIRST_POSTGRES_OCTET: u8 = 101;
+const NOBODY_OCTET: u8 = 254;
 
 /// Name and instance number: what tells two clusters on one host apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +140,12 @@ impl Site {
     /// The router's address in this site.
     pub fn router_address(&self) -> Ipv4Addr {
         address(self.number, ROUTER_OCTET)
+    }
+
+    /// An address of this site that no member has, and the router neither. The WAN sends its ICMP errors from it:
+    /// the router's kernel drops as forged whatever comes from outside with an address of its own.
+    pub fn nobodys_address(&self) -> Ipv4Addr {
+        address(self.number, NOBODY_OCTET)
     }
 }
 
@@ -347,8 +354,9 @@ mod tests {
                 .iter()
                 .map(|m| m.address)
                 .chain(topology.sites.iter().map(Site::router_address))
+                .chain(topology.sites.iter().map(Site::nobodys_address))
                 .collect();
-            prop_assert_eq!(addresses.len(), topology.members.len() + topology.sites.len());
+            prop_assert_eq!(addresses.len(), topology.members.len() + 2 * topology.sites.len());
             let net: Ipv4Net = CLUSTER_NET.parse().expect("a constant");
             for member in &topology.members {
                 prop_assert!(net.contains(&member.address));

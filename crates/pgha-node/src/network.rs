@@ -65,7 +65,7 @@ pub(crate) fn join_site(member: &Member, site: &Site) -> Result<()> {
              route replace {CLUSTER_NET} via {router} dev {name} src {address}\n"
         ),
     )?;
-    announce(address);
+    announce(address, site);
     Ok(())
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn join_as_router(interface: &str, site: &Site) -> Result<()> {
         ip(&["rule", "add", "iif", interface, "lookup", WAN_TABLE, "priority", "100"], "")?;
     }
     ip(&["address", "replace", &format!("{address}/24"), "dev", interface], "")?;
-    announce(address);
+    announce(address, site);
     Ok(())
 }
 
@@ -109,10 +109,9 @@ pub(crate) fn join_as_router(interface: &str, site: &Site) -> Result<()> {
 /// A restarted container may come back with another hardware address, which neighbours would only
 /// notice after half a minute. Sending to an address that nobody has makes the kernel broadcast an
 /// ARP request, from which all of them correct what they have stored about the sender.
-fn announce(address: Ipv4Addr) {
-    let [a, b, site, _] = address.octets();
-    let nobody = Ipv4Addr::new(a, b, site, 254);
-    let sent = UdpSocket::bind((address, 0)).and_then(|socket| socket.send_to(&[], (nobody, 9)));
+fn announce(address: Ipv4Addr, site: &Site) {
+    let nobody = (site.nobodys_address(), 9);
+    let sent = UdpSocket::bind((address, 0)).and_then(|socket| socket.send_to(&[], nobody));
     if let Err(e) = sent {
         crate::log(&format!("cannot announce {address} to its neighbours: {e}"));
     }

@@ -117,6 +117,8 @@ pub(crate) struct Supervisor {
     pub(crate) outlive_main: bool,
     /// The others.
     pub(crate) others: Vec<(Process, WhenItEnds)>,
+    /// The main process comes before the member's own, and is to end by itself.
+    pub(crate) is_first: bool,
 }
 
 impl Supervisor {
@@ -131,7 +133,7 @@ impl Supervisor {
     /// As [`Supervisor::run`], for what comes before the member's own processes: the code to end with
     /// where the member was asked to stop meanwhile.
     pub(crate) fn run_first(self) -> Result<Option<ExitCode>> {
-        let (code, asked_to_stop) = self.run_to_end()?;
+        let (code, asked_to_stop) = Self { is_first: true, ..self }.run_to_end()?;
         Ok(asked_to_stop.then_some(code))
     }
 
@@ -216,7 +218,9 @@ impl Running {
             if self.main == Some(pid) {
                 self.main = None;
                 let name = self.what.main.as_ref().map_or("", Process::name);
-                crate::log(&format!("{name} ended: {}", describe(status)));
+                if worth_a_line(status.exit_status(), self.what.is_first) {
+                    crate::log(&format!("{name} ended: {}", describe(status)));
+                }
                 if self.late.is_some_and(|late| late <= Instant::now()) {
                     return Some(ExitCode::SUCCESS);
                 }
@@ -306,7 +310,25 @@ fn exit_code(status: WaitStatus, asked_to_stop: bool) -> ExitCode {
     ExitCode::from(if code == 0 && !asked_to_stop { 1 } else { code })
 }
 
+/// Whether it is told that the main process has ended: one that is to end by itself, and did well, is not.
+fn worth_a_line(exit_code: Option<i32>, is_first: bool) -> bool {
+    !is_first || exit_code != Some(0)
+}
+
 fn describe(status: WaitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     ExitStatus::from_raw(status.as_raw()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_helper_that_ended_as_it_should_is_not_told_of() {
+        assert!(!worth_a_line(Some(0), true));
+        assert!(worth_a_line(Some(1), true), "it failed");
+        assert!(worth_a_line(None, true), "it was killed");
+        assert!(worth_a_line(Some(0), false), "the member ends with it");
+    }
 }

@@ -195,8 +195,11 @@ pub const REPLY_MAX: usize = 576;
 const ICMP_HEADER: usize = 8;
 
 /// Writes the answer to a packet that is too big and may not be fragmented: ICMP "fragmentation
-/// needed" (RFC 1191) from the router, with the MTU of the link and as much of the packet as fits
-/// into [`REPLY_MAX`]. Gives its length.
+/// needed" (RFC 1191) with the MTU of the link and as much of the packet as fits into [`REPLY_MAX`].
+/// Gives its length.
+///
+/// It comes `from` an address that whoever forwards it does not have itself; see
+/// [`Site::nobodys_address`](crate::topology::Site::nobodys_address).
 ///
 /// `None` where no answer may be sent (RFC 1122, 3.2.2): to another ICMP error, to a fragment that
 /// is not the first, to what is no IPv4 packet, or to what is not the address of one host. Also
@@ -204,12 +207,7 @@ const ICMP_HEADER: usize = 8;
 ///
 /// # Panics
 /// Never: an answer has at most [`REPLY_MAX`] bytes.
-pub fn too_big_reply(
-    packet: &[u8],
-    mtu: u16,
-    router_address: Ipv4Addr,
-    out: &mut [u8],
-) -> Option<usize> {
+pub fn too_big_reply(packet: &[u8], mtu: u16, from: Ipv4Addr, out: &mut [u8]) -> Option<usize> {
     let view = View::parse(packet).ok()?;
     let one_host = !(view.src.is_unspecified()
         || view.src.is_loopback()
@@ -228,7 +226,7 @@ pub fn too_big_reply(
     put_u16(out, 2, u16::try_from(len).expect("at most REPLY_MAX"));
     out[8] = 64;
     out[9] = ICMP;
-    out[12..16].copy_from_slice(&router_address.octets());
+    out[12..16].copy_from_slice(&from.octets());
     out[16..20].copy_from_slice(&view.src.octets());
     seal(&mut out[..HEADER_MIN]);
     let icmp = &mut out[HEADER_MIN..];

@@ -14,6 +14,7 @@ use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, List
 use futures_util::future::join_all;
 use pgha_core::ownership::{Known, LABEL_UID};
 use pgha_core::placement::Placement;
+use pgha_core::render;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
 use pgha_core::topology::{
@@ -210,9 +211,18 @@ fn group(
 ) -> Vec<Cluster> {
     let mut clusters: BTreeMap<ClusterId, Cluster> = BTreeMap::new();
     let mut unreadable = BTreeSet::new();
+    let mut mounts = Vec::new();
     for container in containers {
         let labels = container.labels.clone().unwrap_or_default();
         let Some(cluster) = id(&labels).map(|id| of(&mut clusters, id)) else { continue };
+        for mount in container.mounts.iter().flatten() {
+            let is_volume = mount.typ.as_deref() == Some("volume");
+            mounts.extend(mount.name.clone().filter(|_| is_volume).map(|volume| Mount {
+                by: cluster.id.clone(),
+                uid: labels.get(LABEL_UID).cloned(),
+                volume,
+            }));
+        }
         if cluster.topology.is_none() && !unreadable.contains(&cluster.id) {
             cluster.topology = labels
                 .get(LABEL_SPEC)
@@ -247,12 +257,17 @@ fn group(
             subnet,
         });
     }
+    let mut labelled = BTreeSet::new();
     for volume in volumes {
         if let Some(id) = id(&volume.labels) {
             let cluster = of(&mut clusters, id);
             cluster.learn(&volume.labels);
+            labelled.insert(volume.name.clone());
             cluster.volumes.push(volume.name);
         }
+    }
+    for (id, name) in unlabelled(&clusters, &mounts, &labelled) {
+        of(&mut clusters, id).volumes.push(name);
     }
     let mut clusters: Vec<Cluster> = clusters.into_values().collect();
     for cluster in &mut clusters {
@@ -262,6 +277,38 @@ fn group(
         cluster.volumes.sort();
     }
     clusters
+}
+
+/// A volume that a cluster's container has mounted.
+#[derive(Debug)]
+struct Mount {
+    by: ClusterId,
+    /// The unique number on the container.
+    uid: Option<String>,
+    volume: String,
+}
+
+/// Volumes that are a cluster's and have no label. An engine that starts a container whose volume is gone
+/// makes a plain one of that name.
+///
+/// They are told by who uses them: containers of that one cluster, with its unique number; and by the
+/// name, which has to be one that the cluster's compose file declares.
+fn unlabelled(
+    clusters: &BTreeMap<ClusterId, Cluster>,
+    mounts: &[Mount],
+    labelled: &BTreeSet<String>,
+) -> BTreeSet<(ClusterId, String)> {
+    let own = |mount: &&Mount| {
+        let declared = clusters.get(&mount.by).and_then(|cluster| cluster.topology.as_ref());
+        let name = &mount.volume;
+        !labelled.contains(name)
+            && declared.is_some_and(|topology| render::volumes(topology).contains(name))
+            && mounts
+                .iter()
+                .filter(|other| other.volume == *name)
+                .all(|other| other.by == mount.by && other.uid.is_some() && other.uid == mount.uid)
+    };
+    mounts.iter().filter(own).map(|mount| (mount.by.clone(), mount.volume.clone())).collect()
 }
 
 /// The clusters of containers with these labels.
@@ -357,7 +404,7 @@ async fn configured_port(engine: &Engine, name: &str) -> Option<u16> {
 pub(crate) mod tests {
     use super::*;
     use crate::generated::tests::Place;
-    use bollard::models::PortSummary;
+    use bollard::models::{MountPoint, PortSummary};
 
     fn labels(name: &str, instance: u32) -> HashMap<String, String> {
         HashMap::from([
@@ -441,6 +488,45 @@ pub(crate) mod tests {
         let clusters = three();
         let compose = clusters[0].compose.as_ref().expect("labels of Compose");
         assert_eq!(compose.file, Path::new("/srv/demo/docker-compose.yaml"));
+    }
+
+    #[test]
+    fn a_volume_without_labels_is_a_clusters_by_who_mounts_it_and_by_its_name() {
+        const VOLUME: &str = "volume";
+        const NODE: &str = "pgha-demo1-DC1-1";
+        let found = |mounts: &[(&str, &str, &str, Option<&str>, u32)], more| {
+            let containers = mounts.iter().map(|&(member, typ, volume, uid, instance)| {
+                let mut made = container("demo", instance, member);
+                let uid = uid.map(|uid| (LABEL_UID.to_owned(), uid.to_owned()));
+                made.labels.as_mut().expect("labels").extend(uid);
+                let (typ, name) = (Some(typ.to_owned()), Some(volume.to_owned()));
+                made.mounts = Some(vec![MountPoint { typ, name, ..MountPoint::default() }]);
+                made
+            });
+            let clusters = group(containers.collect(), vec![], vec![], more);
+            clusters.into_iter().flat_map(|c| c.volumes).collect::<Vec<_>>()
+        };
+        let own = (NODE, VOLUME, NODE, Some("x"), 1);
+        assert_eq!(found(&[own], vec![]), [NODE]);
+        // One that has its label already is there once.
+        let labelled = Volume { name: NODE.to_owned(), ..volume("demo", 1) };
+        assert_eq!(found(&[own], vec![labelled]), [NODE]);
+        // The compose file declares no such volume, or the mount is a folder, or nobody knows whose it is.
+        for other in [
+            (NODE, VOLUME, "photos", Some("x"), 1),
+            (NODE, "bind", NODE, Some("x"), 1),
+            (NODE, VOLUME, NODE, None, 1),
+        ] {
+            assert_eq!(found(&[other], vec![]), [""; 0], "{other:?}");
+        }
+        // Somebody else's by their mount, by their number, or by the label.
+        for other in [("a", VOLUME, NODE, Some("y"), 2), ("a", VOLUME, NODE, Some("y"), 1)] {
+            assert_eq!(found(&[own, other], vec![]), [""; 0], "{other:?}");
+        }
+        let others = Volume { name: NODE.to_owned(), ..volume("shop", 3) };
+        assert_eq!(found(&[own], vec![others.clone()]), [NODE], "it is shop-3's");
+        let clusters = group(vec![container("demo", 1, NODE)], vec![], vec![], vec![others]);
+        assert!(clusters[0].volumes.is_empty() && clusters[1].volumes == [NODE]);
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub(crate) fn generate(
     events: &Events,
 ) -> Result<Generated> {
     let file = std::path::absolute(&output.output).or_fail("cannot find the output folder")?;
+    refuse_path(&file)?;
     let found = compose_file::read(&file)
         .or_else(|e| if output.force { Ok(Found::Foreign) } else { Err(e) })?;
     let clusters = existing.unwrap_or_default();
@@ -148,7 +149,14 @@ pub(crate) fn open(path: &Path, existing: Option<&[Cluster]>) -> Result<Option<G
             Err(Error::bad_input(format!("{} is not a file of pgha's", file.display()))
                 .hint("name another with `-o`"))
         }
-        Found::Cluster(there) => take(*there, file, existing).map(Some),
+        Found::Cluster(there) => {
+            let id = &there.topology.id;
+            // One that exists has its path already, whatever that is.
+            if !existing.is_some_and(|clusters| clusters.iter().any(|cluster| cluster.id == *id)) {
+                refuse_path(&file)?;
+            }
+            take(*there, file, existing).map(Some)
+        }
     }
 }
 
@@ -162,6 +170,27 @@ fn take(there: There, file: PathBuf, existing: Option<&[Cluster]>) -> Result<Gen
     secrets::create(&there.topology, &dir, &identity)?;
     let There { topology, choices } = there;
     Ok(Generated { topology, choices, file, written: false })
+}
+
+/// A path that Compose would read as something else.
+fn refuse_path(file: &Path) -> Result<()> {
+    let shown = file.to_string_lossy();
+    let why = [
+        (
+            ',',
+            "the labels of Compose name files with commas between them: the cluster would not be found again",
+        ),
+        (':', "Compose mounts a secret as `source:target`: no member would find its secrets"),
+    ];
+    match why.into_iter().find(|(character, _)| shown.contains(*character)) {
+        None => Ok(()),
+        Some((character, why)) => {
+            let what = format!("the compose file's path has a `{character}`: {shown}");
+            Err(Error::bad_input(what)
+                .because(why)
+                .hint("name another with `-o`; nothing was made"))
+        }
+    }
 }
 
 fn known(clusters: &[Cluster]) -> Vec<Known> {

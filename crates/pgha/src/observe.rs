@@ -12,9 +12,10 @@ use pgha_core::observe::{self, Deadlines, SiteObservation};
 use pgha_core::postgres_log::LogFacts;
 use pgha_core::status::{ClusterView, ContainerState, Observed};
 use pgha_core::topology::{Member, Role, Site, Topology};
-use pgha_wan::control::Request;
+use pgha_wan::control::{Request, WanState};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::cluster::Cluster;
 use crate::docker::Engine;
@@ -29,6 +30,10 @@ const WATCH: [&str; 4] = ["/usr/local/bin/pgha-node", "probe", "--watch", "30"];
 const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
 /// How long what a log said is taken for what it says.
 const LOGS_MAX_AGE: Duration = Duration::from_secs(3);
+/// How long what the router said of its links is taken for what it says.
+const LINKS_MAX_AGE: Duration = Duration::from_secs(5);
+/// How long it may take to say so while a cluster is waited for.
+const LINKS_DEADLINE: Duration = Duration::from_secs(1);
 /// Pause before a watch that failed is started again.
 const WATCH_RETRY: Duration = Duration::from_millis(300);
 /// What an exec may take beyond the probe's own deadline. One takes 50 to 100 ms on an idle host;
@@ -112,6 +117,8 @@ pub(crate) struct Watch {
     feeds: BTreeMap<String, Feed>,
     /// What the logs of nodes that fail said, and when.
     logs: Option<(BTreeMap<String, LogFacts>, Instant)>,
+    /// How the router's links were, and when it was asked; at first when the watch began.
+    links: Option<(Option<WanState>, Instant)>,
 }
 
 /// The watch of one site.
@@ -150,6 +157,7 @@ impl Watch {
             }
         }
         let mut observed = observed(cluster, sites);
+        observed.links = self.links(engine, cluster).await;
         let view = ClusterView::new(topology, &observed);
         let failed = view.failed();
         if failed.is_empty() && self.logs.is_none() {
@@ -163,6 +171,17 @@ impl Watch {
         }
         observed.logs = self.logs.as_ref().map(|(logs, _)| logs.clone()).unwrap_or_default();
         Ok(ClusterView::new(topology, &observed))
+    }
+
+    /// How the links are, asked now and then: a wait that is soon over has no use for it.
+    async fn links(&mut self, engine: &Engine, cluster: &Cluster) -> Option<WanState> {
+        let (links, at) = self.links.get_or_insert_with(|| (None, Instant::now()));
+        if at.elapsed() > LINKS_MAX_AGE {
+            let asked = wan::request(engine, cluster, &Request::State);
+            *links = timeout(LINKS_DEADLINE, asked).await.ok().and_then(Result::ok);
+            *at = Instant::now();
+        }
+        links.clone()
     }
 }
 

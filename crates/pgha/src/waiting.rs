@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pgha_core::event::Event;
 use pgha_core::ready::{self, Waiting};
-use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY, MemberView};
+use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY, MemberView, Problem};
 use pgha_core::topology::ClusterId;
 
 use crate::cluster::{self, Among};
@@ -94,6 +94,9 @@ pub(crate) async fn until_ready(
             return Ok(Ready { view, slowest: waits.slowest() });
         }
 
+        let cut = ready::cut_off(&view);
+        waits.warn(cut, events);
+
         let now = Instant::now();
         // Each new start of a broken member looks well for a moment: only readiness clears it.
         broken.retain(|name, _| waiting.iter().any(|w| w.member == *name));
@@ -114,7 +117,12 @@ pub(crate) async fn until_ready(
             let what = format!("cluster {id} is not ready after {} s", timeout.as_secs());
             let behind: Vec<_> = waiting.iter().map(ToString::to_string).collect();
             let guilty = waiting.into_iter().map(|w| w.member).collect();
-            return give_up(Error::deadline(what).because(behind.join("\n")), guilty);
+            let error = Error::deadline(what).because(behind.join("\n"));
+            let error = match cut {
+                Some(cut) => error.because(&cut.message).hint(&cut.hint),
+                None => error,
+            };
+            return give_up(error, guilty);
         }
         tokio::time::sleep(POLL).await;
     }
@@ -138,9 +146,20 @@ fn failing(view: &ClusterView, name: &str) -> bool {
 pub(crate) struct Waits {
     now: BTreeMap<String, (String, Instant)>,
     past: Vec<(Waiting, Duration)>,
+    /// What was warned of last.
+    warned: Option<String>,
 }
 
 impl Waits {
+    /// Says what no waiting mends, once.
+    fn warn(&mut self, problem: Option<&Problem>, events: &Events) {
+        let Some(problem) = problem else { return };
+        if self.warned.as_ref() != Some(&problem.message) {
+            self.warned = Some(problem.message.clone());
+            events.emit(problem.into());
+        }
+    }
+
     /// Takes what is waited for now.
     pub(crate) fn take(&mut self, waiting: &[Waiting], now: Instant, events: &Events) {
         let still = |member: &str, phrase: &str| {

@@ -148,6 +148,13 @@ fn repo2(repo: &Repo2) -> Vec<Finding> {
                     "ca_file = \"/etc/ssl/own-ca.crt\", or leave it out for the authorities that Debian trusts",
                 ));
             }
+            if let Some(path) = ca_file.as_ref().filter(|path| path.contains(':')) {
+                findings.push(Finding::error(
+                    "backup_repo2",
+                    format!("the ca_file of the second repository is {path:?}, and Compose mounts a secret as `source:target`"),
+                    "a path without `:`",
+                ));
+            }
             if !verify_tls {
                 findings.push(Finding::warning(
                     "backup_repo2_unverified",
@@ -219,6 +226,7 @@ mod tests {
             ("a b", None, 1),
             ("a\nrepo1-cipher-type=none", None, 1),
             ("shop", Some("ca.crt"), 1),
+            ("shop", Some("/srv/a:b.crt"), 1),
             ("shop", Some("/srv\nca.crt"), 1),
         ] {
             let repo2 = Some(s3(bucket, ca_file));

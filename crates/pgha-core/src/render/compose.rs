@@ -201,6 +201,21 @@ mod tests {
     }
 
     #[test]
+    fn the_volumes_are_those_that_the_file_declares() {
+        for repo2 in [None, Some(Repo2::Posix { path: None })] {
+            let mut spec = Spec { data_centers: 2, ..Spec::default() };
+            spec.backup.repo2 = repo2;
+            let file: Value = serde_saphyr::from_str(&rendered(spec.clone())).expect("YAML");
+            let declared = file["volumes"].as_object().expect("volumes").values();
+            let mut declared: Vec<_> = declared.filter_map(|v| v["name"].as_str()).collect();
+            let mut told = crate::render::volumes(&Topology::new(spec, 1));
+            declared.sort_unstable();
+            told.sort_unstable();
+            assert_eq!(told, declared);
+        }
+    }
+
+    #[test]
     fn the_authorities_of_the_bucket_come_to_the_backup_host_alone() {
         let spec = Spec::from_toml(
             "[backup.repo2]\ntype = \"s3\"\nbucket = \"b\"\nendpoint = \"e\"\nregion = \"r\"\n\

@@ -90,6 +90,13 @@ pub fn repo2_volume(topology: &Topology) -> String {
     format!("{}-repo2", topology.backup_host().name)
 }
 
+/// Names of the volumes that the compose file of a cluster declares.
+pub fn volumes(topology: &Topology) -> Vec<String> {
+    let members = topology.members.iter().map(|member| member.name.clone());
+    let second = matches!(topology.spec.backup.repo2, Some(Repo2::Posix { .. }));
+    members.chain(second.then(|| repo2_volume(topology))).collect()
+}
+
 /// The data directory of a Postgres major version.
 pub fn data_dir(major: u32) -> String {
     format!("{PGDATA_MOUNT}/{major}")

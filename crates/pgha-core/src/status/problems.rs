@@ -14,12 +14,15 @@ mod order;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Room;
 use crate::repository::STANZA;
 use crate::status::{ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, Known, Tally};
 use crate::status::{archive, identity, settings};
 use crate::topology::Role;
+use crate::words::bytes;
 
 pub use crate::finding::Severity;
+pub use links::LINKS_CUT;
 pub(super) use node::is_failed;
 
 /// Code of the problem that a restore is not finished.
@@ -88,6 +91,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems.extend(paused(known));
     problems.extend(stanza(known));
     problems.extend(restore(known));
+    problems.extend(disk(view));
     problems.extend(archive::problems(known, view.archive.as_ref(), view.leader.as_deref()));
     problems.retain(|problem| !is_of_restore(known, problem));
     order::find_causes(known, view, &mut problems);
@@ -138,6 +142,40 @@ fn paused(known: &Known<'_>) -> Option<Problem> {
         "Patroni is paused (`patronictl pause`): nothing fails over by itself",
         format!("`pgha exec {} -- patronictl resume` ends that", node.name),
     ))
+}
+
+/// The disk that members lie on has too little left.
+fn disk(view: &ClusterView) -> Option<Problem> {
+    let disk = view.disk?;
+    let free = bytes(disk.free_bytes?);
+    let may_take = bytes(disk.may_take_bytes);
+    let (severity, code, message) = match disk.room() {
+        Room::Enough => return None,
+        Room::Tight => (
+            Severity::Info,
+            "disk_tight",
+            format!(
+                "the engine's disk has {free} free, less than the cluster may take in all: {may_take} \
+                 beside data and backups"
+            ),
+        ),
+        Room::Low => (
+            Severity::Warning,
+            "disk_low",
+            format!(
+                "the engine's disk has {free} free, and the cluster may take {may_take} in all beside data \
+                 and backups"
+            ),
+        ),
+        Room::None => (
+            Severity::Error,
+            "disk_full",
+            format!("the engine's disk has {free} free: once it is full, Postgres and etcd stop"),
+        ),
+    };
+    let hint = "`docker system df` shows what takes it, `docker system prune` removes leftovers; fewer full \
+                backups (retention_full) take less";
+    Some(Problem::new(severity, code, None, message, hint))
 }
 
 fn stanza(known: &Known<'_>) -> Option<Problem> {

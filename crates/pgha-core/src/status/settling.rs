@@ -8,8 +8,16 @@ impl Known<'_> {
         u64::from(self.settings().ttl_s)
     }
 
-    /// A leader was promoted a moment ago. One that is not recorded yet is younger than that.
+    /// When the leader was promoted is not known, since the one who asked etcd does not tell.
+    pub(super) fn promotion_is_unknown(&self) -> bool {
+        self.dcs.is_some_and(|dcs| !dcs.tells_succession)
+    }
+
+    /// A leader was promoted a moment ago, for certain. One that is not recorded yet is younger than that.
     pub(super) fn promoted_lately(&self) -> bool {
+        if self.promotion_is_unknown() {
+            return false;
+        }
         let (Some(dcs), Some((_, leader))) = (self.dcs, self.leader()) else { return false };
         let Some(timeline) = leader.timeline else { return false };
         match dcs.promotion {

@@ -16,6 +16,8 @@ pub(super) enum Bar {
     Silent,
     /// Its Postgres is not there to be promoted; Patroni's word for its state.
     NotRunning(String),
+    /// It does not tell how far it is.
+    NoPosition,
     /// Further behind the last known position of the leader than is allowed, in bytes.
     Behind(u64),
     /// On an older timeline.
@@ -31,6 +33,8 @@ pub(super) enum Bar {
 pub(super) struct Succession {
     /// Those that may be promoted.
     pub(super) may: Vec<String>,
+    /// Their lag, timeline and votes were compared with what is in etcd.
+    pub(super) certain: bool,
     /// The others, and why not.
     pub(super) barred: Vec<(String, Bar)>,
 }
@@ -63,6 +67,7 @@ fn said(bar: &Bar) -> String {
         Bar::Down(state) => format!("is {}", state.as_str()),
         Bar::Silent => "does not answer".to_owned(),
         Bar::NotRunning(state) => format!("is in state `{state}`"),
+        Bar::NoPosition => "does not tell its WAL position".to_owned(),
         Bar::Behind(by) => format!("is {} behind the leader's last known position", bytes(*by)),
         Bar::Timeline(timeline) => format!("is on the older timeline {timeline}"),
         Bar::NotSynchronous => "is no synchronous standby".to_owned(),
@@ -78,7 +83,7 @@ impl Known<'_> {
         let alive = |name: &str| {
             self.patroni(name).is_some_and(|p| p.state == "running" && p.role == "replica")
         };
-        let mut succession = Succession::default();
+        let mut succession = Succession { certain: dcs.tells_succession, ..Succession::default() };
         for node in self.topology.of_role(Role::Postgres) {
             let name = node.name.as_str();
             if Some(name) == former {
@@ -115,7 +120,12 @@ impl Known<'_> {
         if patroni.role != "replica" {
             return Some(Bar::NotRunning(patroni.role.clone()));
         }
-        let has = patroni.received.max(patroni.replayed).unwrap_or_default();
+        if !dcs.tells_succession {
+            return None;
+        }
+        let Some(has) = patroni.received.max(patroni.replayed) else {
+            return Some(Bar::NoPosition);
+        };
         let behind = dcs.last_lsn.unwrap_or_default().saturating_sub(has);
         if behind > settings.maximum_lag_on_failover_bytes {
             return Some(Bar::Behind(behind));

@@ -61,6 +61,7 @@ impl Lab {
                         revision: 7,
                         leader: Some(LEADER.to_owned()),
                         system_id: Some("7515".to_owned()),
+                        tells_succession: true,
                         ..Dcs::default()
                     }),
                     took_ms: 2.0,
@@ -76,7 +77,7 @@ impl Lab {
                 repositories: Vec::new(),
                 restoring: false,
                 restore: None,
-                disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 30 }),
+                disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 36 }),
             };
             lab.observed.sites.insert(site.name.clone(), Ok(report));
         }

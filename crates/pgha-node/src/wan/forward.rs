@@ -245,11 +245,11 @@ impl<'a> Forwarder<'a> {
         let seen = &mut self.pool.bytes_mut(&self.landing)[..len];
         let (header, packet) = seen.split_at_mut(HEADER_LEN);
         if view.df {
-            let Some(from) = site_of(view.src) else { return };
-            let router = self.topology.site(from).router_address();
+            let Some(site) = site_of(view.src) else { return };
+            let from = self.topology.site(site).nobodys_address();
             let (plain, reply) = self.scratch.split_at_mut(HEADER_LEN);
             plain.copy_from_slice(&PLAIN_HEADER);
-            if let Some(written) = packet::too_big_reply(packet, mtu, router, reply) {
+            if let Some(written) = packet::too_big_reply(packet, mtu, from, reply) {
                 self.unread_since = None;
                 // What the kernel refuses is as good as lost on the way.
                 let _ = self.tun.write(&self.scratch[..HEADER_LEN + written]);

@@ -48,10 +48,10 @@ fn the_answer_to_a_packet_too_big_is_one_that_another_parser_takes() {
     for payload in [0, 10, 1400, 9000] {
         let packet = tcp(payload);
         let mut out = [0; REPLY_MAX];
-        let router = Ipv4Addr::new(198, 18, 1, 254);
-        let len = too_big_reply(&packet, 1400, router, &mut out).expect("an answer");
+        let from = Ipv4Addr::new(198, 18, 1, 254);
+        let len = too_big_reply(&packet, 1400, from, &mut out).expect("an answer");
         let header = Ipv4HeaderSlice::from_slice(&out[..len]).expect("a header");
-        assert_eq!(header.source_addr(), router);
+        assert_eq!(header.source_addr(), from);
         assert_eq!(header.destination_addr(), Ipv4Addr::new(198, 18, 1, 2));
         assert_eq!(usize::from(header.total_len()), len);
         assert_eq!(header.header_checksum(), header.to_header().calc_header_checksum());

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &Connect, events: &Events) -> Result<()> {
         terminal::print(&screen::connect::draw(&ways))?;
     }
     if let Some(restore) = connection.restore() {
-        anstream::eprintln!("note: {}; {}", restore.message, restore.hint);
+        events.note(format!("note: {}; {}", restore.message, restore.hint));
     }
     let without_port = connection.without_port();
     if !without_port.is_empty() {

@@ -2,7 +2,7 @@
 
 use bollard::models::{SystemInfo, SystemVersionComponents};
 use jiff::{SignedDuration, Timestamp};
-use pgha_core::disk::DiskUse;
+use pgha_core::disk::{self, DiskUse};
 use pgha_core::spec::Spec;
 use pgha_core::topology::Topology;
 use pgha_core::words::bytes;
@@ -17,9 +17,6 @@ const API_MIN: [u32; 3] = [1, 41, 0];
 const LOOPBACK_IS_CLOSED: [u32; 3] = [28, 0, 0];
 /// The major version whose images are looked for.
 const POSTGRES_MAJOR: u32 = 17;
-/// Free disk below which a cluster may run out of it, and below which none starts.
-const DISK_WANTED_BYTES: u64 = 5_000_000_000;
-const DISK_NEEDED_BYTES: u64 = 1_000_000_000;
 /// How far the engine's clock may be from this one.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 /// A clock before this (2025-01-01) was never set.
@@ -161,9 +158,9 @@ fn disk(info: &SystemInfo) -> Check {
         bytes(DiskUse::of(&usual, Some(disk)).may_take_bytes)
     );
     let hint = "`docker system df` shows what takes it, `docker system prune` removes leftovers";
-    if free < DISK_NEEDED_BYTES {
+    if free < disk::NEEDED_BYTES {
         Check::failed(name, found, hint)
-    } else if free < DISK_WANTED_BYTES {
+    } else if free < disk::WANTED_BYTES {
         Check::warning(name, found, hint)
     } else {
         Check::ok(name, found)

@@ -139,6 +139,27 @@ fn files_of_a_cluster_that_exists_are_never_moved_or_overwritten() {
 }
 
 #[test]
+fn a_path_that_compose_reads_as_something_else_is_refused_before_anything_is_made() {
+    for (name, why) in [("a,b/docker-compose.yaml", "commas"), ("b:c.yaml", "source:target")] {
+        let place = Place::with("demo", 1, Some("x"));
+        let before = place.content();
+        for existing in [None, Some([].as_slice())] {
+            let made = generate(spec("other", 2), &place.output(name, true), existing);
+            let error = made.expect_err(name).to_string();
+            assert!(error.contains(why) && error.contains("hint: name another"), "{error}");
+            assert_eq!(place.content(), before, "{name}");
+        }
+        // A file that was written elsewhere and lies there now.
+        let there = place.output(name, false).output;
+        fs::create_dir_all(there.parent().expect("a folder")).expect("a folder");
+        fs::copy(&place.file, &there).expect("a copy");
+        let before = place.content();
+        assert!(open(&there, Some(&[])).expect_err(name).to_string().contains(why));
+        assert_eq!(place.content(), before, "{name}");
+    }
+}
+
+#[test]
 fn without_an_engine_secrets_stay_where_they_are() {
     let place = Place::with("demo", 1, Some("x"));
     let before = place.content();

@@ -62,6 +62,7 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
 
     if let Some(disk) = &plan.disk {
         put(&mut out, format_args!("Disk {}", disk_use(disk)));
+        put(&mut out, format_args!("  not counted: {}", disk.not_counted()));
     }
 
     put(&mut out, format_args!("\n{BOLD}Placement{BOLD:#}"));

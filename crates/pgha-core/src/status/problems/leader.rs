@@ -165,14 +165,23 @@ fn no_leader(known: &Known<'_>, view: &ClusterView, dcs: &Dcs) -> Problem {
             ),
             way_out(known, &succession),
         )
-    } else {
+    } else if succession.certain {
         (
             "nobody holds the leader key".to_owned(),
             format!("{} takes it within {loop_wait} s", succession.names()),
         )
+    } else {
+        (
+            "nobody holds the leader key".to_owned(),
+            format!("{} may take it within {loop_wait} s; {UNCERTAIN}", succession.names()),
+        )
     };
     Problem::new(Severity::Error, "no_leader", None, message, hint)
 }
+
+/// Why nobody is promised where [`Succession::certain`] is not set.
+const UNCERTAIN: &str = "whether lag, timeline or votes forbid it is not known: the containers are of an \
+    earlier pgha, whose probe does not tell";
 
 /// What can be done where no replica may be promoted.
 fn way_out(known: &Known<'_>, succession: &Succession) -> String {
@@ -225,14 +234,19 @@ fn leader_unconfirmed(known: &Known<'_>, view: &ClusterView, dcs: &Dcs, name: &s
             succession.reasons(),
             way_out(known, &succession)
         ),
-        None => format!("{} takes over", succession.names()),
+        None if succession.certain => format!("{} takes over", succession.names()),
+        None => format!("{} may take over; {UNCERTAIN}", succession.names()),
     };
     let (what, hint) = match (known.patroni(name), known.nodes.get(name)) {
         (Some(p), _) if p.state == "running" => (
             format!("is {} as {}", p.state, p.role),
             format!("a promotion takes a few seconds; `pgha logs {name}` where it takes longer"),
         ),
-        (Some(p), _) if matches!(p.state.as_str(), "starting" | "stopping" | "restarting") => (
+        (Some(p), _) if p.state == "stopping" => (
+            format!("is {} as {}", p.state, p.role),
+            format!("it gives the key up once Postgres has stopped, and {}", then()),
+        ),
+        (Some(p), _) if matches!(p.state.as_str(), "starting" | "restarting") => (
             format!("is {} as {}", p.state, p.role),
             "it leads again once Postgres is up; if that takes longer than primary_start_timeout \
              (300 s unless changed) it gives the key up"

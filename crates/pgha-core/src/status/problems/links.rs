@@ -4,6 +4,9 @@ use pgha_wan::control::{LinkState, WanState};
 
 use crate::status::{Problem, Severity};
 
+/// Code of the problem that links are cut.
+pub const LINKS_CUT: &str = "links_cut";
+
 /// What a status says about links that are cut or not as specified; `None` where all are.
 pub(super) fn problem(state: &WanState) -> Option<Problem> {
     if state.waiting_for_cluster {
@@ -23,7 +26,7 @@ pub(super) fn problem(state: &WanState) -> Option<Problem> {
     if !cut.is_empty() {
         return Some(Problem::new(
             Severity::Warning,
-            "links_cut",
+            LINKS_CUT,
             None,
             format!("links are cut: {}", named(&cut)),
             "`pgha wan heal` undoes that, `pgha wan show` has all",

@@ -2,6 +2,7 @@
 
 use super::{Problem, Severity};
 use crate::observe::Patroni;
+use crate::render::data_dir;
 use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole, identity};
 use crate::words::bytes;
 
@@ -68,8 +69,8 @@ fn start_failed(known: &Known<'_>, node: &MemberView, patroni: &Patroni) -> Opti
         Some(said) => (
             said.clone(),
             format!(
-                "Patroni tries again every {loop_wait} s: a setting is corrected with `pgha exec \
-                 {name} -- patronictl edit-config`, the rest is in `pgha logs {name}`"
+                "Patroni tries again every {loop_wait} s: {}",
+                way_to_start(name, said, &data_dir(known.topology.spec.postgres))
             ),
         ),
         None => (
@@ -85,6 +86,25 @@ fn start_failed(known: &Known<'_>, node: &MemberView, patroni: &Patroni) -> Opti
         hint,
     ))
 }
+
+/// What to do about the words that Postgres ended with: they name the file of a bad setting, or not.
+fn way_to_start(name: &str, said: &str, data_dir: &str) -> String {
+    let by_patroni = format!("`pgha exec {name} -- patronictl edit-config`");
+    let by_hand = format!("`pgha exec {name} -- nano {data_dir}/{AUTO_CONF}`");
+    if said.contains(AUTO_CONF) {
+        format!("a setting of ALTER SYSTEM is bad; remove its line with {by_hand}")
+    } else if said.contains("postgresql.conf") || said.contains("postgresql.base.conf") {
+        format!("correct the setting with {by_patroni}")
+    } else {
+        format!(
+            "correct a setting with {by_patroni}, or, where `pgha exec {name} -- cat {data_dir}/{AUTO_CONF}` \
+             has it (ALTER SYSTEM), remove its line with {by_hand}; for anything else see `pgha logs {name}`"
+        )
+    }
+}
+
+/// The file that ALTER SYSTEM writes; it prevails over the one that Patroni writes.
+const AUTO_CONF: &str = "postgresql.auto.conf";
 
 fn not_streaming(
     known: &Known<'_>,
@@ -166,6 +186,16 @@ fn timeline(known: &Known<'_>, view: &ClusterView, node: &MemberView) -> Option<
     let (severity, hint) = if known.settles(name) {
         let usual = known.usual_s();
         (Severity::Info, format!("after a start or a promotion that is usual for up to {usual} s"))
+    } else if known.promotion_is_unknown() {
+        let usual = known.usual_s();
+        (
+            Severity::Warning,
+            format!(
+                "for up to {usual} s after a promotion that is usual; when that was is not known, since \
+                 the containers are of an earlier pgha. If it stays so: {}",
+                reinit(name)
+            ),
+        )
     } else {
         (Severity::Warning, format!("it does not follow by itself any more: {}", reinit(name)))
     };

@@ -7,6 +7,7 @@ use super::*;
 use crate::dynamic::Dynamic;
 use crate::observe::Promotion;
 use crate::postgres_log::LogFacts;
+use crate::ready::cut_off;
 use crate::spec::Durability;
 use crate::status::problems::Problem;
 
@@ -273,6 +274,82 @@ fn a_node_that_cannot_start_says_what_postgres_says() {
 }
 
 #[test]
+fn the_way_out_of_a_bad_setting_is_the_file_that_has_it() {
+    let hint = |said: &str| {
+        let mut lab = Lab::healthy();
+        let log = LogFacts { start_failure: Some(said.to_owned()), stream_failure: None };
+        lab.observed.logs.insert(OTHER.to_owned(), log);
+        *lab.node(OTHER) = Ok(Patroni { state: "start failed".to_owned(), ..replica(1, 4000) });
+        problem(&lab.view(), "start_failed", Some(OTHER)).hint.clone()
+    };
+    let (edit, auto) = ("patronictl edit-config", "nano /pgdata/17/postgresql.auto.conf");
+    let by_hand = hint("configuration file \"/pgdata/17/postgresql.auto.conf\" contains errors");
+    assert!(by_hand.contains(auto) && !by_hand.contains(edit), "{by_hand}");
+    let by_patroni = hint("configuration file \"/pgdata/17/postgresql.conf\" contains errors");
+    assert!(by_patroni.contains(edit) && !by_patroni.contains(auto), "{by_patroni}");
+    // The words fit both, so it says how to tell.
+    let either = hint("could not access file \"nowhere\": No such file or directory");
+    for part in [edit, auto, "cat /pgdata/17/postgresql.auto.conf", "pgha logs"] {
+        assert!(either.contains(part), "{part}: {either}");
+    }
+}
+
+#[test]
+fn a_leader_that_stops_is_not_said_to_lead_again() {
+    let mut lab = Lab::leaderless([0, 20 << 20, 20 << 20]);
+    lab.container(LEADER, ContainerState::Running);
+    lab.key_holder(Some(LEADER));
+    let hint = |lab: &mut Lab, state: &str| {
+        *lab.node(LEADER) = Ok(Patroni { state: state.to_owned(), ..primary(1, 100 << 20) });
+        problem(&lab.view(), "leader_unconfirmed", Some(LEADER)).hint.clone()
+    };
+    let stopping = hint(&mut lab, "stopping");
+    assert!(!stopping.contains("leads again"), "{stopping}");
+    let then = "once Postgres has stopped, and pgha-demo2-DC1-1 takes over";
+    assert!(stopping.ends_with(then), "{stopping}");
+    for state in ["starting", "restarting"] {
+        assert!(hint(&mut lab, state).starts_with("it leads again"), "{state}");
+    }
+}
+
+#[test]
+fn what_a_probe_of_an_earlier_pgha_leaves_out_is_neither_good_nor_passing() {
+    // As that one prints it, and as this one reads it.
+    let old = r#"{"revision": 7, "leader": null, "system_id": "7515", "members": [], "sync_standbys": []}"#;
+    let old: Dcs = serde_json::from_str(old).expect("a report");
+    assert!(!old.tells_succession);
+    let mut lab = Lab::leaderless([20 << 20, 0, 20 << 20]);
+    lab.dcs(|dcs| *dcs = old.clone());
+    let view = lab.view();
+    let said = problem(&view, "no_leader", None);
+    assert!(said.hint.contains("may take it within 10 s"), "{}", said.hint);
+    assert!(said.hint.contains("is not known"), "{}", said.hint);
+    lab.key_holder(Some(LEADER));
+    let view = lab.view();
+    let said = &problem(&view, "leader_unconfirmed", Some(LEADER)).hint;
+    assert!(said.contains("may take over") && said.contains("is not known"), "{said}");
+
+    // A promotion that nobody tells of is not taken for one of this moment.
+    let mut lab = Lab::healthy();
+    lab.promoted(500);
+    lab.dcs(|dcs| *dcs = Dcs { leader: dcs.leader.clone(), ..old.clone() });
+    let view = lab.view();
+    let said = problem(&view, "timeline", Some(LEADER));
+    assert_eq!(said.severity, Severity::Warning);
+    assert!(said.hint.contains("is not known"), "{}", said.hint);
+
+    // Nor is a replica that does not say how far it is taken for one that has nothing.
+    let mut lab = Lab::leaderless([0, 0, 0]);
+    for name in [NEIGHBOUR, OTHER, LAST] {
+        *lab.node(name) = Ok(Patroni { received: None, replayed: None, ..replica(1, 0) });
+    }
+    let view = lab.view();
+    let said = problem(&view, "no_leader", None);
+    assert!(said.message.contains("does not tell its WAL position"), "{}", said.message);
+    assert!(!said.message.contains("behind"), "{}", said.message);
+}
+
+#[test]
 fn a_cut_link_comes_first_and_what_follows_from_it_under_it() {
     let mut lab = Lab::healthy();
     lab.observed.links = Some(links(&lab, &["DC2"]));
@@ -312,6 +389,29 @@ fn a_cut_link_comes_first_and_what_follows_from_it_under_it() {
     assert!(said.hint.contains("replays what is archived"), "{}", said.hint);
     lab.observed.links = None;
     assert!(lab.view().sites.iter().all(|site| site.reachable.is_none()));
+}
+
+#[test]
+fn a_wait_that_a_cut_link_keeps_from_ending_knows_the_link() {
+    let mut lab = Lab::healthy();
+    // Cut, and everything is there: nobody waits because of it.
+    let mut state = links(&lab, &[]);
+    state.links[0].settings.cut = true;
+    lab.observed.links = Some(state);
+    assert_eq!(codes(&lab.view()), ["links_cut"]);
+    assert_eq!(cut_off(&lab.view()), None);
+
+    lab.observed.links = Some(links(&lab, &["DC2"]));
+    if let Ok(patroni) = lab.node(OTHER) {
+        patroni.replication_state = None;
+    }
+    let view = lab.view();
+    assert_eq!(awaiting(&view)[0].phrase, "not streaming yet");
+    let said = cut_off(&view).expect("the links");
+    assert!(said.message.contains("DC2") && said.hint.contains("`pgha wan heal`"), "{said:?}");
+    // Nothing is cut that is not said to be.
+    lab.observed.links = None;
+    assert_eq!(cut_off(&lab.view()), None);
 }
 
 #[test]
@@ -407,6 +507,29 @@ fn a_pause_is_named_after_who_paused() {
     assert_eq!(codes(&view), ["cluster_stopped"]);
     assert!(view.problems[0].message.contains("all containers of the cluster are paused"));
     assert_eq!(view.problems[0].hint, "`pgha start demo-1` resumes them");
+}
+
+#[test]
+fn too_little_disk_is_a_problem_and_by_how_much_decides() {
+    for (free_bytes, found) in [
+        (30_000_000_000, None),
+        (15_000_000_000, Some((Severity::Info, "disk_tight"))),
+        (3_000_000_000, Some((Severity::Warning, "disk_low"))),
+        (300_000_000, Some((Severity::Error, "disk_full"))),
+    ] {
+        let mut lab = Lab::healthy();
+        // The site with the least counts.
+        let report = lab.reports().nth(1).expect("a second site");
+        report.disk = Some(Disk { size_bytes: 1 << 40, free_bytes });
+        let view = lab.view();
+        let got = view.problems.first().map(|p| (p.severity, p.code.as_str()));
+        assert_eq!(got, found, "{free_bytes}");
+        assert!(view.problems.iter().all(|p| p.message.contains("free") && p.cause.is_none()));
+    }
+    // What nobody told is neither.
+    let mut lab = Lab::healthy();
+    lab.reports().for_each(|report| report.disk = None);
+    assert_eq!((lab.view().disk, lab.view().problems), (None, Vec::new()));
 }
 
 #[test]

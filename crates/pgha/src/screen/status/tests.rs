@@ -95,6 +95,7 @@ fn voter(name: &str, site: u8, leader: &str) -> EtcdObservation {
             revision: 30,
             leader: Some(leader.to_owned()),
             system_id: Some("7711714383633788977".to_owned()),
+            tells_succession: true,
             ..Dcs::default()
         }),
         took_ms: 3.25,

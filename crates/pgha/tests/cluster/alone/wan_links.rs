@@ -1,7 +1,9 @@
 //! Distances, loss and cuts between sites: what a cluster at continental distances lives through.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use pgha_core::spec::Spec;
+use pgha_core::topology::Topology;
 use serde_json::Value;
 
 use crate::docker::{docker, exec, sql, try_docker, try_exec, try_sql};
@@ -9,7 +11,7 @@ use crate::process::{Ran, start};
 use crate::test_cluster::{
     HEAL_DEADLINE_S, TestCluster, leader_of, leader_site, nodes_of, problem_codes, site_of,
 };
-use crate::waiting::{claim, until};
+use crate::waiting::{claim, tell, until};
 use crate::writer::{Writer, assert_has_all};
 
 /// The round trip of the preset, in microseconds.
@@ -50,6 +52,9 @@ fn three_data_centers_at_continental_distances() {
     });
     claim("bad input is refused with the choices, and every link stays as it was", || {
         bad_input(&cluster);
+    });
+    claim("what is sent in bulk arrives whole, with every MTU, with DF and without", || {
+        bulk(&cluster);
     });
     claim("a cut for a while is undone although its command was killed", || undone(&cluster));
     let (leader, site, other) = places(&cluster);
@@ -165,6 +170,64 @@ fn bad_input(cluster: &TestCluster) {
     assert_eq!(links(cluster), before, "a link is not what it was");
 }
 
+/// Takes one connection, and gives back the digest of what came.
+const SINK: &str = "import hashlib, socket\n\
+    with socket.create_server(('0.0.0.0', 7777)) as server:\n\
+    \tpeer, _ = server.accept()\n\
+    \tdigest = hashlib.sha256()\n\
+    \twhile piece := peer.recv(65536): digest.update(piece)\n\
+    \tpeer.sendall(digest.hexdigest().encode())\n";
+/// Sends 4 MB to the address it is given, with DF or without, and says whether they arrived.
+const SOURCE: &str = "import hashlib, random, socket, sys, time\n\
+    what = random.Random(1).randbytes(4_000_000)\n\
+    for attempt in range(100):\n\
+    \ttry: peer = socket.create_connection((sys.argv[1], 7777)); break\n\
+    \texcept ConnectionRefusedError: time.sleep(0.1)\n\
+    IP_MTU_DISCOVER, DONT, WANT = 10, 0, 1\n\
+    peer.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, WANT if sys.argv[2] == 'df' else DONT)\n\
+    peer.settimeout(120)\n\
+    peer.sendall(what); peer.shutdown(socket.SHUT_WR)\n\
+    print(peer.recv(64).decode() == hashlib.sha256(what).hexdigest())\n";
+
+/// With DF the sender learns the MTU and makes smaller packets, down to 552 bytes; below that Linux sends
+/// packets of 552 without DF, which are fragmented, as those that never had it are. A sender that may not
+/// make super-packets sends each of its packets by itself.
+fn bulk(cluster: &TestCluster) {
+    let nodes = cluster.of_kind("postgres");
+    let (from, to) = (&nodes[0], &nodes[1]);
+    let spec = Spec::from_toml(&exec(from, &["printenv", "PGHA_SPEC"])).expect("a spec");
+    let address = Topology::new(spec, 1).members[1].address.to_string();
+    // The member itself may change nothing of its network; a container beside it in there may.
+    let network = format!("container:{from}");
+    let in_network = |command: &str| {
+        let beside = ["run", "--rm", "--network", &network, "--cap-add", "NET_ADMIN"];
+        docker(&[beside.as_slice(), &["--entrypoint", "sh", "pgha-wan", "-ec", command]].concat());
+    };
+    // What an earlier transfer has learned of the way goes with the route.
+    let forget = "route=$(ip route show 198.18.0.0/16)\n\
+        ip route delete 198.18.0.0/16\n\
+        ip route add $route";
+    for segments_max in ["65535", "1"] {
+        in_network(&format!("ip link set eth0 gso_max_segs {segments_max}"));
+        for fragmenting in ["df", "no df"] {
+            for mtu in ["1500", "552", "551", "400", "68"] {
+                wan(cluster, "set", &["DC1", "DC2", "--mtu", mtu, "--no-verify"]).ok();
+                in_network(forget);
+                docker(&["exec", "--detach", to, "python3", "-c", SINK]);
+                let started = Instant::now();
+                let arrived = exec(from, &["python3", "-c", SOURCE, &address, fragmenting]);
+                let took = started.elapsed().as_secs_f64();
+                let gso = if segments_max == "1" { "no GSO" } else { "GSO" };
+                tell(&format!("  4 MB, MTU {mtu}, {fragmenting}, {gso}: {took:.1} s"));
+                assert_eq!(arrived, "True", "MTU {mtu}, {fragmenting}, {gso}");
+            }
+        }
+    }
+    in_network("ip link set eth0 gso_max_segs 65535");
+    in_network(forget);
+    wan(cluster, "reset", &["DC1", "DC2"]).ok();
+}
+
 fn undone(cluster: &TestCluster) {
     let id = cluster.id();
     let argv = ["wan", "cut", &id, "DC1", "DC4", "--for", "5s"];
@@ -207,6 +270,14 @@ fn cut_between_two(cluster: &TestCluster, leader: &str, site: &str, other: &str,
     let view = cluster.status();
     assert_eq!((leader_of(&view).as_deref(), timeline(&view)), (Some(leader), before));
     assert!(problem_codes(&view).contains(&"links_cut".to_owned()), "{}", view["problems"]);
+    if how.is_empty() {
+        let mut nodes = nodes_of(&view).filter_map(|node| node["name"].as_str());
+        let near = nodes.find(|name| *name != leader && *name != far).expect("a third");
+        let backup = cluster.pgha(&["backup", &cluster.id()]);
+        backup.ok();
+        let from = format!("copying from the standby {near}");
+        assert!(backup.stderr.contains(&from), "{}", backup.stderr);
+    }
     wan(cluster, "heal", &[]).ok();
     until("what was written meanwhile is there", HEAL_DEADLINE_S, || {
         match try_sql(&far, &there)?.as_str() {
@@ -256,6 +327,12 @@ fn isolated_leader(cluster: &TestCluster) {
             _ => Ok(()),
         }
     });
+    let view = cluster.status();
+    assert_eq!(view["problems"][0]["code"], "links_cut", "{}", view["problems"]);
+    let sites = view["sites"].as_array().expect("a list");
+    for seen in sites {
+        assert_eq!(seen["reachable"], seen["name"] != *site, "{seen}");
+    }
     wan(cluster, "heal", &[]).ok();
     let view = cluster.wait_whole();
     let rows = writer.stop();
