@@ -208,7 +208,8 @@ mod tests {
             let declared = file["volumes"].as_object().expect("volumes").values();
             let mut declared: Vec<_> = declared.filter_map(|v| v["name"].as_str()).collect();
             let mut told = crate::render::volumes(&Topology::new(spec, 1));
-            (declared.sort_unstable(), told.sort_unstable());
+            declared.sort_unstable();
+            told.sort_unstable();
             assert_eq!(told, declared);
         }
     }
