@@ -93,22 +93,25 @@ pub(crate) async fn remove_what_is_there(
     data: Data,
 ) -> Result<()> {
     let api = engine.api();
-    let looks = cluster.looks.iter().filter(|_| data == Data::Removed);
+    let (looks, volumes): (&[ContainerFact], &[String]) = match data {
+        Data::Kept => (&[], &[]),
+        Data::Removed => (&cluster.looks, &cluster.volumes),
+    };
     let containers = all(cluster.containers.iter().chain(looks).map(|container| async {
         let options = RemoveContainerOptions { force: true, v: data == Data::Removed, link: false };
         settled(&container.name, api.remove_container(&container.id, Some(options)).await)
     }))
     .await;
+    // Neither needs the other. A volume is not removed with its container, but after all of them: the engine
+    // takes down no other container's mount while it removes one.
     let networks = all(cluster
         .networks
         .iter()
-        .map(|network| async { settled(&network.name, api.remove_network(&network.id).await) }))
-    .await;
-    let volumes =
-        all(cluster.volumes.iter().filter(|_| data == Data::Removed).map(|volume| async {
-            settled(volume, api.remove_volume(volume, None::<RemoveVolumeOptions>).await)
-        }))
-        .await;
+        .map(|network| async { settled(&network.name, api.remove_network(&network.id).await) }));
+    let volumes = all(volumes.iter().map(|volume| async {
+        settled(volume, api.remove_volume(volume, None::<RemoveVolumeOptions>).await)
+    }));
+    let (networks, volumes) = tokio::join!(networks, volumes);
     let failed = [containers, networks, volumes].into_iter().find_map(Result::err);
     verify_gone(engine, &cluster.id, data, failed).await
 }
