@@ -19,7 +19,7 @@ use crate::backup::{self, End, POSTGRES_HOME};
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::patroni::Leading;
-use crate::restore::files::{Folders, clear, is_empty, make_places};
+use crate::restore::files::{Folders, clear, demand_settings, is_empty, make_places};
 use crate::restore::{hold, report, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, network, patroni};
@@ -190,6 +190,7 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
     let data = data_dir(me.topology.spec.postgres);
     let own = tablespaces.iter().map(String::as_str).filter(|path| is_on_volume(path, &data));
     make_places(&me, &own.collect::<Vec<_>>())?;
+    demand_settings(&folders.data)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,7 +16,7 @@ use pgha_core::wan::preset::WanPreset;
 pub(crate) use backup::{
     Backup, BackupAction, BackupExpire, BackupMake, BackupOf, BackupSchedule, Backups, RestorePoint,
 };
-pub(crate) use restore::{Restore, RestoreTarget};
+pub(crate) use restore::{FromArgs, Restore, RestoreTarget};
 
 /// A true multi-data-center PostgreSQL cluster on one machine.
 #[derive(Debug, Parser)]

@@ -4,7 +4,7 @@
 //! is held ([`hold`]), so nothing else touches the data meanwhile; [`files`] moves folders, [`recover`]
 //! runs pgBackRest and a Postgres of its own, [`keys`] clears etcd, [`report`] lists the repository and
 //! keeps the journal there, and [`restoreme`] is the restore that a trigger file asks for and
-//! [`look`] a container that is only looked at. Nothing here
+//! [`look`] a container that is only looked at, and [`source`] one that has nothing but a repository. Nothing here
 //! decides what to restore: that is [`pgha_core::restore`]'s.
 
 pub(crate) mod files;
@@ -14,6 +14,7 @@ pub(crate) mod look;
 mod recover;
 pub(crate) mod report;
 pub(crate) mod restoreme;
+pub(crate) mod source;
 
 use std::process::ExitCode;
 

@@ -20,6 +20,8 @@ pub(crate) enum OldData {
     Discarded,
     /// There are none: they are another cluster's, which stays as it is.
     OfAnother,
+    /// There are none: only the repository is left.
+    Gone,
 }
 
 /// What a restore did.
@@ -137,6 +139,7 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
             line(PLAIN, "old data", "kept beside the new on each node, also afterwards");
         }
         OldData::OfAnother => line(GOOD, "old data", "left as they are: the source is only read"),
+        OldData::Gone => line(GOOD, "repository", "only read: the new cluster has a copy of it"),
         OldData::Discarded => line(BAD, "old data", "discarded: there will be no way back"),
     }
     line(PLAIN, "leader", &format!("{} is restored and leads", plan.leader));
