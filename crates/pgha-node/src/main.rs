@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         "restoreme-now" => restore::restoreme::now(),
         "restore" => restore::run(&arguments()),
         "look" => restore::look::run(&arguments()),
+        "source" => restore::source::run(),
         "look-restore" => restore::look::restore(&arguments()),
         _ => {
             Err("usage: pgha-node run | probe | keep-stanza | backup | full-disks | schedule \

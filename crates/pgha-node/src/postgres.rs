@@ -21,7 +21,7 @@ use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::patroni::Leading;
 use crate::repository;
-use crate::restore::files::{Folders, clear, is_empty, make_places};
+use crate::restore::files::{Folders, clear, demand_settings, is_empty, make_places};
 use crate::restore::{hold, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, network, patroni};
@@ -192,6 +192,7 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
     let data = data_dir(me.topology.spec.postgres);
     let own = tablespaces.iter().map(String::as_str).filter(|path| is_on_volume(path, &data));
     make_places(&me, &own.collect::<Vec<_>>())?;
+    demand_settings(&folders.data)?;
     Ok(ExitCode::SUCCESS)
 }
 

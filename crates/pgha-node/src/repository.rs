@@ -24,16 +24,24 @@ pub(crate) fn pgbackrest() -> Command {
     command
 }
 
+/// How pgBackRest is asked: arguments to what it prints.
+pub(crate) type Said<'a> = dyn Fn(&[&str]) -> Result<String> + 'a;
+
 /// Everything a plan needs to know of a repository, as [`pgha_core::restore::Holdings`] reads it.
 pub(crate) fn read(number: u32) -> Result<Value> {
+    of_stanza(&said, number, STANZA)
+}
+
+/// The same of a stanza of any name.
+pub(crate) fn of_stanza(said: &Said<'_>, number: u32, stanza: &str) -> Result<Value> {
     let repo = format!("--repo={number}");
-    let info: Value = json_of(&["--output=json", &repo, "info"])?;
+    let info: Value = json_of(said, &["--output=json", &repo, "info"])?;
     let mut archive = Map::new();
     let mut histories = Map::new();
     let ids = info[0]["archive"].as_array().into_iter().flatten();
     for id in ids.filter_map(|archive| archive["id"].as_str()) {
-        let path = format!("archive/{STANZA}/{id}");
-        let listing = json_of(&["--output=json", &repo, "--recurse", "repo-ls", &path])?;
+        let path = format!("archive/{stanza}/{id}");
+        let listing = json_of(said, &["--output=json", &repo, "--recurse", "repo-ls", &path])?;
         for name in listing.as_object().into_iter().flatten().map(|(name, _)| name) {
             let number =
                 name.strip_suffix(".history").and_then(|n| u32::from_str_radix(n, 16).ok());
@@ -90,7 +98,7 @@ pub(crate) fn said(arguments: &[&str]) -> Result<String> {
     Err(format!("pgbackrest {shown} failed: {why}"))
 }
 
-fn json_of(arguments: &[&str]) -> Result<Value> {
+fn json_of(said: &Said<'_>, arguments: &[&str]) -> Result<Value> {
     let text = json_of_printed(said(arguments)?.as_bytes());
     serde_json::from_str(&text)
         .map_err(|e| format!("pgbackrest {} prints no JSON: {e}", arguments.join(" ")))
@@ -98,8 +106,17 @@ fn json_of(arguments: &[&str]) -> Result<Value> {
 
 /// Where a backup has tablespaces, as pgBackRest's own listing says.
 pub(crate) fn tablespaces(repository: &str, backup: &str) -> Result<Vec<String>> {
+    tablespaces_of(&said, repository, backup)
+}
+
+/// The same of any stanza.
+pub(crate) fn tablespaces_of(
+    said: &Said<'_>,
+    repository: &str,
+    backup: &str,
+) -> Result<Vec<String>> {
     let (repo, set) = (format!("--repo={repository}"), format!("--set={backup}"));
-    let info = json_of(&["--output=json", &repo, &set, "info"])?;
+    let info = json_of(said, &["--output=json", &repo, &set, "info"])?;
     let listed = info[0]["backup"].as_array().into_iter().flatten();
     let of_it = listed.filter(|listed| listed["label"] == backup);
     let places = of_it.flat_map(|listed| listed["tablespace"].as_array().into_iter().flatten());

@@ -16,7 +16,7 @@ use pgha_wan::preset::WanPreset;
 pub(crate) use backup::{
     Backup, BackupAction, BackupExpire, BackupMake, BackupOf, BackupSchedule, Backups, RestorePoint,
 };
-pub(crate) use restore::{Restore, RestoreTarget};
+pub(crate) use restore::{FromArgs, Restore, RestoreTarget};
 
 use crate::sink::Format;
 

@@ -101,6 +101,11 @@ impl Work {
         self.events.emit(Event::Progress { work, doing, detail });
     }
 
+    /// The stream that it reports into.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
     /// Says something that stays.
     pub(crate) fn say(&self, line: &str) {
         self.events.note(line);

@@ -79,7 +79,7 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Wan(args) => command::wan::run(&args, events).await,
         Command::Connect(args) => command::connect::run(&args, events).await,
         Command::Psql(args) => command::psql::run(&args).await,
-        Command::Restore(args) => command::restore::run(&args, events).await,
+        Command::Restore(args) => Box::pin(command::restore::run(&args, events)).await,
         Command::Backup(args) => command::backup::run(&args, events).await,
         Command::Backups(args) => command::backups::run(&args, events).await,
         Command::RestorePoint(args) => command::restore_point::run(&args, events).await,

@@ -337,6 +337,36 @@ fn a_target_that_cannot_be_meant_is_refused_before_the_engine_is_asked() {
 }
 
 #[test]
+fn a_repository_that_cannot_be_meant_is_refused_before_the_engine_is_asked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "\n").expect("the folder is ours");
+    let empty = empty.to_str().expect("text");
+    let here = folder.path().to_str().expect("text");
+    let s3 = "s3://shop?endpoint=localhost&region=r";
+    for (arguments, part) in [
+        (["--from", here].as_slice(), "--into"),
+        (&["demo", "--from", here, "--into", "new"], "cannot be used with"),
+        (&["--key", empty, "--into", "new"], "--from"),
+        (&["--from", here, "--into", "new", "--repo", "2"], "cannot be used with"),
+        (&["--from", here, "--into", "new"], "--latest"),
+        (&["--from", "posix", "--into", "new", "--latest"], "names no folder"),
+        (&["--from", "/no/such/folder", "--into", "new", "--latest"], "there is no folder"),
+        (&["--from", "s3://shop?region=r", "--into", "new", "--latest"], "names no endpoint"),
+        (&["--from", s3, "--into", "new", "--latest"], "wants credentials"),
+        (&["--from", here, "--key", empty, "--into", "new", "--latest"], "has no key"),
+        (&["--from", here, "--key", "/no/key", "--into", "new", "--latest"], "cannot read key"),
+        (&["--from", here, "--s3-key", empty, "--into", "new", "--latest"], "has no access key"),
+    ] {
+        let arguments = [&["restore"], arguments].concat();
+        let output = pgha(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+#[test]
 fn bad_input_about_backups_is_refused_before_the_engine_is_asked() {
     for (arguments, part) in [
         (["backup", "--type", "whole"].as_slice(), "none of: full, diff, incr"),

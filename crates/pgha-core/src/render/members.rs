@@ -22,7 +22,7 @@ use crate::topology::{
 use crate::tuning::{EtcdTimers, Limits, PatroniTimers, Synchronous};
 
 /// The authorities that Debian trusts, in the image of the backup host.
-const DEBIAN_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub const DEBIAN_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Passwords that a Postgres node's configuration needs.
 #[derive(Clone)]

@@ -8,8 +8,8 @@ mod members;
 
 pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose, unescaped};
 pub use members::{
-    NodeSecrets, RepositorySecrets, etcd, patroni, pgbackrest_host, pgbackrest_node,
-    repository_config, ssh_client_config, sshd_config,
+    DEBIAN_CA_FILE, NodeSecrets, RepositorySecrets, etcd, patroni, pgbackrest_host,
+    pgbackrest_node, repository_config, ssh_client_config, sshd_config,
 };
 
 use minijinja::value::Serde;

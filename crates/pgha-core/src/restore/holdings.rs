@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
+use crate::repository::STANZA;
 use crate::repository::{
     self, BackupType, Repository, STATUS_MISSING_STANZA, STATUS_NO_BACKUP, STATUS_OK,
 };
@@ -83,10 +84,18 @@ impl Holdings {
     pub fn parse(report: &[u8]) -> Result<Self, HoldingsError> {
         let report: Value =
             serde_json::from_slice(report).map_err(|e| HoldingsError(e.to_string()))?;
+        Self::of_stanza(&report, STANZA)
+    }
+
+    /// As [`Holdings::parse`], for a stanza of another name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_stanza(report: &Value, stanza: &str) -> Result<Self, HoldingsError> {
         let number = report["repository"].as_u64().and_then(|n| u32::try_from(n).ok());
         let repository =
             number.ok_or_else(|| HoldingsError("it names no repository".to_owned()))?;
-        let info = Repository::from_info(report["info"].to_string().as_bytes());
+        let info = Repository::of_stanza(report["info"].to_string().as_bytes(), stanza);
         let info = info.map_err(HoldingsError)?;
         // A repository that cannot be read is not an empty one.
         let usable = [STATUS_OK, STATUS_MISSING_STANZA, STATUS_NO_BACKUP];

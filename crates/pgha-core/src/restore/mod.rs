@@ -5,7 +5,7 @@
 //! after it, what is lost, who leads and who is rebuilt, or a [`Refusal`] with the nearest choice that
 //! would do; [`RestorePlan::demand_room`] is whether the new data fit beside the old, and [`Volume`] which folders
 //! are moved away for them and put back. [`Journal`] is how far a restore has come, and how far it is taken
-//! back; it is kept by the cluster itself.
+//! back; it is kept by the cluster itself. [`source`] is a repository whose cluster is gone.
 //!
 //! This module never runs anything and never looks at a clock.
 
@@ -17,6 +17,7 @@ mod logical;
 mod moves;
 mod plan;
 mod room;
+pub mod source;
 mod stopped;
 mod target;
 mod time;

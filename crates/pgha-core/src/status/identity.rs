@@ -4,7 +4,8 @@ use super::{ClusterView, ContainerState, Known, Problem, Severity};
 use crate::backup_run::advice;
 use crate::identity::{Contents, NotStarted, RepositoryFact};
 use crate::observe::Patroni;
-use crate::topology::Role;
+use crate::restore::source::Place;
+use crate::topology::{Role, Topology};
 
 /// Code of the problem that no node has data and a repository has.
 pub const DATABASE_IN_REPOSITORY: &str = "database_in_repository";
@@ -59,13 +60,13 @@ fn no_database(known: &Known<'_>) -> Option<Problem> {
         ),
         Contents::Unreadable { .. } if fact.is_foreign() => (
             FOREIGN_REPOSITORY,
-            "it is another cluster's, or encrypted with another key: give the cluster another folder or \
-             bucket, or the key that belongs to this one"
-                .to_owned(),
+            format!(
+                "it is another cluster's, or encrypted with another key: {}; or give this cluster another \
+                 folder or bucket, or the key that belongs to this one",
+                from_it(known.topology, fact.repository)
+            ),
         ),
-        Contents::Unreadable { reason } => {
-            (REPOSITORY_AWAY, advice(reason, known.topology))
-        }
+        Contents::Unreadable { reason } => (REPOSITORY_AWAY, advice(reason, known.topology)),
         Contents::Empty => return None,
     };
     let message = match fact.contents {
@@ -75,6 +76,14 @@ fn no_database(known: &Known<'_>) -> Option<Problem> {
         _ => format!("no node has data, and no new database is made beside an old one: {fact}"),
     };
     Some(Problem::new(Severity::Error, code, None, message, hint))
+}
+
+/// The command that makes a cluster of a repository, whatever else is in it.
+fn from_it(topology: &Topology, repository: u32) -> String {
+    let repo2 = topology.spec.backup.repo2.as_ref().filter(|_| repository == 2);
+    let place = repo2.and_then(|repo2| Place::of(repo2, Some(&topology.id.to_string())));
+    let place = place.map_or("REPOSITORY".to_owned(), |place| place.to_string());
+    format!("`pgha restore --latest --from '{place}' --key FILE --into NAME` makes a cluster of it")
 }
 
 /// The database by etcd, where nobody leads and every node says that it has no data.
@@ -269,6 +278,8 @@ mod tests {
             |reason| without_data(None, Some(&NotStarted::Repository(unreadable(reason)))).view();
         let foreign = start("[CryptoError] unable to flush");
         assert_eq!(hopeless(&foreign).map(|p| p.code.as_str()), Some(FOREIGN_REPOSITORY));
+        let hint = &foreign.problems[0].hint;
+        assert!(hint.contains("pgha restore --latest --from '"), "{hint}");
         let away = start("[HostConnectError] unable to connect");
         assert_eq!((codes(&away), hopeless(&away)), (vec![REPOSITORY_AWAY], None));
     }

@@ -314,6 +314,16 @@ fn forget_spool() {
     }
 }
 
+/// Makes an empty `postgresql.conf` where a backup has none: distributions keep it outside the data
+/// directory, and Patroni, which writes its own, wants one to be there.
+pub(crate) fn demand_settings(data: &Path) -> Result<()> {
+    let settings = data.join("postgresql.conf");
+    if settings.exists() {
+        return Ok(());
+    }
+    files::write(&settings.display().to_string(), "", POSTGRES)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,9 @@
 //!
 //! Each step can be done again from its beginning. All of them run as the user postgres, on a node that
 //! is held ([`hold`]), so nothing else touches the data meanwhile; [`files`] moves folders, [`recover`]
-//! runs pgBackRest and a Postgres of its own, [`journal`] keeps the journal and the lock, and [`restoreme`] is the restore that a trigger file asks for and
-//! [`look`] a container that is only looked at. Nothing here
+//! runs pgBackRest and a Postgres of its own, [`journal`] keeps the journal and the lock, [`restoreme`] is the
+//! restore that a trigger file asks for, [`look`] a container that is only looked at, and [`source`] one that has
+//! nothing but a repository. Nothing here
 //! decides what to restore: that is [`pgha_core::restore`]'s.
 
 pub(crate) mod files;
@@ -12,6 +13,7 @@ pub(crate) mod journal;
 pub(crate) mod look;
 mod recover;
 pub(crate) mod restoreme;
+pub(crate) mod source;
 
 use std::process::ExitCode;
 

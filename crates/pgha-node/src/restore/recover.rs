@@ -38,6 +38,24 @@ const SHOWN_LINES: usize = 15;
 const NOT_REACHED: &str = "recovery ended before configured recovery target was reached";
 /// What it says of the last commit that it has replayed.
 const LAST_TRANSACTION: &str = "last completed transaction was at log time";
+/// Makes the roles that Patroni makes with a new database, where a database of another origin has none.
+const MISSING_ROLES: [(&str, &str); 2] = [
+    (
+        "replicator",
+        "select 'create role replicator login replication' \
+         where not exists (select from pg_roles where rolname = 'replicator') \\gexec\n",
+    ),
+    (
+        "rewinder",
+        "select command from unnest(array[ \
+         'create role rewinder login', \
+         'grant execute on function pg_catalog.pg_ls_dir(text, boolean, boolean) to rewinder', \
+         'grant execute on function pg_catalog.pg_stat_file(text, boolean) to rewinder', \
+         'grant execute on function pg_catalog.pg_read_binary_file(text) to rewinder', \
+         'grant execute on function pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) to rewinder' \
+         ]) command where not exists (select from pg_roles where rolname = 'rewinder') \\gexec\n",
+    ),
+];
 /// Settings that pgBackRest leaves behind: a standby would stop at the old target again.
 const RECOVERY_SETTINGS: [&str; 9] = [
     "restore_command",
@@ -215,12 +233,14 @@ impl Recovery {
     fn launch(&self) -> Result<u64> {
         let mut told = 0;
         own_files::remove_stale(&self.data.join("postmaster.pid"))?;
+        files::demand_settings(&self.data)?;
         own_files::remove_stale(&Path::new(SOCKET_DIR).join(".s.PGSQL.5432.lock"))?;
-        // Parameters that are too small for a hot standby would halt the recovery half-way.
+        // Parameters that are too small for a hot standby would halt the recovery half-way. Without archive_mode
+        // the history of the new timeline would not be kept for the archive, and replicas would not find it.
         let options = format!(
             "-c listen_addresses= -c port=5432 -c unix_socket_directories={SOCKET_DIR} \
              -c hba_file={CONFIG_DIR}/restore.hba -c ssl=off -c hot_standby=off \
-             -c archive_command= -c archive_library= -c logging_collector=off \
+             -c archive_mode=on -c archive_command= -c archive_library= -c logging_collector=off \
              -c log_destination=stderr -c log_line_prefix= -c synchronous_standby_names= \
              -c primary_conninfo= -c primary_slot_name= -c max_logical_replication_workers=0{}",
             // What stands on the command line wins over what pgBackRest has written.
@@ -306,6 +326,9 @@ impl Recovery {
         for user in PASSWORDS.into_iter().filter(|user| Path::new(&password_file(user)).exists()) {
             let password = own_files::read_secret_copy(&password_file(user))?;
             let password = password.replace('\'', "''");
+            if let Some((_, role)) = MISSING_ROLES.iter().find(|(name, _)| *name == user) {
+                script.push_str(role);
+            }
             let _ = writeln!(
                 script,
                 "select format('alter role {user} password %L', e'{}') \

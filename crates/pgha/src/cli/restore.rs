@@ -16,11 +16,14 @@ use crate::cli::ReportArgs;
     pgha restore demo --abort                                puts the old data back\n  \
     pgha restore demo --latest --into copy                   a fresh cluster beside it\n  \
     pgha restore demo --latest --node 1                      one container for a look\n  \
-    pgha restore demo --latest --repo 2                      from the second repository")]
+    pgha restore demo --latest --repo 2                      from the second repository\n  \
+    pgha restore --from posix:/srv/backups --key FILE --into demo --latest    only the folder and its key are left\n  \
+    pgha restore --from 's3://BUCKET?endpoint=HOST&region=REGION' --s3-key FILE --s3-key-secret FILE \\\n      \
+    --key FILE --into demo --latest                        only the bucket and its key are left")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Restore {
     /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", conflicts_with = "from")]
     pub(crate) cluster: Option<String>,
     /// Show what would be done, and do nothing
     #[arg(long)]
@@ -61,6 +64,38 @@ pub(crate) struct Restore {
     pub(crate) target: RestoreTarget,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    pub(crate) from: FromArgs,
+}
+
+/// A repository whose cluster is gone, and the cluster to make of it.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "A repository without its cluster")]
+pub(crate) struct FromArgs {
+    /// Restore from this repository, whose own cluster is gone: posix:FOLDER, or the URL of a bucket
+    #[arg(long, value_name = "REPOSITORY", requires = "into", conflicts_with_all = ["repo", "node", "abort"])]
+    pub(crate) from: Option<String>,
+    /// File with the repository's key (repository-key, repo-cipher-pass) [default: not encrypted]
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) key: Option<PathBuf>,
+    /// Stanza in the repository [default: the only one]
+    #[arg(long, value_name = "STANZA", requires = "from")]
+    pub(crate) stanza: Option<String>,
+    /// File with the access key of the bucket
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) s3_key: Option<PathBuf>,
+    /// File with the secret key of the bucket
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) s3_key_secret: Option<PathBuf>,
+    /// Cluster file of the new cluster; its second repository is left out
+    #[arg(short = 'f', long, value_name = "FILE", requires = "from")]
+    pub(crate) file: Option<PathBuf>,
+    /// Data centers of the new cluster [default: 1]
+    #[arg(short = 'd', long, value_name = "N", requires = "from", value_parser = super::whole)]
+    pub(crate) data_centers: Option<u32>,
+    /// Postgres nodes in each of them [default: 2]
+    #[arg(short = 'c', long, value_name = "N", requires = "from", value_parser = super::whole)]
+    pub(crate) nodes: Option<u32>,
 }
 
 /// A part of a container's name.

@@ -14,6 +14,7 @@ pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod psql;
 pub(crate) mod restore;
+mod restore_from;
 pub(crate) mod restore_point;
 pub(crate) mod spec_args;
 pub(crate) mod status;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pgha_core::restore::{
-    Journal, Phase, RestorePlan, Step, Target, TargetError, TargetOptions, Undo,
+    Journal, LeaderFact, LogicalReplication, Phase, RestorePlan, Step, StepDone, Target,
+    TargetError, TargetOptions, Undo,
 };
 use pgha_core::topology::Topology;
 
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::interrupt::interrupted;
 use crate::restore::Session;
-use crate::restore::into::{FRESH_ID, Fresh};
+use crate::restore::fresh::FRESH_ID;
 use crate::screen::{self, restore::OldData};
 use crate::terminal;
 
@@ -27,6 +28,10 @@ pub(crate) async fn run(args: &Restore, events: &Events) -> Result<()> {
         Err(TargetError::Missing) if options.is_empty() => None,
         Err(error) => return Err(bad_target(&error)),
     };
+    if args.from.from.is_some() {
+        let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
+        return Box::pin(super::restore_from::run(args, &target, events)).await;
+    }
     let engine = Engine::connect().await?;
     let cluster::Meant { cluster, guessed } =
         cluster::meant(cluster::find(&engine).await?, args.cluster.as_deref(), Among::Created)?;
@@ -123,12 +128,24 @@ async fn beside(
     }
     source.events.note(text);
     agree(args, &format!("make cluster {name} from it? {} stays as it is.", source.topology.id))?;
-    let fresh = Fresh { name: name.to_owned(), file: args.output.clone(), instance: args.instance };
     let id = format!("{FRESH_ID}{}", new_id());
-    let (session, made) = source.make_beside(&fresh, &id, planned.repository).await?;
+    let (file, number) = (args.output.clone(), args.instance);
+    let made = source.make_beside(name, file, number, &id, planned.repository).await?;
+    restore_made(args, made, planned, leading.as_ref(), id, timeout).await
+}
+
+/// Restores the fresh cluster from its copy of the repository.
+pub(super) async fn restore_made(
+    args: &Restore,
+    (session, made): (Session, StepDone),
+    planned: RestorePlan,
+    leading: Option<&(LeaderFact, LogicalReplication)>,
+    id: String,
+    timeout: Duration,
+) -> Result<()> {
     let _lock = session.lock().await?;
     let mut journal = Journal {
-        plan: session.plan_into(&session.topology, target, None, leading.as_ref()).await?,
+        plan: session.plan_into(&session.topology, &planned.target, None, leading).await?,
         done: vec![made],
         fresh: true,
         ..new_journal(args, planned, id)
@@ -288,7 +305,7 @@ async fn begin(
 }
 
 /// The name of a restore that begins now.
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string()
 }
 
@@ -297,6 +314,6 @@ fn new_journal(args: &Restore, plan: RestorePlan, id: String) -> Journal {
 }
 
 /// Fails unless the user agrees, beforehand or now.
-fn agree(args: &Restore, question: &str) -> Result<()> {
+pub(super) fn agree(args: &Restore, question: &str) -> Result<()> {
     agree::agree(args.yes, question, "--yes confirms beforehand, --dry-run only shows the plan")
 }

@@ -27,7 +27,7 @@ const POSITION: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn
     pg_current_wal_lsn(), extract(epoch from clock_timestamp())::bigint, \
     (select system_identifier from pg_control_system())";
 
-fn refuse_off_volume(off: &OffVolume) -> Error {
+pub(super) fn refuse_off_volume(off: &OffVolume) -> Error {
     Error::bad_input(off.to_string()).because(off.reason()).hint(off.hint())
 }
 

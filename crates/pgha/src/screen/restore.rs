@@ -20,6 +20,8 @@ pub(crate) enum OldData {
     Discarded,
     /// There are none: they are another cluster's, which stays as it is.
     OfAnother,
+    /// There are none: only the repository is left.
+    Gone,
 }
 
 /// What a restore did.
@@ -63,7 +65,7 @@ pub(crate) fn plan(cluster: &str, plan: &RestorePlan, old: OldData) -> String {
         let _ = writeln!(out, "  {name:<12}{style}{text}{style:#}");
     };
     origin(plan, line);
-    loss(plan, line);
+    loss(plan, old, line);
     logical(plan, line);
     fate(plan, old, line);
     out
@@ -126,7 +128,7 @@ fn origin(plan: &RestorePlan, line: &mut Line<'_>) {
 }
 
 /// What the result will not have.
-fn loss(plan: &RestorePlan, line: &mut Line<'_>) {
+fn loss(plan: &RestorePlan, old: OldData, line: &mut Line<'_>) {
     if !plan.replaces.is_empty() {
         let all: Vec<String> = plan.replaces.iter().map(ToString::to_string).collect();
         line(BAD, "lost", &format!("all of the database {}, which nodes have now", all.join(", ")));
@@ -165,6 +167,10 @@ fn loss(plan: &RestorePlan, line: &mut Line<'_>) {
                     source.leader, source.written
                 )
             }
+            None if old == OldData::Gone => {
+                "of its cluster nothing is known here; only what that has archived is in the new one"
+                    .to_owned()
+            }
             None => {
                 "has no leader that answers; only what it has archived is in the copy".to_owned()
             }
@@ -194,6 +200,7 @@ fn fate(plan: &RestorePlan, old: OldData, line: &mut Line<'_>) {
             line(PLAIN, "old data", "kept beside the new on each node, also afterwards");
         }
         OldData::OfAnother => line(GOOD, "old data", "left as they are: the source is only read"),
+        OldData::Gone => line(GOOD, "repository", "only read: the new cluster has a copy of it"),
         OldData::Discarded => line(BAD, "old data", "discarded: there will be no way back"),
     }
     if old != OldData::OfAnother || plan.leader != ONE {

@@ -30,6 +30,7 @@ mod main_path;
 mod postgres_versions;
 mod process;
 mod reference_commands;
+mod restore_from;
 mod restore_interrupted;
 mod restore_into;
 mod restore_reference;

@@ -8,7 +8,7 @@ use std::process::Command;
 use rand::distr::{Alphanumeric, SampleString as _};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-use crate::docker::{docker, exec, try_docker};
+use crate::docker::{docker, exec, inspect, try_docker};
 use crate::process::run;
 use crate::test_cluster::{PGHA_DEADLINE_S, TestCluster};
 use crate::waiting::tell;
@@ -72,6 +72,55 @@ impl S3 {
     /// The certificate of its authority.
     pub(crate) fn ca_file(&self) -> PathBuf {
         self.folder.join("ca")
+    }
+
+    /// Writes one more file beside its own, and gives its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(name);
+        fs::write(&path, text).expect("it can be written");
+        path.display().to_string()
+    }
+
+    /// Paths of the files with access key and secret key.
+    pub(crate) fn credentials(&self) -> [String; 2] {
+        ["access", "secret"].map(|name| self.folder.join(name).display().to_string())
+    }
+
+    /// How a container of no cluster reaches it: by its address, which its certificate does not have.
+    fn endpoint(&self) -> String {
+        let seen = inspect(&self.container);
+        let networks = seen["NetworkSettings"]["Networks"].as_object().expect("networks");
+        let address = networks.values().find_map(|network| network["IPAddress"].as_str());
+        format!("{}:{PORT}", address.expect("it has an address"))
+    }
+
+    /// `pgha restore --from` this path of the bucket.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!(
+            "s3://{BUCKET}{path}?endpoint={}&region={REGION}&uri_style=path&verify_tls=false",
+            self.endpoint()
+        )
+    }
+
+    /// Arguments of `docker run` for a container that makes a repository in the bucket.
+    pub(crate) fn for_container(&self) -> Vec<String> {
+        let volume = format!("{}:/s3:ro", self.folder.display());
+        let variables = [
+            format!("S3_ENDPOINT={}", self.endpoint()),
+            format!("S3_BUCKET={BUCKET}"),
+            format!("S3_REGION={REGION}"),
+        ];
+        let variables = variables.into_iter().flat_map(|variable| ["--env".to_owned(), variable]);
+        ["--volume".to_owned(), volume].into_iter().chain(variables).collect()
+    }
+
+    /// A checksum of everything it keeps.
+    pub(crate) fn objects(&self) -> String {
+        let ask = format!(
+            "curl -sf --cacert /s3/ca --resolve {NAME}:{PORT}:127.0.0.1 \
+             https://{NAME}:{PORT}/everything > /tmp/all && test -s /tmp/all && sha256sum < /tmp/all"
+        );
+        exec(&self.container, &["sh", "-c", &ask])
     }
 
     /// Writes access key and secret key where a cluster looks for them.

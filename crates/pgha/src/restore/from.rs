@@ -1,0 +1,280 @@
+//! A repository whose cluster is gone: read, and copied, by a container that has nothing but that.
+//!
+//! The folder is mounted read-only, and of a bucket nothing is written. The container is told what to do on
+//! its standard input, so neither key nor credentials stand in arguments, environment or labels.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use pgha_core::render::{Images, data_dir};
+use pgha_core::restore::source::{
+    self, Answer, Ask, Bucket, COPY_MOUNT, Found, Place, Request, SOURCE_CA_FILE, SOURCE_MOUNT,
+};
+use pgha_core::restore::{Facts, Holdings, LogicalReplication, RestorePlan, Target, plan};
+use pgha_core::spec::{Encryption, Spec};
+use pgha_core::topology::{ClusterId, Topology};
+use serde::de::DeserializeOwned;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::cli::{Build, FromArgs, NodeBuild, ReportArgs};
+use crate::cluster::LABEL_LOOK;
+use crate::docker::Engine;
+use crate::error::{Error, OrFail, Result};
+use crate::events::Events;
+use crate::images;
+use crate::restore::NODE;
+use crate::restore::facts::refuse_off_volume;
+use crate::restore::into::demand_valid;
+
+/// What the container may do: read a folder whoever owns it, and give the copy to the user postgres.
+const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
+
+/// A repository without its cluster, and what opens it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Where it is.
+    pub(crate) place: Place,
+    credentials: Option<[String; 2]>,
+    key: Option<String>,
+}
+
+/// Reads a secret of one line from a file of the user's.
+fn secret(path: &Path, what: &str) -> Result<String> {
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Error::bad_input(format!("cannot read {what} in {}", path.display())).because(e)
+    })?;
+    let line = text.trim().to_owned();
+    if line.is_empty() || line.chars().any(char::is_control) {
+        return Err(Error::bad_input(format!("{} has no {what}", path.display()))
+            .because("a file with one line is wanted, and nothing else in it"));
+    }
+    Ok(line)
+}
+
+fn unusable(unusable: &source::Unusable) -> Error {
+    let error = Error::bad_input(unusable.to_string()).hint(unusable.hint());
+    unusable.reason().into_iter().fold(error, Error::because)
+}
+
+impl Source {
+    /// What the user has named, as far as this machine can tell.
+    ///
+    /// # Errors
+    /// When it is no repository's name, or a file or folder is missing.
+    pub(crate) fn of(args: &FromArgs) -> Result<Self> {
+        let named = args.from.as_deref().unwrap_or_default();
+        let place: Place = named
+            .parse()
+            .map_err(|e: source::PlaceError| Error::bad_input(e.to_string()).hint(e.hint()))?;
+        let key = args.key.as_deref().map(|path| secret(path, "key")).transpose()?;
+        let access = args.s3_key.as_deref().map(|path| secret(path, "access key")).transpose()?;
+        let hidden =
+            args.s3_key_secret.as_deref().map(|path| secret(path, "secret key")).transpose()?;
+        let place = match place {
+            Place::Folder(path) => Place::Folder(existing_folder(&path)?),
+            Place::S3(bucket) => Place::S3(with_ca(bucket)?),
+        };
+        let credentials = match (&place, access, hidden) {
+            (Place::S3(_), Some(access), Some(hidden)) => Some([access, hidden]),
+            (Place::S3(_), ..) => {
+                return Err(Error::bad_input(format!("{place} wants credentials"))
+                    .hint("--s3-key FILE and --s3-key-secret FILE, each with one line"));
+            }
+            (Place::Folder(_), None, None) => None,
+            (Place::Folder(_), ..) => {
+                return Err(Error::bad_input("a folder takes no credentials of S3"));
+            }
+        };
+        Ok(Self { place, credentials, key })
+    }
+
+    /// Finds the stanza and what it has.
+    ///
+    /// # Errors
+    /// When it cannot be restored from.
+    pub(crate) async fn find(
+        &self,
+        engine: &Engine,
+        stanza: Option<&str>,
+        events: &Events,
+    ) -> Result<Found> {
+        let image = Images::of(Spec::default().postgres).backup;
+        if images::missing(engine, Spec::default().postgres).await.contains(&image) {
+            build(Spec::default().postgres, events).await?;
+        }
+        let ask = Ask::Find { stanza: stanza.map(str::to_owned) };
+        match self.answer(ask, &[]).await? {
+            Answer::Found(found) => Ok(found),
+            Answer::Refused(refusal) => Err(unusable(&refusal)),
+        }
+    }
+
+    /// The key, as the new cluster's own secret.
+    pub(crate) fn key(&self) -> Option<Vec<u8>> {
+        self.key.as_ref().map(|key| format!("{key}\n").into_bytes())
+    }
+
+    /// Decides what a restore would do.
+    ///
+    /// # Errors
+    /// When the target cannot be reached.
+    pub(crate) async fn plan(
+        &self,
+        found: &Found,
+        topology: &Topology,
+        target: &Target,
+    ) -> Result<RestorePlan> {
+        let holdings = Holdings::of_stanza(&found.report, &found.at.stanza)
+            .or_fail("cannot plan a restore")?;
+        let facts = Facts {
+            topology,
+            repositories: &[holdings],
+            leader: None,
+            running: Vec::new(),
+            databases: Vec::new(),
+            named: true,
+            // Its cluster is gone from here, and may live elsewhere.
+            copy: true,
+            source: None,
+            logical: LogicalReplication::default(),
+            now_s: jiff::Timestamp::now().as_second(),
+        };
+        let plan = plan(&facts, target)
+            .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
+        let ask = Ask::Tablespaces { at: found.at.clone(), backup: plan.backup.clone() };
+        let paths: Vec<String> = self.answer(ask, &[]).await?;
+        plan.with_tablespaces(paths, &data_dir(topology.spec.postgres))
+            .map_err(|off| refuse_off_volume(&off))
+    }
+
+    /// Copies it to a volume of the new cluster.
+    ///
+    /// # Errors
+    /// When a part of it cannot be read or written.
+    pub(super) async fn copy(&self, found: &Found, volume: &str, id: &ClusterId) -> Result<()> {
+        let name = format!("pgha-{}-copy-{}", id.name, id.instance);
+        // One that a command which was killed has left would copy on.
+        let _ = Command::new("docker").args(["rm", "-f", &name]).output().await;
+        let label = format!("{LABEL_LOOK}={id}");
+        let mount = format!("type=volume,source={volume},target={COPY_MOUNT}");
+        let extra = ["--name", &name, "--label", &label, "--mount", &mount];
+        self.answer(Ask::Copy { at: found.at.clone() }, &extra).await
+    }
+
+    /// What the container prints.
+    async fn answer<T: DeserializeOwned>(&self, ask: Ask, extra: &[&str]) -> Result<T> {
+        let request = Request {
+            place: self.place.clone(),
+            credentials: self.credentials.clone(),
+            key: self.key.clone(),
+            ask,
+        };
+        let text = serde_json::to_vec(&request).expect("plain data is JSON");
+        let mut command = Command::new("docker");
+        command.args(["run", "--rm", "--interactive", "--cap-drop", "ALL"]);
+        command.args(CAPABILITIES.iter().flat_map(|capability| ["--cap-add", capability]));
+        // In memory: the configuration holds the key.
+        command.args(["--tmpfs", "/pgha/config:mode=0700"]);
+        let bind = |from: &str, to: &str| format!("type=bind,source={from},target={to},readonly");
+        match &self.place {
+            Place::Folder(path) => {
+                command.args(["--network", "none", "--mount", &bind(path, SOURCE_MOUNT)]);
+            }
+            Place::S3(Bucket { ca_file: Some(file), .. }) => {
+                command.args(["--mount", &bind(file, SOURCE_CA_FILE)]);
+            }
+            Place::S3(_) => {}
+        }
+        command.args(extra).args(["--entrypoint", NODE]);
+        command.args([&Images::of(Spec::default().postgres).backup, "source"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().or_fail("cannot run `docker run`")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // One that has ended says why itself.
+            let _ = stdin.write_all(&text).await;
+        }
+        let done = child.wait_with_output().await.or_fail("cannot run `docker run`")?;
+        let what = || format!("the repository in {} cannot be read", self.place);
+        if !done.status.success() {
+            return Err(Error::failed(what()).because(String::from_utf8_lossy(&done.stderr)));
+        }
+        serde_json::from_slice(&done.stdout).or_fail(what())
+    }
+}
+
+/// The spec of the new cluster: as asked, of the repository's major version and encryption.
+///
+/// # Errors
+/// When there can be no such cluster, or its major version is another.
+pub(crate) fn spec_of(name: &str, args: &FromArgs, found: &Found) -> Result<Spec> {
+    let held = source::demand_usable(found).map_err(|refusal| unusable(&refusal))?;
+    let mut spec = match &args.file {
+        None => Spec::default(),
+        Some(path) => {
+            let odd = || Error::bad_input(format!("{} is not a cluster file", path.display()));
+            let text = std::fs::read_to_string(path).map_err(|e| odd().because(e))?;
+            if let Some(wanted) = source::named_postgres(&text).filter(|named| *named != held) {
+                return Err(unusable(&source::Unusable::OtherMajor { held, wanted }));
+            }
+            Spec::from_toml(&text)
+                .map_err(|e| odd().because(e).hint("docs/cluster-file.md lists every key"))?
+        }
+    };
+    name.clone_into(&mut spec.name);
+    spec.postgres = held;
+    spec.data_centers = args.data_centers.unwrap_or(spec.data_centers);
+    spec.nodes = args.nodes.unwrap_or(spec.nodes);
+    spec.backup.encryption = if found.encrypted { Encryption::Aes256Cbc } else { Encryption::None };
+    // It may be the very repository that is restored from, which stays as it is.
+    spec.backup.repo2 = None;
+    demand_valid(&spec)?;
+    Ok(spec)
+}
+
+/// The folder, absolute.
+fn existing_folder(path: &str) -> Result<String> {
+    let whole = std::fs::canonicalize(path).ok().filter(|path| path.is_dir());
+    // A comma ends a part of a mount.
+    match whole.and_then(|path| path.to_str().map(str::to_owned)) {
+        Some(path) if !path.contains(',') => Ok(path),
+        Some(path) => Err(Error::bad_input(format!("{path} cannot be mounted"))
+            .because("its name has a comma")
+            .hint("rename it")),
+        None => Err(Error::bad_input(format!("there is no folder {path}"))
+            .hint("--from posix:/FOLDER, with the folder that has the repository")),
+    }
+}
+
+/// The CA as an absolute path.
+fn with_ca(bucket: Bucket) -> Result<Bucket> {
+    let Some(file) = &bucket.ca_file else { return Ok(bucket) };
+    let whole: Option<PathBuf> = std::fs::canonicalize(file).ok().filter(|path| path.is_file());
+    match whole {
+        Some(path) => Ok(Bucket { ca_file: Some(path.display().to_string()), ..bucket }),
+        None => {
+            Err(Error::bad_input(format!("ca_file names {file}, which is no file of this machine")))
+        }
+    }
+}
+
+/// Builds the images of a major version, where they are missing.
+pub(crate) async fn demand_images(engine: &Engine, postgres: u32, events: &Events) -> Result<()> {
+    if images::missing(engine, postgres).await.is_empty() {
+        Ok(())
+    } else {
+        build(postgres, events).await
+    }
+}
+
+async fn build(postgres: u32, events: &Events) -> Result<()> {
+    let build = Build {
+        postgres,
+        no_cache: false,
+        source: None,
+        pid1: NodeBuild::Auto,
+        node_binary: None,
+        report: ReportArgs::default(),
+    };
+    images::build(&build, events).await
+}
