@@ -111,66 +111,68 @@ fn a_folder_and_its_key_are_all_that_a_cluster_is_made_of() {
 
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
-fn a_repository_that_pgha_has_not_made_is_restored_from_a_folder_and_from_a_bucket() {
+fn a_folder_that_pgha_has_not_made_is_restored_from() {
     let fresh = TestCluster::reserve("restore_from_foreign");
-    let s3 = S3::start(&fresh);
     let kept = folder();
     in_folder(kept.path(), "rw", "chown 999:999 /there");
-    let phrase = s3.write("phrase", "a phrase of the bucket's own");
     claim("a PostgreSQL that pgha knows nothing of leaves its backups", || {
-        make_foreign(kept.path(), &s3);
+        make_foreign(kept.path(), None);
     });
     let before = tree(kept.path());
     let from = kept.path().display().to_string();
+    let target = ["--name", "before", "--yes"];
     claim("a restore point of stanza `main` is restored, with a replica", || {
-        restore_from(&fresh, &from, &["--name", "before", "--yes", "--stanza", "other"])
+        restore_from(&fresh, &from, &[&target[..], &["--stanza", "other"]].concat())
             .refused(2, "no stanza `other`");
-        restore_from(&fresh, &from, &["--name", "before", "--yes", "-c", "2"]).ok();
+        restore_from(&fresh, &from, &target).ok();
         assert_rows(&fresh, 1..=3);
         backup(&fresh, "incr");
-        write_plain(&fresh, 5);
+        sql(&fresh.leader(), "insert into rows values (5)");
         assert_rows(&fresh, [1, 2, 3, 5]);
     });
     assert_eq!(tree(kept.path()), before, "the repository was written to");
     empty(kept.path());
-    fresh.pgha(&["down", &fresh.id(), "--volumes", "--yes"]).ok();
-    fresh.forget_files();
+}
 
+#[test]
+#[ignore = "needs a Docker engine; ./test.sh runs it"]
+fn a_bucket_and_its_key_are_all_that_a_cluster_is_made_of() {
+    let fresh = TestCluster::reserve("restore_from_bucket");
+    let s3 = S3::start(&fresh);
+    let kept = folder();
+    in_folder(kept.path(), "rw", "chown 999:999 /there");
+    let phrase = s3.write("phrase", "a phrase of the bucket's own");
+    make_foreign(kept.path(), Some(&s3));
+    empty(kept.path());
     let bucket = s3.url("/elsewhere");
     let [access, secret] = s3.credentials();
     let credentials = ["--s3-key", &access, "--s3-key-secret", &secret, "--key", &phrase];
+    let latest = ["--latest", "--yes"];
     claim("what a bucket lacks is said", || {
-        restore_from(&fresh, &bucket, &["--latest", "--yes"]).refused(2, "wants credentials");
+        restore_from(&fresh, &bucket, &latest).refused(2, "wants credentials");
         let swapped = ["--s3-key", &secret, "--s3-key-secret", &access, "--key", &phrase];
-        let swapped =
-            restore_from(&fresh, &bucket, &[&["--latest", "--yes"], &swapped[..]].concat());
-        swapped.refused(2, "cannot be listed");
-        let nowhere = s3.url("/nowhere");
-        restore_from(&fresh, &nowhere, &[&["--latest", "--yes"], &credentials[..]].concat())
+        restore_from(&fresh, &bucket, &[&latest[..], &swapped].concat())
+            .refused(2, "cannot be listed");
+        restore_from(&fresh, &s3.url("/nowhere"), &[&latest[..], &credentials].concat())
             .refused(2, "there is no pgBackRest repository");
         fresh.assert_nothing_left();
     });
     claim("the latest state is restored from the bucket", || {
         let objects = s3.objects();
-        restore_from(&fresh, &bucket, &[&["--latest", "--yes"], &credentials[..]].concat()).ok();
+        restore_from(&fresh, &bucket, &[&latest[..], &credentials].concat()).ok();
         assert_rows(&fresh, 1..=4);
         assert_eq!(s3.objects(), objects, "the bucket was written to");
         backup(&fresh, "incr");
     });
 }
 
-/// Its table has no other column.
-fn write_plain(cluster: &TestCluster, row: u32) {
-    sql(&cluster.leader(), &format!("insert into rows values ({row})"));
-}
-
-fn make_foreign(kept: &Path, s3: &S3) {
+fn make_foreign(kept: &Path, s3: Option<&S3>) {
     let script = kept.with_extension("sh");
     fs::write(&script, include_str!("foreign.sh")).expect("it can be written");
     let (repo, at) =
         (format!("{}:/repo", kept.display()), format!("{}:/foreign.sh:ro", script.display()));
     let mut run = vec!["run", "--rm", "--user", "postgres", "--volume", &repo, "--volume", &at];
-    let more = s3.for_container();
+    let more = s3.map(S3::for_container).unwrap_or_default();
     run.extend(more.iter().map(String::as_str));
     run.extend(["--entrypoint", "bash", "pgha-pg17-patroni", "/foreign.sh"]);
     docker(&run);
