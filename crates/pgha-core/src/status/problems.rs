@@ -173,7 +173,7 @@ fn disk(view: &ClusterView) -> Option<Problem> {
             format!("the engine's disk has {free} free: once it is full, Postgres and etcd stop"),
         ),
     };
-    let hint = "`docker system df` shows what takes it, `docker system prune` removes leftovers; fewer full \
+    let hint = "`docker system df -v` shows what takes it, `pgha list` the clusters that there are; fewer full \
                 backups (retention_full) take less";
     Some(Problem::new(severity, code, None, message, hint))
 }

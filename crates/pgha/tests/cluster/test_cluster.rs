@@ -260,8 +260,9 @@ impl Drop for TestCluster {
 
 /// What is wrong with a cluster that should be whole.
 pub(crate) fn whole(view: &Value) -> Result<(), String> {
-    let problems = view["problems"].as_array().expect("problems are a list");
-    if !problems.is_empty() {
+    // How much room the machine has is no matter of the cluster's.
+    let mut problems = view["problems"].as_array().expect("problems are a list").iter();
+    if problems.any(|problem| problem["code"] != "disk_tight") {
         return Err(format!("problems: {}", view["problems"]));
     }
     let leader = view["leader"].as_str().ok_or("nobody leads")?;
