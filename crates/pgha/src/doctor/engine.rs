@@ -157,7 +157,7 @@ fn disk(info: &SystemInfo) -> Check {
         bytes(free),
         bytes(DiskUse::of(&usual, Some(disk)).may_take_bytes)
     );
-    let hint = "`docker system df` shows what takes it, `docker system prune` removes leftovers";
+    let hint = "`docker system df -v` shows what takes it, `pgha list` the clusters that there are";
     if free < disk::NEEDED_BYTES {
         Check::failed(name, found, hint)
     } else if free < disk::WANTED_BYTES {
