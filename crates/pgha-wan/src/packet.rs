@@ -198,8 +198,8 @@ const ICMP_HEADER: usize = 8;
 /// needed" (RFC 1191) with the MTU of the link and as much of the packet as fits into [`REPLY_MAX`].
 /// Gives its length.
 ///
-/// It comes `from` an address that whoever forwards it does not have itself; see
-/// [`Site::nobodys_address`](crate::topology::Site::nobodys_address).
+/// It comes `from` an address that whoever forwards it does not have itself, such as one of the site that
+/// nobody has: its kernel drops what comes from its own as forged.
 ///
 /// `None` where no answer may be sent (RFC 1122, 3.2.2): to another ICMP error, to a fragment that
 /// is not the first, to what is no IPv4 packet, or to what is not the address of one host. Also
