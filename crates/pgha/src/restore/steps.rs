@@ -285,6 +285,9 @@ impl Session {
         let mut arguments = vec!["restore", "aside", &journal.id];
         arguments.extend(journal.plan.tablespaces.iter().map(String::as_str));
         let said = try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
+        if journal.fresh {
+            return Ok("a fresh cluster has no old data".to_owned());
+        }
         Ok(format!("in {} of each node", said.first().map_or("", |path| path.trim())))
     }
 
@@ -446,6 +449,11 @@ impl Session {
         let nodes = self.nodes();
         let arguments = ["restore", "tidy", &journal.id];
         try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
-        Ok("the old data are removed".to_owned())
+        let old = if journal.fresh {
+            "a fresh cluster has no old data"
+        } else {
+            "the old data are removed"
+        };
+        Ok(old.to_owned())
     }
 }
