@@ -412,8 +412,20 @@ impl<'a> Known<'a> {
 
     /// The disk with the least that is free, of those that members told of.
     fn disk(&self) -> Option<Disk> {
+        self.disks().map(|(_, disk)| disk).min_by_key(|disk| disk.free_bytes)
+    }
+
+    /// The member that told of that disk, where members lie on several.
+    fn disk_of(&self) -> Option<&'a Member> {
+        let (by, least) = self.disks().min_by_key(|(_, disk)| disk.free_bytes)?;
+        let several = self.disks().any(|(_, disk)| disk.size_bytes != least.size_bytes);
+        self.topology.member(by).filter(|_| several)
+    }
+
+    /// Every disk that a member told of, with that member.
+    fn disks(&self) -> impl Iterator<Item = (&'a str, Disk)> + use<'a> {
         let reports = self.observed.sites.values().filter_map(|report| report.as_ref().ok());
-        reports.filter_map(|report| report.disk).min_by_key(|disk| disk.free_bytes)
+        reports.filter_map(|report| Some((report.by.as_str(), report.disk?)))
     }
 
     /// What the Patroni of a node answered.

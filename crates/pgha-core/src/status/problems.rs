@@ -91,7 +91,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems.extend(paused(known));
     problems.extend(stanza(known));
     problems.extend(restore(known));
-    problems.extend(disk(view));
+    problems.extend(disk(known, view));
     problems.extend(archive::problems(known, view.archive.as_ref(), view.leader.as_deref()));
     problems.retain(|problem| !is_of_restore(known, problem));
     order::find_causes(known, view, &mut problems);
@@ -145,37 +145,50 @@ fn paused(known: &Known<'_>) -> Option<Problem> {
 }
 
 /// The disk that members lie on has too little left.
-fn disk(view: &ClusterView) -> Option<Problem> {
+fn disk(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
     let disk = view.disk?;
     let free = bytes(disk.free_bytes?);
     let may_take = bytes(disk.may_take_bytes);
+    let of = known.disk_of();
+    let whose =
+        of.map_or("the engine's disk".to_owned(), |member| format!("the disk of {}", member.name));
     let (severity, code, message) = match disk.room() {
         Room::Enough => return None,
+        // What the cluster may take in all is not what one member may.
+        Room::Tight if of.is_some() => return None,
         Room::Tight => (
             Severity::Info,
             "disk_tight",
             format!(
-                "the engine's disk has {free} free, less than the cluster may take in all: {may_take} \
-                 beside data and backups"
+                "{whose} has {free} free, less than the cluster may take in all: {may_take} beside data \
+                 and backups"
             ),
         ),
         Room::Low => (
             Severity::Warning,
             "disk_low",
             format!(
-                "the engine's disk has {free} free, and the cluster may take {may_take} in all beside data \
-                 and backups"
+                "{whose} has {free} free, and the cluster may take {may_take} in all beside data and \
+                 backups"
             ),
         ),
         Room::None => (
             Severity::Error,
             "disk_full",
-            format!("the engine's disk has {free} free: once it is full, Postgres and etcd stop"),
+            format!(
+                "{whose} has {free} free: once it is full, {}",
+                match of.map(|m| m.role) {
+                    None => "Postgres and etcd stop",
+                    Some(Role::Postgres) => "its Postgres stops",
+                    Some(Role::Etcd) => "etcd stops there",
+                    Some(Role::Backup | Role::Wan) => "no WAL is archived",
+                }
+            ),
         ),
     };
     let hint = "`docker system df -v` shows what takes it, `pgha list` the clusters that there are; fewer full \
                 backups (retention_full) take less";
-    Some(Problem::new(severity, code, None, message, hint))
+    Some(Problem::new(severity, code, of.map(|member| member.name.as_str()), message, hint))
 }
 
 fn stanza(known: &Known<'_>) -> Option<Problem> {

@@ -533,6 +533,26 @@ fn too_little_disk_is_a_problem_and_by_how_much_decides() {
 }
 
 #[test]
+fn a_disk_that_one_member_has_to_itself_is_said_to_be_that_members() {
+    let about = |size_bytes, by: &str, free_bytes| {
+        let mut lab = Lab::healthy();
+        let report = lab.reports().nth(1).expect("a second site");
+        report.disk = Some(Disk { size_bytes, free_bytes });
+        by.clone_into(&mut report.by);
+        lab.view().problems.first().map(|p| (p.about.clone(), p.message.clone()))
+    };
+    let (of_all, own) = (1 << 40, 1 << 26);
+    let (who, said) = about(of_all, OTHER, 300_000_000).expect("a problem");
+    assert!(who.is_none() && said.contains("the engine's disk has 300 MB"), "{said}");
+    let (who, said) = about(own, OTHER, 60_000_000).expect("a problem");
+    assert_eq!(who.as_deref(), Some(OTHER));
+    assert!(said.starts_with(&format!("the disk of {OTHER} has 60 MB")), "{said}");
+    assert!(said.ends_with("its Postgres stops"), "{said}");
+    // What the whole cluster may take says nothing of it.
+    assert_eq!(about(own, OTHER, 15_000_000_000), None);
+}
+
+#[test]
 fn a_lag_has_a_unit() {
     let mut lab = Lab::healthy();
     *lab.node(LEADER) = Ok(primary(1, 20_971_520 + 4000));

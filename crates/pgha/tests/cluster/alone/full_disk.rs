@@ -24,6 +24,13 @@ fn a_full_disk_is_named_and_harms_nothing() {
     write_through(&cluster, 1..=3);
     cluster.pgha(&["backup", &id]).ok();
     let before = labels(&cluster);
+    claim("status names the member that has little room, not the engine's disk", || {
+        let status = cluster.status();
+        let problems = status["problems"].as_array().expect("a list");
+        let full = problems.iter().find(|p| p["code"] == "disk_full").expect("64 MB are little");
+        assert_eq!(full["about"], host, "{full}");
+        assert!(full["message"].to_string().contains("no WAL is archived"), "{full}");
+    });
     claim("a backup that finds its disk full says so, and the earlier one stays", || {
         fill(&host, REPOSITORY, 1024);
         write(&cluster, 4);
