@@ -412,12 +412,16 @@ impl<'a> Known<'a> {
 
     /// The disk with the least that is free, of those that members told of.
     fn disk(&self) -> Option<Disk> {
-        self.disks().map(|(_, disk)| disk).min_by_key(|disk| disk.free_bytes)
+        self.least_disk().map(|(_, disk)| disk)
+    }
+
+    fn least_disk(&self) -> Option<(&'a str, Disk)> {
+        self.disks().min_by_key(|(_, disk)| disk.free_bytes)
     }
 
     /// The member that told of that disk, where members lie on several.
     fn disk_of(&self) -> Option<&'a Member> {
-        let (by, least) = self.disks().min_by_key(|(_, disk)| disk.free_bytes)?;
+        let (by, least) = self.least_disk()?;
         let several = self.disks().any(|(_, disk)| disk.size_bytes != least.size_bytes);
         self.topology.member(by).filter(|_| several)
     }

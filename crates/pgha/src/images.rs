@@ -10,7 +10,7 @@ use pgha_core::render::Images;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::cli::{Build, NodeBuild};
+use crate::cli::{Build, NodeBuild, ReportArgs};
 use crate::compose_tool::last_lines;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
@@ -40,6 +40,22 @@ pub(crate) async fn missing(engine: &Engine, major: u32) -> Vec<String> {
         }
     }
     missing
+}
+
+/// Has the images of a major version built from this program's own sources, where any is missing.
+pub(crate) async fn demand(engine: &Engine, postgres: u32, events: &Events) -> Result<()> {
+    if missing(engine, postgres).await.is_empty() {
+        return Ok(());
+    }
+    let build = Build {
+        postgres,
+        no_cache: false,
+        source: None,
+        pid1: NodeBuild::Auto,
+        node_binary: None,
+        report: ReportArgs::default(),
+    };
+    self::build(&build, events).await
 }
 
 /// Builds all images of a major version, reusing every layer that is still right.

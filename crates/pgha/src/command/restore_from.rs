@@ -13,7 +13,7 @@ use crate::events::Events;
 use crate::restore::fresh::{self, FRESH_ID, Fresh, Origin};
 use crate::restore::from::{self, Source};
 use crate::screen::{self, restore::OldData};
-use crate::terminal;
+use crate::{images, terminal};
 
 /// Plans, shows, asks, makes the cluster and restores it.
 pub(super) async fn run(args: &Restore, target: &Target, events: &Events) -> Result<()> {
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &Restore, target: &Target, events: &Events) -> Res
     }
     events.note(text);
     agree(args, &format!("make cluster {name} from it? The repository is only read."))?;
-    from::demand_images(&engine, spec.postgres, events).await?;
+    images::demand(&engine, spec.postgres, events).await?;
     let fresh = Fresh {
         name: name.to_owned(),
         file: args.output.clone(),

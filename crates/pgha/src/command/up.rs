@@ -9,7 +9,7 @@ use pgha_core::status::NetworkFact;
 use pgha_core::topology::{ClusterId, HostChoices};
 
 use crate::bring_up;
-use crate::cli::{Build, NodeBuild, SpecArgs, Up};
+use crate::cli::{SpecArgs, Up};
 use crate::cluster::{self, Cluster, ClusterState};
 use crate::command::spec_args;
 use crate::compose_file::{self, Found};
@@ -69,17 +69,7 @@ pub(crate) async fn run(args: &Up, events: &Events) -> Result<()> {
         check_host(&generated.choices, networks, before.is_some())?;
     }
     let project = Project::of_files(&generated, before);
-    if !images::missing(&engine, generated.topology.spec.postgres).await.is_empty() {
-        let build = Build {
-            postgres: generated.topology.spec.postgres,
-            no_cache: false,
-            source: None,
-            pid1: NodeBuild::Auto,
-            node_binary: None,
-            report: args.report,
-        };
-        images::build(&build, events).await?;
-    }
+    images::demand(&engine, generated.topology.spec.postgres, events).await?;
 
     let started = Instant::now();
     if let Some(frozen) = before {

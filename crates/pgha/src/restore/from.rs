@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::cli::{Build, FromArgs, NodeBuild, ReportArgs};
+use crate::cli::FromArgs;
 use crate::cluster::LABEL_LOOK;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
@@ -101,7 +101,7 @@ impl Source {
     ) -> Result<Found> {
         let image = Images::of(Spec::default().postgres).backup;
         if images::missing(engine, Spec::default().postgres).await.contains(&image) {
-            build(Spec::default().postgres, events).await?;
+            images::demand(engine, Spec::default().postgres, events).await?;
         }
         let ask = Ask::Find { stanza: stanza.map(str::to_owned) };
         match self.answer(ask, &[]).await? {
@@ -154,9 +154,27 @@ impl Source {
     /// When a part of it cannot be read or written.
     pub(super) async fn copy(&self, found: &Found, volume: &str, id: &ClusterId) -> Result<()> {
         let name = format!("pgha-{}-copy-{}", id.name, id.instance);
-        // One that a command which was killed has left would copy on.
-        let _ = Command::new("docker").args(["rm", "-f", &name]).output().await;
         let label = format!("{LABEL_LOOK}={id}");
+        // One that a command which was killed has left would copy on. A container of that name without the
+        // label is somebody else's.
+        let (named, labelled) = (format!("name=^/{name}$"), format!("label={label}"));
+        let left = Command::new("docker")
+            .args([
+                "ps",
+                "--all",
+                "--quiet",
+                "--no-trunc",
+                "--filter",
+                &named,
+                "--filter",
+                &labelled,
+            ])
+            .output()
+            .await
+            .or_fail("cannot run `docker ps`")?;
+        for left in String::from_utf8_lossy(&left.stdout).lines() {
+            let _ = Command::new("docker").args(["rm", "--force", left]).output().await;
+        }
         let mount = format!("type=volume,source={volume},target={COPY_MOUNT}");
         let extra = ["--name", &name, "--label", &label, "--mount", &mount];
         self.answer(Ask::Copy { at: found.at.clone() }, &extra).await
@@ -256,25 +274,4 @@ fn with_ca(bucket: Bucket) -> Result<Bucket> {
             Err(Error::bad_input(format!("ca_file names {file}, which is no file of this machine")))
         }
     }
-}
-
-/// Builds the images of a major version, where they are missing.
-pub(crate) async fn demand_images(engine: &Engine, postgres: u32, events: &Events) -> Result<()> {
-    if images::missing(engine, postgres).await.is_empty() {
-        Ok(())
-    } else {
-        build(postgres, events).await
-    }
-}
-
-async fn build(postgres: u32, events: &Events) -> Result<()> {
-    let build = Build {
-        postgres,
-        no_cache: false,
-        source: None,
-        pid1: NodeBuild::Auto,
-        node_binary: None,
-        report: ReportArgs::default(),
-    };
-    images::build(&build, events).await
 }
