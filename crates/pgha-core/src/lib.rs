@@ -16,6 +16,7 @@ pub mod estimate;
 pub mod etcd_start;
 pub mod event;
 pub mod finding;
+pub mod history;
 pub mod identity;
 pub mod links;
 pub mod lint;
