@@ -32,6 +32,7 @@ pub mod safety;
 pub mod schedule;
 pub mod spec;
 pub mod status;
+pub mod steps;
 pub mod survival;
 pub mod svg;
 pub mod topology;

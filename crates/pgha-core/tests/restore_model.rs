@@ -9,6 +9,7 @@ use pgha_core::restore::{
     Began, End, Journal, LogicalReplication, Loss, Move, Phase, RestorePlan, Step, StepDone,
     Stopped, Target, TargetOptions, Undo, Volume, WalRange, aside_of,
 };
+use pgha_core::steps::StepJournal as _;
 use pgha_core::wal::Segment;
 use proptest::prelude::*;
 
@@ -175,7 +176,7 @@ impl World {
     fn unfinished(&self, node: &str) -> Option<String> {
         let journal = self.journal.as_ref()?;
         // As it ends, it removes the old data of one node after the other.
-        let ending = journal.phase == Phase::Forward && journal.has_begun(Step::Finish);
+        let ending = journal.progress.phase == Phase::Forward && journal.has_begun(&Step::Finish);
         let aside = aside_of(DATA, &journal.id);
         let moved = self.nodes[node].folders.contains_key(&aside);
         (ending || moved).then(|| journal.id.clone())
@@ -324,13 +325,14 @@ impl World {
             }
             Op::GoOn { effects } => {
                 self.effects = effects;
-                let Some(mut journal) = self.journal.clone().filter(|j| j.phase == Phase::Forward)
+                let Some(mut journal) =
+                    self.journal.clone().filter(|j| j.progress.phase == Phase::Forward)
                 else {
                     return;
                 };
                 if journal.is_open() && self.leader.is_some() {
                     journal.plan = self.plan(journal.plan.loss == Loss::Nothing);
-                    journal.done.clear();
+                    journal.progress.done.clear();
                 }
                 self.forward(journal)
             }
@@ -348,7 +350,7 @@ impl World {
         self.write(Some(&journal))?;
         while let Some(step) = journal.next() {
             self.step(step, &mut journal)?;
-            journal.done.push(StepDone { step, took_ms: 0, note: String::new() });
+            journal.progress.done.push(StepDone { step, took_ms: 0, note: String::new() });
             journal.begin();
             self.write(Some(&journal))?;
         }
@@ -480,14 +482,14 @@ impl World {
         if !journal.can_go_back() {
             return Err(Ended);
         }
-        journal.phase = Phase::Back;
+        journal.progress.phase = Phase::Back;
         self.write(Some(&journal))?;
         if self.fault == Fault::Forgetful {
-            journal.undone.clear();
+            journal.progress.undone.clear();
         }
         while let Some(undo) = journal.next_undo() {
             self.undo(undo, &journal, late)?;
-            journal.undone.push(undo);
+            journal.progress.undone.push(undo);
             self.write(Some(&journal))?;
         }
         self.write(None)
@@ -599,8 +601,10 @@ impl World {
 
     /// Gives up or ends whatever is going on, without being interrupted.
     fn end(&mut self) {
-        let forward =
-            self.journal.as_ref().is_some_and(|j| j.phase == Phase::Forward && !j.can_go_back());
+        let forward = self
+            .journal
+            .as_ref()
+            .is_some_and(|j| j.progress.phase == Phase::Forward && !j.can_go_back());
         let op = if forward {
             Op::GoOn { effects: 1000 }
         } else {
@@ -689,7 +693,7 @@ fn the_model_finds_an_abort_that_removes_by_number_again() {
     world.do_op(&work);
     world.fault = Fault::ByNumber;
     let journal = world.journal.as_mut().expect("it is late");
-    journal.undone.clear();
+    journal.progress.undone.clear();
     world.do_op(&again);
 }
 

@@ -23,9 +23,10 @@ mod target;
 mod time;
 mod unfinished;
 
+pub use crate::steps::Phase;
 pub use dynamic::{DYNAMIC_FILE, without_operation};
 pub use holdings::{ArchivedSegment, Backup, Holdings, HoldingsError};
-pub use journal::{Began, Journal, Phase, Step, StepDone, Undo};
+pub use journal::{Began, Journal, Step, StepDone, Undo};
 pub use lineage::{Lineage, LineageError};
 pub use logical::{LOGICAL_SQL, LogicalReplication, LogicalSlot, Subscription};
 pub use moves::{

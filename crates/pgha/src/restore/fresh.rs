@@ -13,13 +13,13 @@ use pgha_core::topology::{ClusterId, Role, Topology};
 use crate::bring_up;
 use crate::cli::OutputArgs;
 use crate::cluster::{self, Cluster, LABEL_LOOK};
-use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::{Events, Work};
 use crate::generated::{self, Generated};
 use crate::interrupt::interrupted;
 use crate::project::Project;
+use crate::provider::{Provider as _, Up};
 use crate::restore::Session;
 use crate::restore::from::Source;
 use crate::turn::Turn;
@@ -144,17 +144,16 @@ async fn fill(
 ) -> Result<Session> {
     let new = generated.topology.id.clone();
     let project = Project::of_files(generated, half_made);
-    let compose = ComposeTool::find()?;
     work.at("making its containers", "");
     let host = generated.topology.backup_host().name.clone();
-    compose.run(&project, &["up", "--no-start"]).await?;
+    engine.up(&project, Up::MadeAnew).await?;
     drop(turn);
     // Whatever starts them now, no empty database is made.
     for node in generated.topology.of_role(Role::Postgres) {
         engine.put_file(&node.name, PGDATA_MOUNT, HOLD_FILE, id).await?;
     }
     // One that an attempt which was killed has started reads what is copied anew.
-    compose.run(&project, &["stop", &host]).await?;
+    engine.stop(&host).await?;
     work.at("copying the repository", "");
     let to = generated.topology.backup_host().volume();
     match origin {
@@ -165,7 +164,7 @@ async fn fill(
         Origin::Source(source, found) => source.copy(found, to, &new).await?,
     }
     work.at("starting its backup host", "");
-    compose.run(&project, &["up", "-d", "--no-deps", &host]).await?;
+    engine.up(&project, Up::Alone(&host)).await?;
     let found = cluster::find(engine).await?;
     let cluster: &Cluster = found
         .iter()
