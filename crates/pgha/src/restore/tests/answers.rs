@@ -265,8 +265,8 @@ pub(super) fn report(world: &World, member: &str) -> String {
         }),
         took_ms: 1.0,
     });
-    let journal = world.read_journal();
     let by_backup_host = topology.backup_host().name == member;
+    let journal = if by_backup_host { world.read_journal() } else { None };
     let report = SiteObservation {
         site: topology.site(site).name.clone(),
         by: member.to_owned(),
@@ -275,8 +275,8 @@ pub(super) fn report(world: &World, member: &str) -> String {
         stanza: by_backup_host.then_some(true),
         backups: None,
         repositories: Vec::new(),
-        restoring: by_backup_host && journal.is_some(),
-        restore: journal.filter(|_| by_backup_host).map(|j| j.unfinished(&topology.id.to_string())),
+        restoring: journal.is_some(),
+        restore: journal.map(|journal| journal.unfinished(&topology.id.to_string())),
         disk: None,
     };
     serde_json::to_string(&report).expect("plain data is JSON")

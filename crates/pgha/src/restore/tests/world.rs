@@ -4,12 +4,12 @@
 //! It panics where the product must never let it come: where a Postgres starts on half a restore, where an
 //! archived file of a line that is kept goes or is written over, where a leader lacks committed rows.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgha_core::render::data_dir;
-use pgha_core::restore::{Began, Journal, Lineage, Move, Phase, Step, Volume, aside_of, is_moved};
+use pgha_core::restore::{Began, Journal, Move, Volume, aside_of};
 use pgha_core::status::ContainerState;
-use pgha_core::steps::StepJournal as _;
 use pgha_core::topology::{Role, Topology};
 use pgha_core::wal::{Lsn, Segment};
 
@@ -94,9 +94,11 @@ pub(super) struct World {
     /// History files of the archive, and whose they are.
     pub(super) histories: BTreeMap<u32, (String, Option<String>)>,
     pub(super) backup: Content,
+    /// The journal's text, and what it says.
     pub(super) journal: String,
+    said: OnceCell<Option<Journal>>,
     /// The journal that takes effect with the next one, with [`Fault::LateJournal`].
-    late: Option<String>,
+    pub(super) late: Option<String>,
     pub(super) locked: bool,
     /// Patroni does nothing before it is told to.
     pub(super) lazy: bool,
@@ -107,7 +109,7 @@ pub(super) struct World {
     /// Rows of the line that is kept, as clients were told.
     pub(super) committed: BTreeSet<u32>,
     /// Archived files of lines that are kept.
-    kept: BTreeSet<Segment>,
+    pub(super) kept: BTreeSet<Segment>,
     /// Rows that a restore which has ended was asked for, with those that came after them.
     pub(super) restored: Option<BTreeSet<u32>>,
 }
@@ -138,6 +140,7 @@ impl World {
             histories: BTreeMap::new(),
             backup: first.clone(),
             journal: String::new(),
+            said: OnceCell::new(),
             late: None,
             locked: false,
             lazy: false,
@@ -198,7 +201,15 @@ impl World {
     }
 
     pub(super) fn read_journal(&self) -> Option<Journal> {
-        serde_json::from_str(&self.journal).ok()
+        let read = || match self.journal.as_str() {
+            "" => None,
+            text => Some(serde_json::from_str(text).expect("a journal can be read")),
+        };
+        self.said.get_or_init(read).clone()
+    }
+
+    pub(super) fn set_journal(&mut self, text: String) {
+        (self.journal, self.said) = (text, OnceCell::new());
     }
 
     /// A client commits a row on whatever leads, and its segment is archived.
@@ -275,7 +286,7 @@ impl World {
         self.etcd.insert("status".into(), place(self.content(name)));
     }
 
-    fn branch(&self, from: &Content, at: Lsn) -> (u32, String) {
+    pub(super) fn branch(&self, from: &Content, at: Lsn) -> (u32, String) {
         let before =
             if from.history.is_empty() { String::new() } else { format!("{}\n", from.history) };
         let history = format!("{before}{}\t{at}\tno recovery target specified\n", from.timeline);
@@ -377,57 +388,6 @@ impl World {
         self.start(name);
     }
 
-    /// The files of the backup come to a node: at first some of them.
-    pub(super) fn fetch(&mut self, name: &str, by: &str, pending: &Pending) {
-        let content = Content {
-            by: Some(by.to_owned()),
-            pending: Some(pending.clone()),
-            ..self.backup.clone()
-        };
-        let folder = self.data();
-        assert!(self.nodes[name].folders.contains_key(FAST), "{name} has no tablespace's folder");
-        self.node(name).put(&folder, Some(&content));
-    }
-
-    /// A Postgres without Patroni replays the archive on a node up to the target and begins a timeline.
-    pub(super) fn replay(&mut self, name: &str, or_end: bool) -> Result<(), String> {
-        let mut content = self.content_of(name).ok_or("there are no data")?.clone();
-        let Some(pending) = content.pending.take() else { return Ok(()) };
-        assert!(pending.complete, "{name}: a recovery is begun with half the files");
-        let timeline = pending.timeline.unwrap_or(content.timeline);
-        let history = self.histories.get(&timeline).map(|(text, _)| text.clone());
-        let history = history.unwrap_or_default();
-        let lineage = Lineage::parse(timeline, &history).map_err(|e| e.to_string())?;
-        let to = pending.to.unwrap_or(Lsn(u64::MAX));
-        let mut ends = None;
-        while let Some(archived) = self.archive.get(&lineage.segment(content.segment)) {
-            let (rows, after): (BTreeSet<u32>, BTreeSet<u32>) =
-                archived.rows.iter().partition(|row| self.places[row] <= to);
-            content.rows.extend(&rows);
-            let segment = Segment { timeline, number: content.segment };
-            if !after.is_empty() || to <= segment.last_byte() {
-                content.in_segment = rows;
-                ends = Some(Lsn(to.0 + 8));
-                break;
-            }
-            content.segment += 1;
-        }
-        if ends.is_none() && pending.to.is_some() && !or_end {
-            return Err("recovery ended before configured recovery target was reached".to_owned());
-        }
-        content.timeline = timeline;
-        content.history = history;
-        let at = ends.unwrap_or(Lsn(Segment { timeline, number: content.segment }.start().0));
-        (content.timeline, content.history) = self.branch(&content, at);
-        content.state = "shut down";
-        let asked = self.committed.iter().copied().filter(|row| self.places[row] <= to).collect();
-        assert_eq!(content.rows, asked, "these are not the rows of the target");
-        self.restored = Some(asked);
-        let folder = self.data();
-        self.node(name).put(&folder, Some(&content));
-        Ok(())
-    }
-
     /// What an archive has of the line that a restore began, in the order that it is removed.
     pub(super) fn own(&self, began: &Began) -> (Vec<Segment>, BTreeSet<u32>) {
         let texts = self.histories.iter().map(|(number, (text, _))| (*number, text.clone()));
@@ -479,78 +439,11 @@ impl World {
             },
             _ => text.to_owned(),
         };
-        let before = self.read_journal();
-        self.journal = text;
-        if let Some(journal) = before.filter(|_| self.journal.is_empty()) {
+        let ended = if text.is_empty() { self.read_journal() } else { None };
+        self.set_journal(text);
+        if let Some(journal) = ended {
             self.over(&journal);
         }
-    }
-
-    fn over(&mut self, journal: &Journal) {
-        self.late = None;
-        let whole = journal.progress.phase == Phase::Forward && journal.is_done(&Step::Finish);
-        let own = |by: &Option<String>| by.as_deref() == Some(journal.id.as_str());
-        let made = self.archive.values().filter(|file| own(&file.by)).count();
-        if !whole {
-            assert_eq!(made, 0, "files of a restore that was given up are left in the archive");
-            assert!(!self.histories.values().any(|(_, by)| own(by)), "histories of it are left");
-            self.restored = None;
-            return;
-        }
-        // What it has made is the line that is kept now.
-        for (segment, file) in &mut self.archive {
-            if own(&file.by) {
-                file.by = None;
-                self.kept.insert(*segment);
-            }
-        }
-        self.histories.values_mut().filter(|(_, by)| own(by)).for_each(|(_, by)| *by = None);
-        for content in self.nodes.values_mut().flat_map(|node| node.folders.values_mut()).flatten()
-        {
-            if own(&content.by) {
-                content.by = None;
-            }
-        }
-        let leader = self.leader().expect("it has been verified");
-        let rows = self.content(&leader).rows.clone();
-        assert_eq!(Some(&rows), self.restored.as_ref(), "these are not the rows of the target");
-        self.restored = None;
-        self.committed = rows;
-    }
-
-    /// What must be so whatever has happened.
-    pub(super) fn check(&self) {
-        for segment in &self.kept {
-            assert!(self.archive.contains_key(segment), "{segment} is gone");
-        }
-        // The rows that are kept are on a node, whole, with their tablespace; at the latest before the last
-        // step is begun.
-        let journal = self.read_journal();
-        let ending = journal.as_ref().is_some_and(|journal| !journal.can_go_back());
-        let id = journal.map(|journal| journal.id).unwrap_or_default();
-        let whole = |node: &Node| {
-            let of = |folder: &str| {
-                let aside = node.folders.get(&aside_of(folder, &id));
-                aside.or_else(|| node.folders.get(folder)).cloned().flatten()
-            };
-            let data = of(&self.data());
-            data == of(FAST) && data.is_some_and(|data| data.rows.is_superset(&self.committed))
-        };
-        assert!(ending || self.nodes.values().any(whole), "rows are lost: {:#?}", self.nodes);
-    }
-
-    /// What must be so once nothing is going on.
-    pub(super) fn check_end(&self, keeps_old: bool) {
-        assert_eq!(self.journal, "", "it has an end");
-        assert!(!self.locked, "the lock is free");
-        let leader = self.leader().expect("somebody leads");
-        assert_eq!(self.content(&leader).rows, self.committed, "these are the rows that are kept");
-        for (name, node) in &self.nodes {
-            assert!(node.patroni && node.mark.is_none(), "{name} is held");
-            let left = node.folders.keys().filter(|folder| is_moved(folder) && !keeps_old);
-            assert_eq!(left.count(), 0, "{name}: something is left: {:?}", node.folders.keys());
-        }
-        assert!(self.archive.values().all(|file| file.by.is_none()), "files of nobody are left");
     }
 }
 
@@ -571,7 +464,7 @@ pub(super) fn written(content: &Content) -> Lsn {
 
 impl Node {
     /// Fills data and tablespace.
-    fn put(&mut self, data: &str, content: Option<&Content>) {
+    pub(super) fn put(&mut self, data: &str, content: Option<&Content>) {
         for folder in [data, FAST] {
             self.folders.insert(folder.to_owned(), content.cloned());
         }
