@@ -35,7 +35,12 @@ impl Fake {
             [_, "restore", "stanza"] => Ok(String::new()),
             [_, "restore", "tablespaces", ..] => Ok(json!([FAST]).to_string()),
             [_, "restore", "forget", began] => self.forget(began).await?,
-            [_, "restore", "held"] => Ok(held(&self.world(), member).to_string()),
+            [_, "restore", "held"] => {
+                let mut world = self.world();
+                let answer = held(&world, member).to_string();
+                world.hold(member);
+                Ok(answer)
+            }
             [_, "restore", "release"] => {
                 nothing(self.effect(|world| world.node(member).mark = None).await?)
             }
