@@ -17,6 +17,7 @@ pub mod etcd_start;
 pub mod event;
 pub mod finding;
 pub mod identity;
+pub mod lineage;
 pub mod links;
 pub mod lint;
 pub mod observe;
