@@ -15,6 +15,7 @@ use pgha_core::topology::ClusterId;
 use crate::cluster::{self, Among, Cluster};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::provider::Provider as _;
 
 /// How long a listing may take; it reads a small file of each repository.
 const INFO_DEADLINE: Duration = Duration::from_secs(60);

@@ -13,8 +13,8 @@ use pgha_wan::control::{Reply, Request, WanState};
 use pgha_wan::measured::RoundTrips;
 
 use crate::cluster::Cluster;
-use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::provider::Provider;
 
 const NODE: &str = "/usr/local/bin/pgha-node";
 /// What a request may take: the exec itself, on a busy host.
@@ -35,7 +35,7 @@ const ATTEMPTS_MAX: usize = 2;
 /// # Errors
 /// When the router does not run, is of another version, or refuses; then nothing was changed.
 pub(crate) async fn request(
-    engine: &Engine,
+    provider: &impl Provider,
     cluster: &Cluster,
     request: &Request,
 ) -> Result<WanState> {
@@ -48,11 +48,12 @@ pub(crate) async fn request(
              `pgha down` and `pgha up` make a new one"
         )
     };
-    let printed = engine.exec_stdout(&router, &argv, REQUEST_DEADLINE).await.map_err(|error| {
-        Error::failed(format!("the router {router} does not answer"))
-            .because(error.cause())
-            .hint(old())
-    })?;
+    let printed =
+        provider.exec_stdout(&router, &argv, REQUEST_DEADLINE).await.map_err(|error| {
+            Error::failed(format!("the router {router} does not answer"))
+                .because(error.cause())
+                .hint(old())
+        })?;
     match serde_json::from_slice::<Reply>(&printed) {
         Ok(Reply::State(state)) => Ok(state),
         Ok(Reply::Refused(why)) => {
@@ -93,7 +94,7 @@ fn running_router(cluster: &Cluster) -> Result<String> {
 /// Round trips as one running member of each of these sites measures them, all sites at once, and
 /// what could not be learned.
 pub(crate) async fn measure(
-    engine: &Engine,
+    provider: &impl Provider,
     cluster: &Cluster,
     topology: &Topology,
     state: &WanState,
@@ -116,7 +117,7 @@ pub(crate) async fn measure(
             .collect();
         members.sort_by_key(|m| u8::from(m.role == Role::Postgres));
         for member in members.into_iter().take(ATTEMPTS_MAX) {
-            match engine.exec_stdout(&member.name, &argv, deadline).await {
+            match provider.exec_stdout(&member.name, &argv, deadline).await {
                 Ok(printed) => match serde_json::from_slice::<RoundTrips>(&printed) {
                     Ok(trips) => return Ok(trips),
                     Err(e) => why = format!("{}: {e}", member.name),
@@ -148,9 +149,9 @@ fn wait_for_answers(state: &WanState) -> Duration {
 
 /// Tells the router that the cluster is about to be stopped, so that its next start is without
 /// distances again until it is ready. Best effort: a router that does not hear it starts with them.
-pub(crate) async fn announce_stop(engine: &Engine, cluster: &Cluster) {
+pub(crate) async fn announce_stop(provider: &impl Provider, cluster: &Cluster) {
     let distances = cluster.topology.as_ref().is_some_and(|t| asked::any(&t.spec));
     if distances {
-        let _ = request(engine, cluster, &Request::Stopping).await;
+        let _ = request(provider, cluster, &Request::Stopping).await;
     }
 }

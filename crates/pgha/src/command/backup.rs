@@ -14,6 +14,7 @@ use crate::cli::{Backup, BackupAction, BackupExpire, BackupMake, BackupOf};
 use crate::command::{backup_schedule, backups};
 use crate::error::{Error, OrFail as _, Result};
 use crate::events::{Events, Work};
+use crate::provider::Provider as _;
 use crate::repository::{BackupHost, no_second};
 use crate::terminal;
 use crate::{observe, screen};

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::cli::BackupSchedule;
 use crate::error::{Error, Result};
 use crate::events::Events;
+use crate::provider::Provider as _;
 use crate::repository::BackupHost;
 use crate::screen;
 use crate::terminal;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::cluster::Cluster;
 use crate::error::{Error, OrFail, Result};
 use crate::observe;
+use crate::provider::Provider;
 use crate::repository::no_second;
 use crate::restore::Session;
 
@@ -39,7 +40,7 @@ pub(super) fn demand_on_volume(node: &str, answer: &Value) -> Result<()> {
         .map_err(|off| refuse_off_volume(&off))
 }
 
-impl Session {
+impl<P: Provider> Session<P> {
     /// Decides what a restore would do.
     ///
     /// # Errors

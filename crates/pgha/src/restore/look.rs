@@ -13,6 +13,7 @@ use crate::cluster::{self, LABEL_LOOK};
 use crate::error::{Error, OrFail, Result};
 use crate::host::{self, Taken};
 use crate::interrupt::interrupted;
+use crate::provider::Provider as _;
 use crate::restore::Session;
 use crate::secrets;
 use crate::turn::Turn;

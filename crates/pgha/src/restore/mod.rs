@@ -2,18 +2,21 @@
 //!
 //! [`facts`] learns what a plan needs, [`steps`] carries a plan out and [`back`] undoes it;
 //! [`fresh`] makes the fresh cluster and [`look`] the single container of a restore that leaves its source
-//! alone, which is a cluster's repository ([`into`]) or one without a cluster ([`from`]). How far a
+//! alone, which is a cluster's repository ([`into`]) or one without a cluster ([`from`]); [`copy`] copies it. How far a
 //! restore has come stands in the journal on the backup host; nothing is kept on this host. Each step
 //! begins from whatever an interrupted attempt has left, so a restore is continued by beginning its
 //! first undone step again.
 
 pub(crate) mod back;
+mod copy;
 pub(crate) mod facts;
 pub(crate) mod fresh;
 pub(crate) mod from;
 pub(crate) mod into;
 pub(crate) mod look;
 pub(crate) mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,8 +24,6 @@ use std::time::Duration;
 use pgha_core::restore::Journal;
 use pgha_core::topology::{Member, Topology};
 use serde_json::Value;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::cluster::{self, Among, Cluster};
 use crate::compose_tool::ComposeTool;
@@ -30,6 +31,8 @@ use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::Events;
 use crate::project::Project;
+use crate::provider::{Provider, Up};
+use crate::steps::Lock;
 
 /// The program inside members.
 const NODE: &str = "/usr/local/bin/pgha-node";
@@ -38,9 +41,9 @@ const QUESTION: Duration = Duration::from_secs(60);
 
 /// A cluster that is being restored, and the means to do so.
 #[derive(Debug)]
-pub(crate) struct Session {
-    /// The engine.
-    pub(crate) engine: Engine,
+pub(crate) struct Session<P = Engine> {
+    /// What runs its containers.
+    pub(crate) engine: P,
     /// Where it is reported to.
     pub(crate) events: Events,
     /// The cluster's names and places.
@@ -48,19 +51,6 @@ pub(crate) struct Session {
     /// Its compose file.
     pub(crate) file: PathBuf,
     project: Project,
-    compose: ComposeTool,
-}
-
-/// The right to restore a cluster: nobody else has it until this is dropped or this process ends.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    holder: JoinHandle<()>,
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        self.holder.abort();
-    }
 }
 
 impl Session {
@@ -70,28 +60,31 @@ impl Session {
     /// When one of them is missing.
     pub(crate) fn new(engine: &Engine, cluster: &Cluster, events: &Events) -> Result<Self> {
         let (project, _) = Project::of_cluster(cluster)?;
+        // Without Compose nothing is begun.
+        ComposeTool::find()?;
         Ok(Self {
             engine: engine.clone(),
             events: events.of(&cluster.id),
             topology: cluster.topology()?.clone(),
             file: project.file.clone(),
             project,
-            compose: ComposeTool::find()?,
         })
     }
+}
 
+impl<P: Provider> Session<P> {
     /// How the cluster's containers are now.
     ///
     /// # Errors
     /// When the engine does not answer.
     pub(crate) async fn cluster(&self) -> Result<Cluster> {
         let id = self.topology.id.to_string();
-        cluster::resolve(cluster::find(&self.engine).await?, Some(&id), Among::Created)
+        cluster::resolve(self.engine.clusters().await?, Some(&id), Among::Created)
     }
 
-    /// Runs Compose on the cluster's file.
-    async fn compose(&self, arguments: &[&str]) -> Result<()> {
-        self.compose.run(&self.project, arguments).await
+    /// Makes and starts members of the cluster's file.
+    async fn up(&self, up: Up<'_>) -> Result<()> {
+        self.engine.up(&self.project, up).await
     }
 
     fn backup_host(&self) -> &Member {
@@ -123,28 +116,12 @@ impl Session {
     /// # Errors
     /// When another `pgha` has it, or the backup host does not run.
     pub(crate) async fn lock(&self) -> Result<Lock> {
-        let (send, answer) = oneshot::channel();
-        let (engine, host) = (self.engine.clone(), self.backup_host().name.clone());
-        let holder = tokio::spawn(async move {
-            let mut send = Some(send);
-            let each = |line: &[u8]| {
-                if let Some(send) = send.take() {
-                    let _ = send.send(String::from_utf8_lossy(line).trim().to_owned());
-                }
-            };
-            let _ = engine.exec_lines(&host, &[NODE, "restore", "lock"], each).await;
-        });
-        match answer.await.as_deref() {
-            Ok("held") => Ok(Lock { holder }),
-            Ok("busy") => Err(Error::failed(format!(
-                "cluster {} is being restored already",
-                self.topology.id
-            ))
-            .because("another `pgha restore` is at work on it")
-            .hint("wait for its end, or end it; what it has done is kept")),
-            _ => Err(Error::failed(format!("{} takes no lock", self.backup_host().name))
-                .hint(format!("`pgha logs {}` says why", self.backup_host().name))),
-        }
+        let argv = [NODE, "restore", "lock"].map(str::to_owned).into();
+        Lock::take(&self.engine, &self.backup_host().name, argv).await?.ok_or_else(|| {
+            Error::failed(format!("cluster {} is being restored already", self.topology.id))
+                .because("another `pgha restore` is at work on it")
+                .hint("wait for its end, or end it; what it has done is kept")
+        })
     }
 
     /// The restore that goes on, if one does.

@@ -1,25 +1,29 @@
 //! Carries out the steps of a restore, each from whatever state it finds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use pgha_core::ready::{self, Waiting};
 use pgha_core::render::PGDATA_MOUNT;
-use pgha_core::restore::{Began, HOLD_FILE, Journal, Step, StepDone, Stopped};
+use pgha_core::restore::{Began, HOLD_FILE, Journal, Phase, Step, Stopped, Undo};
 use pgha_core::status::ContainerState;
+use pgha_core::steps::StepJournal as _;
 use pgha_core::topology::Role;
 use pgha_core::wal::Segment;
 use pgha_core::words::replicas_stream;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::archived;
 use crate::bring_up;
 use crate::cluster::Cluster;
 use crate::error::{Error, OrFail as _, Result};
-use crate::events::Work;
+use crate::events::{Events, Work};
 use crate::observe::{self, Watch};
+use crate::provider::{Provider, Up};
 use crate::restore::facts::demand_on_volume;
 use crate::restore::{NODE, Session};
+use crate::steps::{self, Lock, Verb};
 use crate::waiting::{self, Waiter, Waits};
 
 /// How long the last WAL may take into the repository.
@@ -38,90 +42,106 @@ const TIMELINE: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn
 /// Which timeline a standby receives.
 const RECEIVES: &str = "select received_tli from pg_stat_wal_receiver where status = 'streaming'";
 
-impl Session {
+/// A restore, as a verb in steps.
+#[derive(Debug)]
+pub(super) struct Restoring<'a, P> {
+    pub(super) session: &'a Session<P>,
+    /// How long nodes may take to come up.
+    pub(super) timeout: Duration,
+}
+
+impl<P: Provider> Verb for Restoring<'_, P> {
+    type Journal = Journal;
+
+    fn work(&self) -> String {
+        format!("restore {}", self.session.topology.id)
+    }
+
+    fn events(&self) -> &Events {
+        &self.session.events
+    }
+
+    fn cluster(&self) -> String {
+        self.session.topology.id.to_string()
+    }
+
+    async fn keep(&self, journal: Option<&Journal>) -> Result<()> {
+        self.session.write_journal(journal).await
+    }
+
+    async fn wake(&self, journal: &Journal) -> Result<()> {
+        self.session.wake(journal).await
+    }
+
+    async fn run(&self, step: Step, journal: &mut Journal, work: &Work) -> Result<String> {
+        let Self { session, timeout } = *self;
+        let leader = journal.plan.leader.clone();
+        match step {
+            Step::Archive => session.archive(journal).await,
+            Step::Hold => {
+                let held = session.hold(journal).await?;
+                session.demand_as_planned(journal).await?;
+                let known = session.ask_json(&leader, &["restore", "remember"]).await?;
+                journal.etcd = serde_json::from_value(known).or_fail("cannot read etcd's keys")?;
+                Ok(held)
+            }
+            Step::Aside => session.aside(journal).await,
+            Step::Restore => session.fetch(journal, work).await,
+            Step::Recover => session.recover(journal, work).await,
+            Step::Clear => {
+                session.ask(&leader, &["restore", "clear"]).await?;
+                Ok("etcd has forgotten who led".to_owned())
+            }
+            Step::Lead => {
+                let led = session.lead(&leader, timeout).await?;
+                // A repository that is away does not keep the cluster from coming back.
+                let _ = session.ask(&session.backup_host().name, &["restore", "stanza"]).await;
+                Ok(led)
+            }
+            Step::Replicas => session.replicas(&journal.plan.replicas, timeout).await,
+            Step::Verify => session.verify(journal).await,
+            Step::Finish => session.finish(journal).await,
+        }
+    }
+
+    async fn undo(&self, undo: Undo, journal: &Journal) -> Result<()> {
+        self.session.undo(undo, journal, self.timeout).await
+    }
+}
+
+impl<P: Provider> Session<P> {
     /// Carries out what is not done yet, and writes down each step.
     ///
     /// # Errors
     /// When a step fails: the journal says where to go on.
-    pub(crate) async fn go_on(&self, journal: &mut Journal, timeout: Duration) -> Result<()> {
-        journal.begin();
-        self.write_journal(Some(journal)).await?;
-        self.wake(journal).await?;
-        while let Some(step) = journal.next() {
-            let work = self.events.begin(format!("restore {}", self.topology.id));
-            work.at(step.doing(), "");
-            let started = Instant::now();
-            let note = self.step(step, journal, timeout, &work).await;
-            // Of one that has touched nothing there is no journal any more.
-            let forgotten = step == Step::Archive && journal.is_untouched();
-            let note = note
-                .map_err(|error| if forgotten { error } else { self.resumable(error, journal) })?;
-            let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            work.step_done(step.as_str(), took_ms, &note);
-            journal.done.push(StepDone { step, took_ms, note });
-            journal.begin();
-            self.write_journal(Some(journal)).await?;
-        }
-        self.write_journal(None).await
+    pub(crate) async fn go_on(
+        &self,
+        journal: &mut Journal,
+        timeout: Duration,
+        lock: &Lock,
+    ) -> Result<()> {
+        steps::go_on(&Restoring { session: self, timeout }, journal, lock).await
     }
 
-    /// Forgets a restore that has not touched anything.
-    async fn forget_untouched(&self, journal: &Journal) -> Result<()> {
-        if journal.is_untouched() { self.write_journal(None).await } else { Ok(()) }
-    }
-
-    /// Starts what was stopped since an attempt that was interrupted: its steps ask running nodes.
+    /// Starts what was stopped since an attempt that was interrupted: its steps ask running nodes, some of which
+    /// may have only just started.
     async fn wake(&self, journal: &Journal) -> Result<()> {
-        let Some(next) = journal.next().filter(|_| journal.is_done(Step::Hold)) else {
-            return Ok(());
+        let held = match (journal.progress.phase, journal.next(), journal.next_undo()) {
+            (Phase::Forward, Some(next), _) if journal.is_done(&Step::Hold) => next < Step::Lead,
+            (Phase::Back, _, Some(Undo::PutBack | Undo::Archive | Undo::Clear)) => true,
+            (Phase::Back, _, Some(Undo::Replicas)) => false,
+            // What is next starts them itself, or nothing was stopped.
+            _ => return Ok(()),
         };
         let cluster = self.cluster().await?;
         let nodes = self.nodes();
         let runs = |node: &String| {
             cluster.container(node).is_some_and(|c| c.state == ContainerState::Running)
         };
-        if nodes.iter().all(runs) {
-            return Ok(());
+        if !nodes.iter().all(runs) {
+            self.up(Up::All).await?;
         }
-        self.compose(&["up", "-d", "--no-recreate"]).await?;
-        if next < Step::Lead { self.wait_held(&nodes, &journal.id).await } else { Ok(()) }
-    }
-
-    async fn step(
-        &self,
-        step: Step,
-        journal: &mut Journal,
-        timeout: Duration,
-        work: &Work,
-    ) -> Result<String> {
-        let leader = journal.plan.leader.clone();
-        let replicas = journal.plan.replicas.clone();
-        match step {
-            Step::Archive => self.archive(journal).await,
-            Step::Hold => {
-                let held = self.hold(journal).await?;
-                self.demand_as_planned(journal).await?;
-                let known = self.ask_json(&leader, &["restore", "remember"]).await?;
-                journal.etcd = serde_json::from_value(known).or_fail("cannot read etcd's keys")?;
-                Ok(held)
-            }
-            Step::Aside => self.aside(journal).await,
-            Step::Restore => self.fetch(journal, work).await,
-            Step::Recover => self.recover(journal, work).await,
-            Step::Clear => {
-                self.ask(&leader, &["restore", "clear"]).await?;
-                Ok("etcd has forgotten who led".to_owned())
-            }
-            Step::Lead => {
-                let led = self.lead(&leader, timeout).await?;
-                // A repository that is away does not keep the cluster from coming back.
-                let _ = self.ask(&self.backup_host().name, &["restore", "stanza"]).await;
-                Ok(led)
-            }
-            Step::Replicas => self.replicas(&replicas, timeout).await,
-            Step::Verify => self.verify(journal).await,
-            Step::Finish => self.finish(journal).await,
-        }
+        if held { self.wait_held(&nodes, &journal.id).await } else { Ok(()) }
     }
 
     /// Has the leader archive all that it has written, while nothing is stopped yet.
@@ -131,10 +151,7 @@ impl Session {
             return Ok("nobody leads this database: what is archived is all".to_owned());
         }
         // Without a stanza a repository takes no WAL, and no segment counts as archived.
-        if let Err(error) = self.ask(&self.backup_host().name, &["restore", "stanza"]).await {
-            self.forget_untouched(journal).await?;
-            return Err(error);
-        }
+        self.ask(&self.backup_host().name, &["restore", "stanza"]).await?;
         self.sql(leader, LAST_COMMIT).await?;
         let last = self.sql(leader, LAST_SEGMENT).await?;
         let last: Segment =
@@ -147,7 +164,6 @@ impl Session {
                 return Ok(format!("{leader} has archived its last segment, {last}"));
             }
             if started.elapsed() > ARCHIVE_DEADLINE {
-                self.forget_untouched(journal).await?;
                 let error =
                     Error::deadline("the last WAL cannot be archived, and nothing was touched")
                         .because(format!("{leader} still has {waiting} files to archive"));
@@ -167,19 +183,16 @@ impl Session {
         let cluster = self.cluster().await?;
         let nodes = self.nodes();
         if nodes.iter().any(|node| cluster.container(node).is_none()) {
-            self.compose(&["up", "--no-start", "--no-recreate"]).await?;
+            self.up(Up::Made).await?;
         }
         let mark = |node: String| async move {
             self.engine.put_file(&node, PGDATA_MOUNT, HOLD_FILE, &journal.id).await
         };
         try_join_all(nodes.iter().cloned().map(mark)).await?;
         // With the leader stopped first, a replica would take over and begin a timeline of its own.
-        let replicas: Vec<&str> = journal.plan.replicas.iter().map(String::as_str).collect();
-        if !replicas.is_empty() {
-            self.compose(&[&["stop"], replicas.as_slice()].concat()).await?;
-        }
-        self.compose(&["stop", &journal.plan.leader]).await?;
-        self.compose(&["up", "-d", "--no-recreate"]).await?;
+        try_join_all(journal.plan.replicas.iter().map(|node| self.engine.stop(node))).await?;
+        self.engine.stop(&journal.plan.leader).await?;
+        self.up(Up::All).await?;
         self.wait_held(&nodes, &journal.id).await?;
         Ok(format!("{} nodes run neither Patroni nor Postgres", nodes.len()))
     }
@@ -222,7 +235,7 @@ impl Session {
         for node in &nodes {
             self.engine.put_file(node, PGDATA_MOUNT, HOLD_FILE, &journal.id).await?;
         }
-        self.compose(&["up", "-d", "--no-recreate"]).await?;
+        self.up(Up::All).await?;
         self.wait_held(&nodes, &journal.id).await
     }
 
@@ -238,7 +251,7 @@ impl Session {
         let (target, repository) = (journal.plan.target.clone(), journal.plan.repository);
         let plan = self.plan(cluster, &target, Some(repository), journal.discard_old).await;
         journal.plan = plan.map_err(|error| self.resumable(error, journal))?;
-        journal.done.clear();
+        journal.progress.done.clear();
         Ok(())
     }
 
@@ -396,11 +409,7 @@ impl Session {
         let answers = nodes.iter().map(|node| self.ask_json(node, &["restore", "held"]));
         let answers = try_join_all(answers).await?;
         let held = nodes.iter().zip(&answers).filter(|(_, answer)| answer["holding"] == true);
-        let held: Vec<&str> = held.map(|(node, _)| node.as_str()).collect();
-        if held.is_empty() {
-            return Ok(());
-        }
-        self.compose(&[&["restart"], held.as_slice()].concat()).await
+        try_join_all(held.map(|(node, _)| self.engine.restart(node))).await.map(drop)
     }
 
     /// Lets the others start Patroni, all at once, and waits until each streams.

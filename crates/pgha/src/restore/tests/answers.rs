@@ -1,0 +1,309 @@
+//! What `pgha-node`, psql and a probe answer in a simulated member.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgha_core::observe::{
+    Dcs, EtcdObservation, EtcdStatus, NodeObservation, Patroni, SiteObservation,
+};
+use pgha_core::restore::{Began, LogicalReplication, RECOVER_OR_END};
+use pgha_core::status::ContainerState;
+use pgha_core::topology::Role;
+use pgha_core::wal::{Lsn, Segment};
+use serde_json::{Value, json};
+
+use super::fake::Fake;
+use super::world::{BACKUP, FAST, Fault, Pending, SYSTEM_ID, World, written};
+use crate::error::Result;
+
+/// The time in this world, in seconds since 1970.
+const NOW_S: i64 = 1_795_600_000;
+
+/// What is printed, or the complaint of a command that failed.
+pub(super) type Answer = Result<String, String>;
+
+impl Fake {
+    /// Carries out a command in a member that runs.
+    pub(super) async fn answer(&self, member: &str, argv: &[&str]) -> Result<Answer> {
+        let nothing = |()| Ok(String::new());
+        Ok(match argv {
+            ["psql", .., sql] => return self.sql(member, sql).await,
+            [_, "repository", _] => Ok(repository(&self.world()).to_string()),
+            [_, "restore", "journal"] => Ok(self.world().journal.clone()),
+            [_, "restore", "journal", text] => {
+                nothing(self.effect(|world| world.write_journal(text)).await?)
+            }
+            [_, "restore", "stanza"] => Ok(String::new()),
+            [_, "restore", "tablespaces", ..] => Ok(json!([FAST]).to_string()),
+            [_, "restore", "forget", began] => self.forget(began).await?,
+            [_, "restore", "held"] => {
+                let mut world = self.world();
+                let answer = held(&world, member).to_string();
+                world.hold(member);
+                Ok(answer)
+            }
+            [_, "restore", "release"] => {
+                nothing(self.effect(|world| world.node(member).mark = None).await?)
+            }
+            [_, "restore", "remember"] => {
+                let mut known = self.world().etcd.clone();
+                known.remove("leader");
+                Ok(json!(known).to_string())
+            }
+            [_, "restore", "clear", rest @ ..] => self.clear(rest).await?,
+            [_, "restore", "tidy", id] => self.moves(member, id, Folders::Tidy).await?,
+            [_, "restore", step, rest @ ..] => {
+                if !self.world().nodes[member].holding || self.world().nodes[member].mark.is_none()
+                {
+                    return Ok(Err("this node is not held for a restore".to_owned()));
+                }
+                match (*step, rest) {
+                    ("aside", [id, ..]) => self.moves(member, id, Folders::Aside).await?,
+                    ("back", [id]) => self.moves(member, id, Folders::Back).await?,
+                    ("discard", []) => self.discard(member).await?,
+                    ("fetch", arguments) => self.fetch(member, arguments).await?,
+                    ("recover", options) => self.recover(member, options).await?,
+                    other => panic!("pgha-node knows no {other:?}"),
+                }
+            }
+            _ => Err("there is no such program".to_owned()),
+        })
+    }
+
+    async fn clear(&self, put_back: &[&str]) -> Result<Answer> {
+        let known: BTreeMap<String, String> = put_back
+            .first()
+            .map_or(BTreeMap::new(), |text| serde_json::from_str(text).expect("keys"));
+        for key in ["initialize", "leader", "status"] {
+            self.effect(|world| world.etcd.remove(key)).await?;
+        }
+        for (key, value) in known {
+            self.effect(|world| world.etcd.insert(key, value)).await?;
+        }
+        Ok(Ok(String::new()))
+    }
+
+    async fn forget(&self, began: &str) -> Result<Answer> {
+        let began: Began = serde_json::from_str(began).expect("a line");
+        let (files, timelines) = self.world().own(&began);
+        for segment in files {
+            self.effect(|world| world.forget(segment)).await?;
+        }
+        for timeline in timelines {
+            self.effect(|world| world.histories.remove(&timeline)).await?;
+        }
+        Ok(Ok(String::new()))
+    }
+
+    async fn moves(&self, node: &str, id: &str, folders: Folders) -> Result<Answer> {
+        // Until nothing is left to do; folders are made and moved away once.
+        for _ in 0..if folders == Folders::Aside { 1 } else { 3 } {
+            let mut moves = {
+                let volume = self.world().volume(node, id);
+                match folders {
+                    Folders::Aside => volume.aside(&BTreeSet::from([FAST.to_owned()]), id),
+                    Folders::Back => volume.back(id),
+                    Folders::Tidy => volume.tidy(id),
+                }
+            };
+            if self.world().fault == Fault::DataOnly {
+                moves.retain(|change| !format!("{change:?}").contains(FAST));
+            }
+            for change in moves {
+                self.effect(|world| world.apply(node, &change)).await?;
+            }
+        }
+        Ok(Ok(format!("/pgdata/before-restore-{id}")))
+    }
+
+    async fn discard(&self, node: &str) -> Result<Answer> {
+        let data = self.world().data();
+        for folder in [data, FAST.to_owned()] {
+            self.effect(|world| world.node(node).folders.insert(folder, None)).await?;
+        }
+        Ok(Ok(String::new()))
+    }
+
+    async fn fetch(&self, node: &str, arguments: &[&str]) -> Result<Answer> {
+        let option = |name: &str| arguments.iter().find_map(|a| a.strip_prefix(name));
+        assert_eq!(option("--set="), Some(BACKUP));
+        let timeline = option("--target-timeline=").expect("it is named");
+        let to = option("--target=").map(|text| text.parse().expect("a position"));
+        let mut pending = Pending { complete: false, timeline: timeline.parse().ok(), to };
+        let by = self.world().nodes[node].mark.clone().expect("it is held");
+        self.effect(|world| world.fetch(node, &by, &pending)).await?;
+        pending.complete = true;
+        self.effect(|world| world.fetch(node, &by, &pending)).await?;
+        Ok(Ok("restore size = 22.4MB".to_owned()))
+    }
+
+    async fn recover(&self, node: &str, options: &[&str]) -> Result<Answer> {
+        let or_end = options.contains(&RECOVER_OR_END);
+        if let Err(reason) = self.effect(|world| world.replay(node, or_end)).await? {
+            return Ok(Err(reason));
+        }
+        let world = self.world();
+        let content = world.content(node);
+        Ok(Ok(json!({
+            "timeline": content.timeline, "lsn": written(content).to_string(), "stopped": null,
+            "last": null, "history": content.history, "made": [], "disabled": [],
+        })
+        .to_string()))
+    }
+
+    async fn sql(&self, node: &str, sql: &str) -> Result<Answer> {
+        let content = {
+            let world = self.world();
+            if !world.nodes[node].patroni {
+                return Ok(Err("no server is running".to_owned()));
+            }
+            world.content_of(node).cloned()
+        };
+        let Some(content) = content else { return Ok(Err("no server is running".to_owned())) };
+        let leads = self.world().leader().as_deref() == Some(node);
+        let has = |part: &str| sql.contains(part);
+        Ok(Ok(if has("pg_switch_wal") {
+            self.effect(|world| world.switch(node)).await?.to_string()
+        } else if has("pg_current_xact_id") {
+            "745".to_owned()
+        } else if has("pg_ls_archive_statusdir") {
+            "0|".to_owned()
+        } else if has("system_identifier") {
+            let at = written(&content).0;
+            let at = Lsn(at);
+            format!("{}|{at}|{NOW_S}|{SYSTEM_ID}", content.timeline)
+        } else if has("pg_replication_slots") {
+            serde_json::to_string(&LogicalReplication::default()).expect("plain data is JSON")
+        } else if has("received_tli") || leads {
+            content.timeline.to_string()
+        } else {
+            String::new()
+        }))
+    }
+}
+
+/// What is done with the folders of a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Folders {
+    Aside,
+    Back,
+    Tidy,
+}
+
+fn held(world: &World, name: &str) -> Value {
+    let node = &world.nodes[name];
+    let content = world.content_of(name);
+    let linked =
+        content.map(|_| json!({"link": "pg_tblspc/16386", "path": FAST, "on_volume": true}));
+    json!({
+        "held": node.holding && node.mark.is_some(),
+        "holding": node.holding,
+        "by": node.mark,
+        "system_id": content.map(|_| SYSTEM_ID),
+        "data_bytes": 23_481_115,
+        "free_bytes": 1_u64 << 40,
+        "device": 1,
+        "linked": linked.into_iter().collect::<Vec<_>>(),
+        "stopped": content.filter(|_| !node.patroni).map(|content| json!({
+            "state": content.state, "timeline": content.timeline, "not_archived": 0,
+        })),
+    })
+}
+
+/// What `pgha-node repository 1` prints.
+fn repository(world: &World) -> Value {
+    let name = |number| Segment { timeline: 1, number }.to_string();
+    let number = world.backup.segment;
+    let files = world.archive.keys().map(|segment| {
+        let path = format!("{}/{segment}-0123456789.gz", &segment.to_string()[..16]);
+        (path, json!({"type": "file", "size": 16550, "time": NOW_S - 100}))
+    });
+    let histories = world.histories.iter().map(|(number, (text, _))| (number.to_string(), text));
+    let stop = Lsn(Segment { timeline: 1, number }.start().0 + 0x100);
+    json!({
+        "repository": 1,
+        "info": [{
+            "archive": [{"database": {"id": 1, "repo-key": 1}, "id": "17-1"}],
+            "backup": [{
+                "archive": {"start": name(number), "stop": name(number)},
+                "database": {"id": 1, "repo-key": 1}, "error": false,
+                "info": {"size": 23_481_115, "delta": 1, "repository": {"delta": 1}},
+                "label": BACKUP, "lsn": {"start": name_of(number), "stop": stop.to_string()},
+                "timestamp": {"start": NOW_S - 500, "stop": NOW_S - 490}, "type": "full",
+            }],
+            "db": [{"id": 1, "repo-key": 1, "system-id": SYSTEM_ID, "version": "17"}],
+            "name": "pgha_db", "status": {"code": 0, "message": "ok"},
+        }],
+        "archive": {"17-1": files.collect::<BTreeMap<_, _>>()},
+        "histories": histories.collect::<BTreeMap<_, _>>(),
+    })
+}
+
+fn name_of(number: u64) -> String {
+    Segment { timeline: 1, number }.start().to_string()
+}
+
+/// What a probe prints.
+pub(super) fn report(world: &World, member: &str) -> String {
+    let topology = &world.topology;
+    let site = topology.member(member).expect("a member").site;
+    let here = |role| topology.of_role(role).filter(move |member| member.site == site);
+    let runs = |name: &str| world.containers[name] == ContainerState::Running;
+    let refused = || "connection refused".to_owned();
+    let leader = world.leader();
+    let postgres = here(Role::Postgres).map(|node| NodeObservation {
+        name: node.name.clone(),
+        patroni: if runs(&node.name) && world.nodes[&node.name].patroni {
+            Ok(patroni(world, &node.name, leader.as_deref()))
+        } else {
+            Err(refused())
+        },
+    });
+    let (postgres, etcd) = (postgres.collect(), here(Role::Etcd));
+    let etcd = etcd.map(|etcd| EtcdObservation {
+        name: etcd.name.clone(),
+        status: if runs(&etcd.name) { Ok(EtcdStatus::default()) } else { Err(refused()) },
+        dcs: Ok(Dcs {
+            revision: 1,
+            leader: leader.clone(),
+            system_id: world.etcd.get("initialize").cloned(),
+            ..Dcs::default()
+        }),
+        took_ms: 1.0,
+    });
+    let by_backup_host = topology.backup_host().name == member;
+    let journal = if by_backup_host { world.read_journal() } else { None };
+    let report = SiteObservation {
+        site: topology.site(site).name.clone(),
+        by: member.to_owned(),
+        postgres,
+        etcd: etcd.collect(),
+        stanza: by_backup_host.then_some(true),
+        backups: None,
+        repositories: Vec::new(),
+        restoring: journal.is_some(),
+        restore: journal.map(|journal| journal.unfinished(&topology.id.to_string())),
+        disk: None,
+    };
+    serde_json::to_string(&report).expect("plain data is JSON")
+}
+
+fn patroni(world: &World, name: &str, leader: Option<&str>) -> Patroni {
+    let Some(content) = world.content_of(name) else {
+        let words = ("stopped".to_owned(), "uninitialized".to_owned());
+        return Patroni { state: words.0, role: words.1, ..Patroni::default() };
+    };
+    let leads = leader == Some(name);
+    let at = Some(written(content).0);
+    Patroni {
+        state: "running".to_owned(),
+        role: if leads { "primary" } else { "replica" }.to_owned(),
+        timeline: Some(u64::from(content.timeline)),
+        location: at.filter(|_| leads),
+        received: at.filter(|_| !leads),
+        replayed: at.filter(|_| !leads),
+        replication_state: (!leads && leader.is_some()).then(|| "streaming".to_owned()),
+        quorum_standby: !leads && leader.is_some(),
+        system_id: Some(SYSTEM_ID.to_string()),
+        ..Patroni::default()
+    }
+}
