@@ -21,6 +21,59 @@ const REPLAYING: &str = "replaying WAL";
 const FREEZE: &str = "until [ \"$(find $DATADIR -type f | wc -l)\" -ge 40 ]; do :; done; \
     pkill -STOP -x pgbackrest; test ! -e $DATADIR/global/pg_control";
 
+/// What each step says when it begins, in order.
+const STEPS: [&str; 10] = [
+    "archiving the last WAL",
+    "stopping Patroni and Postgres everywhere",
+    ASIDE,
+    COPYING,
+    REPLAYING,
+    "clearing what etcd knows",
+    "starting the new leader",
+    "rebuilding the replicas",
+    "asking the database",
+    "tidying up",
+];
+
+/// Of the simulated cluster's claims, once more with real files: `./test.sh soak`.
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "takes long; ./test.sh soak runs it"]
+    fn a_restore_is_killed_at_each_step_and_given_up_and_at_all_of_them_and_gone_on_with() {
+        let cluster = TestCluster::up("restore_soak", &["-d", "2", "-c", "2"]);
+        make_table(&cluster);
+        write_through(&cluster, 1..=3);
+        backup(&cluster, "full");
+        make_tablespace(&cluster);
+        let fast_at_four = fast_rows(&cluster);
+        let mark = write(&cluster, 4);
+        write_through(&cluster, 5..=7);
+        sql(&cluster.leader(), "delete from fast where id % 10 = 0");
+        sql(&cluster.leader(), "checkpoint");
+        let fast = fast_rows(&cluster);
+        let to_four = ["--time", mark.time.as_str(), "--yes"];
+        // Of the last step the old data may be half removed: there is no way back.
+        for step in &STEPS[..STEPS.len() - 1] {
+            claim(&format!("killed at `{step}` and given up, the old rows are there"), || {
+                kill_at(&cluster, &to_four, step);
+                restore(&cluster, &["--abort", "--yes"]).ok();
+                assert_rows(&cluster, 1..=7);
+                assert_eq!(fast_rows(&cluster), fast);
+            });
+        }
+        claim("killed at each step and gone on with, it ends with the right rows", || {
+            for step in STEPS {
+                kill_at(&cluster, &to_four, step);
+            }
+            restore(&cluster, &[]).ok();
+            assert_rows(&cluster, 1..=4);
+            assert_eq!(fast_rows(&cluster), fast_at_four);
+        });
+    }
+}
+
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
