@@ -95,7 +95,8 @@ pub fn patroni(
 ) -> String {
     let spec = &topology.spec;
     let timers = PatroniTimers::of(spec.timers);
-    let limits = Limits::of(spec);
+    let nodes = topology.of_role(Role::Postgres).count();
+    let limits = Limits::for_nodes(u32::try_from(nodes).unwrap_or(u32::MAX));
     let synchronous = Synchronous::of(spec);
     let pgbackrest = format!("pgbackrest --config={CONFIG_DIR}/pgbackrest.conf --stanza={STANZA}");
     let etcd: Vec<_> =
@@ -198,8 +199,10 @@ pub fn pgbackrest_host(
 pub fn etcd(topology: &Topology, member: &Member, joins: Option<&[(String, String)]>) -> String {
     let timers = EtcdTimers::of(largest_round_trip(&topology.spec));
     let initial_cluster: Vec<_> = match joins {
+        // One that was added later joins them.
         None => topology
             .of_role(Role::Etcd)
+            .filter(|m| m.added == 1)
             .map(|m| format!("{}=http://{}:{ETCD_PEER_PORT}", m.name, m.address))
             .collect(),
         Some(members) => members.iter().map(|(name, url)| format!("{name}={url}")).collect(),
