@@ -138,7 +138,7 @@ pub fn patroni(
 /// `pgbackrest.conf` of a Postgres node.
 pub fn pgbackrest_node(topology: &Topology, member: &Member) -> String {
     let more =
-        json!({ "backup_host": topology.backup_host().name, "backup_cn": BACKUP_COMMON_NAME });
+        json!({ "backup_host": topology.backup_host().name, "shared_cn": BACKUP_COMMON_NAME });
     render(
         include_str!("../../templates/pgbackrest-node.conf.j2"),
         &context(topology, member, more),
@@ -183,7 +183,7 @@ pub fn pgbackrest_host(
     let nodes: Vec<_> = topology.of_role(Role::Postgres).map(|m| &m.name).collect();
     let more = json!({
         "nodes": nodes,
-        "node_cn": NODE_COMMON_NAME,
+        "shared_cn": NODE_COMMON_NAME,
         "cipher_pass": secrets.key,
         "repositories": &repositories(topology, secrets.s3.as_ref())
             [*numbers.start() as usize - 1..*numbers.end() as usize],
