@@ -67,8 +67,9 @@ fn apply(me: &Identity) -> Result<Applied> {
     if know_hosts(&me.topology)? {
         applied.written.push(HOSTS.to_owned());
     }
+    // Also where nothing had to be written: an earlier request may have ended before this.
     let mut tell = |program, written: Vec<String>| -> Result<()> {
-        if !written.is_empty() && reload(program)? {
+        if reload(program)? {
             applied.reloaded.push(program.name().to_owned());
         }
         applied.written.extend(written);
