@@ -236,12 +236,12 @@ mod tests {
 
     #[test]
     fn a_file_of_an_earlier_pgha_is_generation_1_with_one_certificate() {
-        let text = include_str!("compose_file/earlier.yaml");
+        let text = include_str!("../tests/cluster/recorded/docker-compose.yaml");
         let there = parse(text).expect("a file of pgha's");
-        let spec = Spec { data_centers: 2, ..Spec::default() };
-        assert_eq!(there.topology, Topology::new(spec, 1));
+        let spec = Spec { name: "recorded".to_owned(), data_centers: 2, ..Spec::default() };
+        assert_eq!(there.topology, Topology::new(spec, 8999));
         assert!(there.shared_certificate);
-        assert_eq!(there.choices.uid.as_deref(), Some("0123456789abcdef"));
+        assert_eq!(there.choices.uid.as_deref(), Some("2879343b242259f3"));
     }
 
     proptest! {
