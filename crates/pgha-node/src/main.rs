@@ -12,6 +12,7 @@ mod etcd;
 mod files;
 mod http;
 mod identity;
+mod layout;
 mod network;
 mod patroni;
 mod postgres;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
             backup_run::full_disks().for_each(|full| say(&full));
             Ok(ExitCode::SUCCESS)
         }
+        "layout" => layout::run(&arguments()),
         "schedule" => schedule::keep(&arguments()),
         "run-schedule" => schedule::run(),
         "archive-get" => archive_get::run(&arguments()),
@@ -62,7 +64,7 @@ fn main() -> ExitCode {
         "source" => restore::source::run(),
         "look-restore" => restore::look::restore(&arguments()),
         _ => {
-            Err("usage: pgha-node run | probe | keep-stanza | backup | full-disks | schedule \
+            Err("usage: pgha-node run | probe | keep-stanza | backup | full-disks | layout put | layout apply | schedule \
                   | run-schedule | patroni | replica-from-backup | archive-get | settle | etcd-start | repository NUMBER | restoreme | restore STEP \
                   | wan-engine | wan-control | round-trips"
                 .to_owned())
@@ -86,6 +88,9 @@ fn arguments() -> Vec<String> {
 fn run() -> Result<ExitCode> {
     supervise::end_when_asked()?;
     let me = Identity::from_environment()?;
+    // An older layout is better than none: neither keeps the member from starting.
+    let unknown = layout::know_hosts(&me.topology).err();
+    me.not_taken.iter().chain(&unknown).for_each(|reason| log(reason));
     match me.role() {
         Role::Postgres => postgres::run(&me),
         Role::Etcd => etcd::run(&me),
