@@ -9,8 +9,6 @@ use crate::spec::Spec;
 /// Where a member keeps a newer layout than that of its environment. It is in the container, so it outlives
 /// a restart and ends with the container: the next one has the layout in its environment.
 pub const LAYOUT_FILE: &str = "/pgha/layout";
-/// The verb of `pgha-node`, and its word, that has a member work with the newest layout it has.
-pub const APPLY_VERB: [&str; 2] = ["layout", "apply"];
 
 /// A layout and the cluster that it is of. The text has two lines: the mark of the cluster, and the layout.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! say whose they are, `pgha.spec` on containers says what the cluster is, and Compose's own labels
 //! say where its file is. Never reads that file and never changes anything.
 
+mod described;
 mod which;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,19 +13,16 @@ use std::path::{Path, PathBuf};
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Network, Volume};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::join_all;
-use pgha_core::layout::{LABEL_LAYOUT, Layout};
 use pgha_core::ownership::{Known, LABEL_UID};
-use pgha_core::placement::Placement;
 use pgha_core::render;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
-use pgha_core::topology::{
-    ClusterId, MAX_ETCD_PER_SITE, MAX_NODES_PER_SITE, MAX_SITES, POSTGRES_PORT, Role, Topology,
-};
+use pgha_core::topology::{ClusterId, POSTGRES_PORT, Role, Topology};
 
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 
+use described::{Described, keep_newer, keep_newer_where_said};
 pub(crate) use which::{Among, FILE_HERE, Meant, meant, resolve};
 
 /// Label with the cluster's name.
@@ -212,7 +210,7 @@ fn group(
 ) -> Vec<Cluster> {
     let mut clusters: BTreeMap<ClusterId, Cluster> = BTreeMap::new();
     // By cluster: `None` where the labels of a container cannot be read.
-    let mut described: BTreeMap<ClusterId, Option<(Spec, Layout)>> = BTreeMap::new();
+    let mut described: BTreeMap<ClusterId, Option<Described>> = BTreeMap::new();
     let mut mounts = Vec::new();
     for container in containers {
         let labels = container.labels.clone().unwrap_or_default();
@@ -225,11 +223,11 @@ fn group(
                 volume,
             }));
         }
-        match (described.get_mut(&cluster.id), description(&labels)) {
+        match (described.get_mut(&cluster.id), Described::by(&labels)) {
             (None, first) => {
                 described.insert(cluster.id.clone(), first);
             }
-            (Some(known), next) => newer(known, next),
+            (Some(known), next) => keep_newer(known, next),
         }
         cluster.compose = cluster.compose.take().or_else(|| compose(&labels));
         cluster.learn(&labels);
@@ -245,11 +243,7 @@ fn group(
         let labels = network.labels.unwrap_or_default();
         let Some(cluster) = id(&labels).map(|id| of(&mut clusters, id)) else { continue };
         cluster.learn(&labels);
-        if labels.contains_key(LABEL_LAYOUT)
-            && let Some(known) = described.get_mut(&cluster.id)
-        {
-            newer(known, description(&labels));
-        }
+        keep_newer_where_said(described.get_mut(&cluster.id), &labels);
         let subnet = network
             .ipam
             .and_then(|ipam| ipam.config)
@@ -265,11 +259,7 @@ fn group(
         if let Some(id) = id(&volume.labels) {
             let cluster = of(&mut clusters, id);
             cluster.learn(&volume.labels);
-            if volume.labels.contains_key(LABEL_LAYOUT)
-                && let Some(known) = described.get_mut(&cluster.id)
-            {
-                newer(known, description(&volume.labels));
-            }
+            keep_newer_where_said(described.get_mut(&cluster.id), &volume.labels);
             labelled.insert(volume.name.clone());
             cluster.volumes.push(volume.name);
         }
@@ -277,7 +267,7 @@ fn group(
     for (id, description) in described {
         let instance = id.instance;
         of(&mut clusters, id).topology =
-            description.map(|(spec, layout)| Topology::with(spec, instance, layout));
+            description.map(|Described { spec, layout }| Topology::with(spec, instance, layout));
     }
     for (id, name) in unlabelled(&clusters, &mounts, &labelled) {
         of(&mut clusters, id).volumes.push(name);
@@ -290,22 +280,6 @@ fn group(
         cluster.volumes.sort();
     }
     clusters
-}
-
-/// What labels say of a cluster; without a layout they are of an earlier pgha, and it is in generation 1.
-fn description(labels: &HashMap<String, String>) -> Option<(Spec, Layout)> {
-    let spec = Spec::from_toml(labels.get(LABEL_SPEC)?).ok().filter(has_addresses)?;
-    let layout = labels.get(LABEL_LAYOUT).map_or("1", String::as_str);
-    let layout = Layout::parse(layout, &spec).ok()?;
-    Some((spec, layout))
-}
-
-/// Keeps the newer of two layouts; where one cannot be read, nobody knows which that is.
-fn newer(known: &mut Option<(Spec, Layout)>, next: Option<(Spec, Layout)>) {
-    let generation = |of: &Option<(Spec, Layout)>| of.as_ref().map(|(_, l)| l.generation());
-    if next.is_none() || known.is_some() && generation(&next) > generation(known) {
-        *known = next;
-    }
 }
 
 /// A volume that a cluster's container has mounted.
@@ -347,14 +321,6 @@ pub(crate) fn topologies(labels: impl Iterator<Item = HashMap<String, String>>) 
         |labels| ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
     let found = group(labels.map(container).collect(), Vec::new(), Vec::new(), Vec::new());
     found.into_iter().filter_map(|cluster| cluster.topology).collect()
-}
-
-/// Labels are anybody's to write: only a spec for which there are addresses may become a topology.
-fn has_addresses(spec: &Spec) -> bool {
-    (1..MAX_SITES).contains(&spec.data_centers)
-        && (1..=MAX_NODES_PER_SITE).contains(&spec.nodes)
-        && spec.etcd.is_none_or(|etcd| etcd <= MAX_ETCD_PER_SITE)
-        && Placement::of(spec).per_site().into_iter().all(|etcd| etcd <= MAX_ETCD_PER_SITE)
 }
 
 /// Whose something is, by its labels.
@@ -434,6 +400,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::generated::tests::Place;
     use bollard::models::{MountPoint, PortSummary};
+    use pgha_core::layout::{LABEL_LAYOUT, Layout};
 
     fn labels(name: &str, instance: u32) -> HashMap<String, String> {
         HashMap::from([
