@@ -41,8 +41,8 @@ layers=$!
 trap 'kill "$layers" 2> /dev/null || true' EXIT
 target=$(uname -m)-unknown-linux-gnu
 RUSTFLAGS="-C target-feature=+crt-static" \
-    cargo build --release --locked --quiet --target "$target" --package pgha --package pgha-node
-built=${CARGO_TARGET_DIR:-target}/$target/release
+    cargo build --profile quickstart --locked --quiet --target "$target" --package pgha --package pgha-node
+built=${CARGO_TARGET_DIR:-target}/$target/quickstart
 pgha=$(realpath "$built/pgha")
 if ! wait "$layers"; then
     tail -n 20 target/quickstart.log >&2

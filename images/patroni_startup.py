@@ -6,6 +6,7 @@ Four Patronis start at once on a two-core machine, and every patronictl pays for
 import importlib.abc
 import importlib.util
 import sys
+import time
 import types
 
 import dns
@@ -37,6 +38,37 @@ dns.resolver = sys.modules["dns.resolver"] = _LoadedWhenUsed("dns.resolver")
 _POLL = 0.2
 
 
+def _looks_whether_it_accepts(module):
+    """Has a Patroni that waits for its Postgres to accept see it sooner than once a second."""
+    patient = module.Postgresql.wait_for_startup
+
+    def wait_for_startup(self, timeout=0):
+        rejects = module.PgIsReadyStatus.REJECT
+        while self.pg_isready() == rejects and not self.cancellable.is_cancelled:
+            if timeout and self.time_in_state() > timeout:
+                break
+            time.sleep(_POLL)
+        return patient(self, timeout)
+
+    module.Postgresql.wait_for_startup = wait_for_startup
+
+
+def _names_the_first_standbys_at_once(module):
+    """Has the leader of a new cluster name standbys for its quorum as soon as they stream.
+
+    After a promotion Patroni leaves the key /sync as it is for loop_wait, lest it strike out standbys that are about
+    to stream. Where the key names none there is none to strike out.
+    """
+    process = module.Ha.process_sync_replication
+
+    def process_sync_replication(self):
+        if self._promote_timestamp and not self.cluster.sync.voters:
+            self._promote_timestamp = 1
+        process(self)
+
+    module.Ha.process_sync_replication = process_sync_replication
+
+
 class _LooksMoreOften(importlib.abc.MetaPathFinder):
     """Has these modules wait less between two looks, once something imports them."""
 
@@ -53,6 +85,10 @@ class _LooksMoreOften(importlib.abc.MetaPathFinder):
             load(module)
             wait = module.polling_loop
             module.polling_loop = lambda timeout, interval=1: wait(timeout, min(interval, _POLL))
+            if name == "patroni.postgresql":
+                _looks_whether_it_accepts(module)
+            else:
+                _names_the_first_standbys_at_once(module)
 
         spec.loader.exec_module = exec_module
         return spec

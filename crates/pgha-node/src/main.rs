@@ -4,6 +4,7 @@
 //! configuration, gives up what privileges it no longer needs, and runs the member's service as a
 //! user without any. The other verbs are helpers that run inside a member. It never talks to Docker.
 
+mod archive_get;
 mod backup;
 mod backup_run;
 mod dcs;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         }
         "schedule" => schedule::keep(&arguments()),
         "run-schedule" => schedule::run(),
+        "archive-get" => archive_get::run(&arguments()),
         "replica-from-backup" => postgres::replica_from_backup(),
         "patroni" => start::run(),
         "settle" => postgres::settle(),
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
         "look-restore" => restore::look::restore(&arguments()),
         _ => {
             Err("usage: pgha-node run | probe | keep-stanza | backup | full-disks | schedule \
-                  | run-schedule | patroni | replica-from-backup | settle | etcd-start | repository NUMBER | restoreme | restore STEP \
+                  | run-schedule | patroni | replica-from-backup | archive-get | settle | etcd-start | repository NUMBER | restoreme | restore STEP \
                   | wan-engine | wan-control | round-trips"
                 .to_owned())
         }

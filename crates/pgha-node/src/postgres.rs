@@ -15,6 +15,7 @@ use pgha_core::restore::{Holdings, is_on_volume};
 use pgha_core::spec::BackupTransport;
 use pgha_core::topology::{Member, PGBACKREST_PORT, POSTGRES_PORT, Role, Topology};
 
+use crate::archive_get;
 use crate::backup::{self, End};
 use crate::files::POSTGRES_HOME;
 use crate::files::{self, POSTGRES};
@@ -74,6 +75,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     if let Some(restore) = hold::held_by() {
         return hold::supervisor(&restore, server)?.run();
     }
+    archive_get::is_no_copy_any_more();
     restoreme::install()?;
     if let Some(asked_to_stop) = restoreme::run_where_asked()? {
         return Ok(asked_to_stop);
@@ -122,6 +124,9 @@ pub(crate) fn settle() -> Result<ExitCode> {
             patroni::wake_up(member, &password);
             woken = Some(Instant::now());
         }
+        if settled {
+            archive_get::is_no_copy_any_more();
+        }
         if written && (settled || started.elapsed() > SETTLE_DEADLINE) {
             return Ok(ExitCode::SUCCESS);
         }
@@ -147,7 +152,16 @@ fn leader_has_settled(
 /// Patroni's way to create a replica from the repository. Fails at once, so that Patroni goes on
 /// to `pg_basebackup`, where the repository cannot be reached or has no backup yet.
 pub(crate) fn replica_from_backup() -> Result<ExitCode> {
-    let me = Identity::from_environment()?;
+    let made = from_backup(&Identity::from_environment()?);
+    if matches!(&made, Ok(code) if *code == ExitCode::SUCCESS) {
+        archive_get::is_no_copy_any_more();
+    } else {
+        archive_get::is_about_to_be_copied()?;
+    }
+    made
+}
+
+fn from_backup(me: &Identity) -> Result<ExitCode> {
     let port = match me.topology.spec.backup_transport {
         BackupTransport::Tls => PGBACKREST_PORT,
         BackupTransport::Ssh => SSH_PORT,
@@ -167,8 +181,8 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
             Err(reason) => crate::log(&format!("repository {number}: {reason}")),
         }
     }
-    let folders = Folders::of(&me);
-    let mut tablespaces = leaders_tablespaces(&me);
+    let folders = Folders::of(me);
+    let mut tablespaces = leaders_tablespaces(me);
     let Ok((number, backup)) = found else {
         // `pg_basebackup` is next, which wants every tablespace empty.
         if is_empty(&folders.data) || !folders.data.exists() {
@@ -191,7 +205,7 @@ pub(crate) fn replica_from_backup() -> Result<ExitCode> {
     // Those that were made after the backup are in the WAL, and their folders are not.
     let data = data_dir(me.topology.spec.postgres);
     let own = tablespaces.iter().map(String::as_str).filter(|path| is_on_volume(path, &data));
-    make_places(&me, &own.collect::<Vec<_>>())?;
+    make_places(me, &own.collect::<Vec<_>>())?;
     demand_settings(&folders.data)?;
     Ok(ExitCode::SUCCESS)
 }

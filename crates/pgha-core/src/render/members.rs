@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
+use crate::archive_get::Reader;
 use crate::disk::wal_keep_mib;
 use crate::dynamic::LAG_MAX_BYTES;
 use crate::links::asked::largest_round_trip;
@@ -129,7 +130,7 @@ pub fn patroni(
         },
         "archive_command":
             format!("{pgbackrest} archive-push \"{}/pg_wal/%f\"", data_dir(spec.postgres)),
-        "restore_command": format!("{pgbackrest} archive-get %f \"%p\""),
+        "restore_command": Reader::Standby.restore_command(),
     });
     render(include_str!("../../templates/patroni.yaml.j2"), &context(topology, member, more))
 }

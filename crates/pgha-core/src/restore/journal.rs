@@ -355,6 +355,16 @@ mod tests {
         assert!(read.has_begun(&Step::Clear) && !read.is_untouched());
     }
 
+    #[test]
+    fn a_journal_that_an_earlier_version_wrote_is_gone_on_with() {
+        // Of commit 69dd72f, killed while WAL was replayed.
+        let read: Journal =
+            serde_json::from_str(include_str!("journal_recorded.json")).expect("it");
+        assert_eq!(read.next(), Some(Step::Recover));
+        assert_eq!(read.next_undo(), Some(Undo::Hold));
+        assert!(read.can_go_back() && !read.is_open());
+    }
+
     fn histories(of: &[(u32, &str)]) -> BTreeMap<u32, String> {
         of.iter().map(|(timeline, text)| (*timeline, (*text).to_owned())).collect()
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use pgha_core::archive_get::Reader;
 use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
 use pgha_core::restore::{DYNAMIC_FILE, RECOVER_COPY, RECOVER_OR_END, without_operation};
 use serde_json::json;
@@ -242,7 +243,9 @@ impl Recovery {
              -c hba_file={CONFIG_DIR}/restore.hba -c ssl=off -c hot_standby=off \
              -c archive_mode=on -c archive_command= -c archive_library= -c logging_collector=off \
              -c log_destination=stderr -c log_line_prefix= -c synchronous_standby_names= \
-             -c primary_conninfo= -c primary_slot_name= -c max_logical_replication_workers=0{}",
+             -c primary_conninfo= -c primary_slot_name= -c max_logical_replication_workers=0 \
+             -c 'restore_command={}'{}",
+            Reader::Recovery.restore_command(),
             // What stands on the command line wins over what pgBackRest has written.
             if self.to_the_end { " -c recovery_target_time= -c recovery_target_lsn=" } else { "" }
         );

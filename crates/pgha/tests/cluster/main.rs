@@ -29,6 +29,7 @@ mod leader_loss;
 mod main_path;
 mod postgres_versions;
 mod process;
+mod recorded;
 mod reference_commands;
 mod restore_from;
 mod restore_interrupted;

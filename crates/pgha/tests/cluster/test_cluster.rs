@@ -1,7 +1,8 @@
 //! One cluster of a test: its files, its commands, and its end.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -15,6 +16,8 @@ use crate::waiting::{tell, until};
 
 /// Instance numbers of tests; one test run at a time has each.
 const INSTANCES: std::ops::RangeInclusive<u32> = 9000..=9099;
+/// The instance number of the recorded cluster.
+const RECORDED: u32 = 8999;
 /// How long any command of pgha may take on a busy machine.
 pub(crate) const PGHA_DEADLINE_S: u64 = 400;
 /// How long a cluster may take to be whole again.
@@ -36,16 +39,32 @@ pub(crate) struct TestCluster {
 impl TestCluster {
     /// Reserves a name and a number, and removes what an aborted run has left of that number.
     pub(crate) fn reserve(test: &'static str) -> Self {
-        let (instance, lock) = INSTANCES
-            .into_iter()
-            .find_map(|instance| {
-                let path = std::env::temp_dir().join(format!("pgha-e2e-{instance}.lock"));
-                let lock = File::create(path).expect("the temporary folder can be written to");
-                lock.try_lock().is_ok().then_some((instance, lock))
-            })
-            .expect("an instance number is free");
-        sweep(instance);
+        let free = INSTANCES.into_iter().find_map(|instance| Some((instance, lock(instance)?)));
+        let (instance, lock) = free.expect("an instance number is free");
         let letters = instance.to_string().bytes().map(|d| char::from(d - b'0' + b'a')).collect();
+        Self::named(test, letters, instance, lock)
+    }
+
+    /// The cluster of an earlier pgha, by its files.
+    pub(crate) fn recorded(test: &'static str) -> Self {
+        let lock = lock(RECORDED).expect("one test run at a time has the recorded cluster");
+        let cluster = Self::named(test, "recorded".to_owned(), RECORDED, lock);
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/recorded");
+        let mut files = BTreeMap::new();
+        collect(&from, &mut files);
+        for (path, content) in files {
+            let to = cluster.dir().join(path.strip_prefix(&from).expect("it was found there"));
+            fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+            fs::write(&to, content).expect("a file");
+            // What a version control system keeps of a mode is whether a file can be run.
+            fs::set_permissions(&to, Permissions::from_mode(0o600)).expect("its own file");
+        }
+        fs::set_permissions(cluster.secrets_dir(), Permissions::from_mode(0o700)).expect("its own");
+        cluster
+    }
+
+    fn named(test: &'static str, letters: String, instance: u32, lock: File) -> Self {
+        sweep(instance);
         let dir = tempfile::Builder::new().prefix("pgha-e2e-").tempdir().expect("a folder");
         tell(&format!("cluster {letters}-{instance} in {}", dir.path().display()));
         Self { name: letters, instance, test, dir, _lock: lock }
@@ -256,6 +275,13 @@ impl Drop for TestCluster {
         }
         sweep(self.instance);
     }
+}
+
+/// The right to an instance number; `None` where another test has it.
+fn lock(instance: u32) -> Option<File> {
+    let path = std::env::temp_dir().join(format!("pgha-e2e-{instance}.lock"));
+    let lock = File::create(path).expect("the temporary folder can be written to");
+    lock.try_lock().is_ok().then_some(lock)
 }
 
 /// What is wrong with a cluster that should be whole.
