@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use pgha_core::agent;
 use pgha_core::render::{Images, data_dir};
 use pgha_core::restore::source::{
     self, Answer, Ask, Bucket, COPY_MOUNT, Found, Place, Request, SOURCE_CA_FILE, SOURCE_MOUNT,
@@ -23,7 +24,6 @@ use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::Events;
 use crate::images;
-use crate::restore::NODE;
 use crate::restore::facts::refuse_off_volume;
 use crate::restore::into::demand_valid;
 
@@ -204,8 +204,9 @@ impl Source {
             }
             Place::S3(_) => {}
         }
-        command.args(extra).args(["--entrypoint", NODE]);
-        command.args([&Images::of(Spec::default().postgres).backup, "source"]);
+        let argv = agent::Request::Source.argv();
+        command.args(extra).args(["--entrypoint", &argv[0]]);
+        command.arg(Images::of(Spec::default().postgres).backup).args(&argv[1..]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().or_fail("cannot run `docker run`")?;
         if let Some(mut stdin) = child.stdin.take() {
