@@ -6,6 +6,7 @@
 //!
 //! This crate never reads a clock, the environment, a file or a socket, and never starts a process.
 
+pub mod agent;
 pub mod archive_get;
 pub mod backup_run;
 pub mod backup_source;

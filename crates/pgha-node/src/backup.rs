@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use pgha_core::agent::AGENT;
 use pgha_core::render::{
     self, CONFIG_DIR, REPOSITORY_DIR, REPOSITORY_KEY, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT,
     RepositorySecrets, S3_CA, S3_CA_FILE, S3_FILES, SSH_FILES,
@@ -84,10 +85,8 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     write_config(me)?;
     stanza::forget()?;
     let main = prepare_transport(me, member, End::Host)?;
-    let keeper =
-        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "keep-stanza"]);
-    let schedule =
-        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "run-schedule"]);
+    let keeper = Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "keep-stanza"]);
+    let schedule = Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "run-schedule"]);
     let others = vec![(keeper, WhenItEnds::Restart), (schedule, WhenItEnds::Restart)];
     Supervisor { main: Some(main), others, ..Supervisor::default() }.run()
 }

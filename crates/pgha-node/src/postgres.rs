@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use pgha_core::agent::AGENT;
 use pgha_core::dynamic::Dynamic;
 use pgha_core::render::{
     self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SPOOL_DIR, SSH_PORT, data_dir,
@@ -68,9 +69,9 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         return Ok(asked_to_stop);
     }
     hold::not_held()?;
-    let settle = Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "settle"]);
+    let settle = Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "settle"]);
     Supervisor {
-        main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "patroni"])),
+        main: Some(Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "patroni"])),
         outlive_main: me.topology.spec.background,
         others: vec![(server, WhenItEnds::Restart), (settle, WhenItEnds::Forget)],
         ..Supervisor::default()
@@ -210,7 +211,7 @@ fn from_backup(me: &Identity) -> Result<ExitCode> {
     }
     // Those that were made after the backup are in the WAL, and their folders are not.
     let data = data_dir(me.topology.spec.postgres);
-    let own = tablespaces.iter().map(String::as_str).filter(|path| is_on_volume(path, &data));
+    let own = tablespaces.iter().filter(|path| is_on_volume(path, &data)).cloned();
     make_places(me, &own.collect::<Vec<_>>())?;
     demand_settings(&folders.data)?;
     Ok(ExitCode::SUCCESS)

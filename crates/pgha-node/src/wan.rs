@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::Ipv4Net;
+use pgha_core::agent::AGENT;
 use pgha_core::topology::Site;
 
 use crate::Result;
@@ -78,7 +79,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         .ok();
     network::give_up_network_rights()?;
     crate::log(&format!("{} sites are joined", made.sites.len()));
-    let engine = Process::new(POSTGRES, "/", &["/usr/local/bin/pgha-node", "wan-engine"])
+    let engine = Process::new(POSTGRES, "/", &[AGENT, "wan-engine"])
         .with_input(tun::open)
         .with_output(arrivals.map(Arc::new));
     Supervisor { others: vec![(engine, WhenItEnds::Restart)], ..Supervisor::default() }.run()

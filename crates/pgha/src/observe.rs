@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
+use pgha_core::agent;
 use pgha_core::observe::{self, Deadlines, SiteObservation};
 use pgha_core::postgres_log::LogFacts;
 use pgha_core::status::{ClusterView, ContainerState, Observed};
@@ -22,10 +23,8 @@ use crate::error::Result;
 use crate::provider::Provider;
 use crate::{node_log, wan};
 
-/// What runs in a member.
-const PROBE: [&str; 2] = ["/usr/local/bin/pgha-node", "probe"];
 /// What runs in a member while a cluster is waited for; it ends by itself.
-const WATCH: [&str; 4] = ["/usr/local/bin/pgha-node", "probe", "--watch", "30"];
+const WATCH: agent::Request = agent::Request::Watch { seconds: 30 };
 /// A report that is older says nothing any more: the one who gave it hangs.
 const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
 /// How long what a log said is taken for what it says.
@@ -200,7 +199,7 @@ impl Feed {
             let each = |line: &[u8]| {
                 let _ = send.send(Some((SiteObservation::from_json(line), Instant::now())));
             };
-            if let Err(error) = provider.exec_lines(&member, &WATCH, each).await {
+            if let Err(error) = provider.exec_lines(&member, &WATCH.argv(), each).await {
                 let reason = format!("{member}: {}", error.cause());
                 let _ = send.send(Some((Err(reason), Instant::now())));
                 // A container that has just started may not be ready to run anything.
@@ -220,9 +219,9 @@ async fn observe_site(
 ) -> Option<Report> {
     let deadlines = Deadlines::of(&topology.spec);
     let deadline = deadlines.local.max(deadlines.quorum) + EXEC_ALLOWANCE;
-    let mut first = None;
+    let (probe, mut first) = (agent::Request::Probe.argv(), None);
     for member in candidates(cluster, topology, site).into_iter().take(ATTEMPTS_MAX) {
-        let report = match provider.exec_stdout(&member.name, &PROBE, deadline).await {
+        let report = match provider.exec_stdout(&member.name, &probe, deadline).await {
             Ok(printed) => SiteObservation::from_json(&printed),
             Err(error) => Err(error.cause().to_owned()),
         };

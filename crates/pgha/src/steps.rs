@@ -5,6 +5,7 @@
 //! [`pgha_core::steps`]'s. The journal is written before anything of a step is done, and one command at a time
 //! works on a cluster ([`Lock`]).
 
+use pgha_core::agent::{BUSY, HELD};
 use pgha_core::steps::{Phase, Step as _, StepDone, StepJournal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -117,7 +118,7 @@ impl Drop for Lock {
 }
 
 impl Lock {
-    /// Takes it on the backup host, by a command there that says `held`, or `busy`, and holds it for as long as
+    /// Takes it on the backup host, by a command there that says [`HELD`], or [`BUSY`], and holds it for as long as
     /// its standard input is open; `None` where another has it.
     ///
     /// # Errors
@@ -141,8 +142,8 @@ impl Lock {
         });
         let lock = Self { holder };
         match answer.await.as_deref() {
-            Ok("held") => Ok(Some(lock)),
-            Ok("busy") => Ok(None),
+            Ok(HELD) => Ok(Some(lock)),
+            Ok(BUSY) => Ok(None),
             _ => Err(Error::failed(format!("{host} takes no lock"))
                 .hint(format!("`pgha logs {host}` says why"))),
         }

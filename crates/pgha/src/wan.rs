@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use pgha_core::agent;
 use pgha_core::links::asked::{self, slow_delay};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::{Role, Topology};
@@ -16,15 +17,14 @@ use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::provider::Provider;
 
-const NODE: &str = "/usr/local/bin/pgha-node";
 /// What a request may take: the exec itself, on a busy host.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// Echo requests to each member: enough for a median that one late answer does not move.
-const ECHOES: &str = "9";
+const ECHOES: u16 = 9;
 /// What an answer may take beyond the slowest round trip that is asked for.
 const ANSWER_ALLOWANCE: Duration = Duration::from_millis(700);
 /// The most that `round-trips --wait` takes, in milliseconds.
-const WAIT_MAX_MS: u128 = 60_000;
+const WAIT_MAX_MS: u16 = 60_000;
 /// What a measurement may take beyond that: the exec itself, on a busy host.
 const MEASURE_ALLOWANCE: Duration = Duration::from_secs(5);
 /// Members of a site that are tried.
@@ -40,8 +40,7 @@ pub(crate) async fn request(
     request: &Request,
 ) -> Result<WanState> {
     let router = running_router(cluster)?;
-    let json = serde_json::to_string(request).expect("a request is always JSON");
-    let argv = [NODE, "wan-control", &json];
+    let argv = agent::Request::WanControl(request.clone()).argv();
     let old = || {
         format!(
             "`pgha logs {router}` says more; a router of an older pgha has no links to change: \
@@ -102,8 +101,8 @@ pub(crate) async fn measure(
 ) -> (Vec<RoundTrips>, Vec<String>) {
     let wait = wait_for_answers(state);
     let deadline = wait + MEASURE_ALLOWANCE;
-    let wait_ms = wait.as_millis().min(WAIT_MAX_MS).to_string();
-    let argv = [NODE, "round-trips", "--count", ECHOES, "--wait", &wait_ms];
+    let wait_ms = u16::try_from(wait.as_millis()).unwrap_or(WAIT_MAX_MS).min(WAIT_MAX_MS);
+    let argv = agent::Request::RoundTrips { count: ECHOES, wait_ms }.argv();
     let asked = from.iter().map(async |site| {
         let mut why = format!("no member of {site} runs");
         let number = topology.sites.iter().find(|s| s.name == *site).map(|s| s.number);

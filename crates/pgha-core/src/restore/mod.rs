@@ -32,8 +32,8 @@ pub use moves::{
     ASIDE, Linked, Move, OffVolume, Volume, aside_of, demand_on_volume, is_moved, is_on_volume,
 };
 pub use plan::{
-    End, Facts, LeaderFact, Loss, NotArchived, RECOVER_COPY, RECOVER_OR_END, Refusal, RestorePlan,
-    WalRange, plan,
+    End, Facts, LeaderFact, Loss, NotArchived, RECOVER_COPY, RECOVER_OR_END, Recovery, Refusal,
+    RestorePlan, WalRange, plan,
 };
 pub use room::{Room, TooFull};
 pub use stopped::{Changed, Stopped};

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use pgha_core::agent::{Request, Restore};
 use pgha_core::restore::{Journal, Step, Undo};
 use pgha_core::steps::StepJournal as _;
 
 use crate::error::{Error, Result};
 use crate::provider::Provider;
+use crate::restore::Session;
 use crate::restore::steps::Restoring;
-use crate::restore::{NODE, Session};
 use crate::steps::{self, Lock};
 
 impl<P: Provider> Session<P> {
@@ -50,21 +51,21 @@ impl<P: Provider> Session<P> {
         match undo {
             Undo::Hold => self.hold(journal).await.map(drop),
             Undo::PutBack => {
-                let arguments = ["restore", "back", &journal.id];
-                try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await.map(drop)
+                let back = Request::Restore(Restore::Back { id: journal.id.clone() });
+                try_join_all(nodes.iter().map(|node| self.ask(node, back.clone()))).await.map(drop)
             }
             Undo::Archive => {
                 let Some(began) = &journal.began else { return Ok(()) };
-                let began = serde_json::to_string(began).expect("plain data is JSON");
                 // One call of pgBackRest for each file: it takes as long as it takes.
-                let forget = [NODE, "restore", "forget", &began];
+                let forget = Request::Restore(Restore::Forget(began.clone())).argv();
                 self.engine.exec_step(&self.backup_host().name, &forget, |_| ()).await
             }
             Undo::Clear => {
                 // Where nobody had led, who may is told by what etcd knew.
-                let known = if journal.leads_back() { &BTreeMap::new() } else { &journal.etcd };
-                let known = serde_json::to_string(known).expect("plain data is JSON");
-                self.ask(&journal.plan.leader, &["restore", "clear", &known]).await.map(drop)
+                let put_back =
+                    if journal.leads_back() { BTreeMap::new() } else { journal.etcd.clone() };
+                let clear = Request::Restore(Restore::Clear { put_back });
+                self.ask(&journal.plan.leader, clear).await.map(drop)
             }
             Undo::Lead => {
                 self.start_held(journal).await?;

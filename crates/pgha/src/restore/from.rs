@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use pgha_core::agent;
 use pgha_core::render::{Images, data_dir};
 use pgha_core::restore::source::{
     self, Answer, Ask, Bucket, COPY_MOUNT, Found, Place, Request, SOURCE_CA_FILE, SOURCE_MOUNT,
@@ -21,9 +22,9 @@ use crate::error::{Error, OrFail, Result};
 use crate::events::Events;
 use crate::images;
 use crate::provider::Provider;
+use crate::restore::copy;
 use crate::restore::facts::refuse_off_volume;
 use crate::restore::into::demand_valid;
-use crate::restore::{NODE, copy};
 
 /// What the container may do: read a folder whoever owns it, and give the copy to the user postgres.
 const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
@@ -200,7 +201,9 @@ impl Source {
         };
         arguments.extend(mount.iter().flat_map(|mount| ["--mount", mount]));
         let image = Images::of(Spec::default().postgres).backup;
-        arguments.extend(["--entrypoint", NODE, &image, "source"]);
+        let argv = agent::Request::Source.argv();
+        arguments.extend(["--entrypoint", &argv[0], &image]);
+        arguments.extend(argv[1..].iter().map(String::as_str));
         arguments.into_iter().map(str::to_owned).collect()
     }
 

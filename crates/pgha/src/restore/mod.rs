@@ -21,9 +21,10 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pgha_core::agent::{Request, Restore};
 use pgha_core::restore::Journal;
 use pgha_core::topology::{Member, Topology};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use crate::cluster::{self, Among, Cluster};
 use crate::compose_tool::ComposeTool;
@@ -34,8 +35,6 @@ use crate::project::Project;
 use crate::provider::{Provider, Up};
 use crate::steps::Lock;
 
-/// The program inside members.
-const NODE: &str = "/usr/local/bin/pgha-node";
 /// How long a short question to a member may take on a busy host.
 const QUESTION: Duration = Duration::from_secs(60);
 
@@ -91,10 +90,10 @@ impl<P: Provider> Session<P> {
         self.topology.backup_host()
     }
 
-    /// Runs `pgha-node` in a member and gives what it prints.
-    async fn ask(&self, member: &str, arguments: &[&str]) -> Result<String> {
+    /// Asks a member and gives what it prints.
+    async fn ask(&self, member: &str, request: Request) -> Result<String> {
         let mut said = String::new();
-        let argv = [&[NODE], arguments].concat();
+        let argv = request.argv();
         let ask = self.engine.exec_step(member, &argv, |line| {
             said.push_str(line);
             said.push('\n');
@@ -106,8 +105,8 @@ impl<P: Provider> Session<P> {
     }
 
     /// As [`Session::ask`], for an answer in JSON.
-    async fn ask_json(&self, member: &str, arguments: &[&str]) -> Result<Value> {
-        let said = self.ask(member, arguments).await?;
+    async fn ask_json<T: DeserializeOwned>(&self, member: &str, request: Restore) -> Result<T> {
+        let said = self.ask(member, Request::Restore(request)).await?;
         serde_json::from_str(&said).or_fail(format!("{member} answers nonsense"))
     }
 
@@ -116,7 +115,7 @@ impl<P: Provider> Session<P> {
     /// # Errors
     /// When another `pgha` has it, or the backup host does not run.
     pub(crate) async fn lock(&self) -> Result<Lock> {
-        let argv = [NODE, "restore", "lock"].map(str::to_owned).into();
+        let argv = Request::Restore(Restore::Lock).argv();
         Lock::take(&self.engine, &self.backup_host().name, argv).await?.ok_or_else(|| {
             Error::failed(format!("cluster {} is being restored already", self.topology.id))
                 .because("another `pgha restore` is at work on it")
@@ -129,7 +128,7 @@ impl<P: Provider> Session<P> {
     /// # Errors
     /// When the backup host cannot say, or another version of pgha wrote it.
     pub(crate) async fn journal(&self) -> Result<Option<Journal>> {
-        let text = self.ask(&self.backup_host().name, &["restore", "journal"]).await?;
+        let text = self.ask(&self.backup_host().name, Request::Restore(Restore::Journal)).await?;
         if text.trim().is_empty() {
             return Ok(None);
         }
@@ -140,7 +139,7 @@ impl<P: Provider> Session<P> {
     async fn write_journal(&self, journal: Option<&Journal>) -> Result<()> {
         let text =
             journal.map(|journal| serde_json::to_string(journal).expect("plain data is JSON"));
-        let arguments = ["restore", "journal", &text.unwrap_or_default()];
-        self.ask(&self.backup_host().name, &arguments).await.map(drop)
+        let request = Request::Restore(Restore::KeepJournal(text.unwrap_or_default()));
+        self.ask(&self.backup_host().name, request).await.map(drop)
     }
 }

@@ -1,17 +1,19 @@
 //! Carries out the steps of a restore, each from whatever state it finds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use pgha_core::agent::{NodeState, Recovered, Request, Restore};
 use pgha_core::ready::{self, Waiting};
 use pgha_core::render::PGDATA_MOUNT;
-use pgha_core::restore::{Began, HOLD_FILE, Journal, Phase, Step, Stopped, Undo};
+use pgha_core::restore::{Began, HOLD_FILE, Journal, Phase, Step, Undo};
 use pgha_core::status::ContainerState;
 use pgha_core::steps::StepJournal as _;
 use pgha_core::topology::Role;
 use pgha_core::wal::Segment;
 use pgha_core::words::replicas_stream;
-use serde_json::Value;
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::archived;
@@ -21,8 +23,8 @@ use crate::error::{Error, OrFail as _, Result};
 use crate::events::{Events, Work};
 use crate::observe::{self, Watch};
 use crate::provider::{Provider, Up};
+use crate::restore::Session;
 use crate::restore::facts::demand_on_volume;
-use crate::restore::{NODE, Session};
 use crate::steps::{self, Lock, Verb};
 use crate::waiting::{self, Waiter, Waits};
 
@@ -81,21 +83,22 @@ impl<P: Provider> Verb for Restoring<'_, P> {
             Step::Hold => {
                 let held = session.hold(journal).await?;
                 session.demand_as_planned(journal).await?;
-                let known = session.ask_json(&leader, &["restore", "remember"]).await?;
-                journal.etcd = serde_json::from_value(known).or_fail("cannot read etcd's keys")?;
+                journal.etcd = session.ask_json(&leader, Restore::Remember).await?;
                 Ok(held)
             }
             Step::Aside => session.aside(journal).await,
             Step::Restore => session.fetch(journal, work).await,
             Step::Recover => session.recover(journal, work).await,
             Step::Clear => {
-                session.ask(&leader, &["restore", "clear"]).await?;
+                let clear = Restore::Clear { put_back: BTreeMap::new() };
+                session.ask(&leader, Request::Restore(clear)).await?;
                 Ok("etcd has forgotten who led".to_owned())
             }
             Step::Lead => {
                 let led = session.lead(&leader, timeout).await?;
                 // A repository that is away does not keep the cluster from coming back.
-                let _ = session.ask(&session.backup_host().name, &["restore", "stanza"]).await;
+                let stanza = Request::Restore(Restore::Stanza);
+                let _ = session.ask(&session.backup_host().name, stanza).await;
                 Ok(led)
             }
             Step::Replicas => session.replicas(&journal.plan.replicas, timeout).await,
@@ -151,7 +154,7 @@ impl<P: Provider> Session<P> {
             return Ok("nobody leads this database: what is archived is all".to_owned());
         }
         // Without a stanza a repository takes no WAL, and no segment counts as archived.
-        self.ask(&self.backup_host().name, &["restore", "stanza"]).await?;
+        self.ask(&self.backup_host().name, Request::Restore(Restore::Stanza)).await?;
         self.sql(leader, LAST_COMMIT).await?;
         let last = self.sql(leader, LAST_SEGMENT).await?;
         let last: Segment =
@@ -201,11 +204,9 @@ impl<P: Provider> Session<P> {
     async fn demand_as_planned(&self, journal: &Journal) -> Result<()> {
         let nodes = self.nodes();
         let ask = |node: String| async move {
-            let answer = self.ask_json(&node, &["restore", "held"]).await?;
-            demand_on_volume(&node, &answer)?;
-            let stopped: Option<Stopped> = serde_json::from_value(answer["stopped"].clone())
-                .or_fail(format!("{node} answers nonsense"))?;
-            Ok((node, stopped))
+            let state: NodeState = self.ask_json(&node, Restore::Held).await?;
+            demand_on_volume(&node, &state)?;
+            Ok((node, state.stopped))
         };
         let stopped: Result<Vec<_>> = try_join_all(nodes.into_iter().map(ask)).await;
         let changed = stopped.and_then(|stopped| {
@@ -268,8 +269,8 @@ impl<P: Provider> Session<P> {
         let started = Instant::now();
         for node in nodes {
             loop {
-                let answer = self.ask_json(node, &["restore", "held"]).await;
-                let held = |answer: &Value| answer["held"] == true && answer["by"] == id;
+                let answer = self.ask_json(node, Restore::Held).await;
+                let held = |state: &NodeState| state.held && state.by.as_deref() == Some(id);
                 match answer {
                     Ok(answer) if held(&answer) => break,
                     Ok(_) | Err(_) if started.elapsed() < HOLD_DEADLINE => {
@@ -277,7 +278,7 @@ impl<P: Provider> Session<P> {
                     }
                     Ok(answer) => {
                         return Err(Error::deadline(format!("{node} is not held"))
-                            .because(answer)
+                            .because(json!(answer))
                             .hint(format!("`pgha logs {node}` says why")));
                     }
                     Err(error) => return Err(error),
@@ -289,15 +290,15 @@ impl<P: Provider> Session<P> {
 
     async fn aside(&self, journal: &Journal) -> Result<String> {
         if journal.discard_old {
-            let discard = ["restore", "discard"];
-            let all = journal.plan.replicas.iter().map(|node| self.ask(node, &discard));
+            let discard = || Request::Restore(Restore::Discard);
+            let all = journal.plan.replicas.iter().map(|node| self.ask(node, discard()));
             try_join_all(all).await?;
             return Ok("the replicas' data are gone, the leader's are restored in place".to_owned());
         }
         let nodes = self.nodes();
-        let mut arguments = vec!["restore", "aside", &journal.id];
-        arguments.extend(journal.plan.tablespaces.iter().map(String::as_str));
-        let said = try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
+        let (id, tablespaces) = (journal.id.clone(), journal.plan.tablespaces.clone());
+        let aside = Request::Restore(Restore::Aside { id, tablespaces });
+        let said = try_join_all(nodes.iter().map(|node| self.ask(node, aside.clone()))).await?;
         if journal.fresh {
             return Ok("a fresh cluster has no old data".to_owned());
         }
@@ -306,9 +307,7 @@ impl<P: Provider> Session<P> {
 
     async fn fetch(&self, journal: &Journal, work: &Work) -> Result<String> {
         let plan = &journal.plan;
-        let arguments = plan.pgbackrest();
-        let mut argv = vec![NODE, "restore", "fetch"];
-        argv.extend(arguments.iter().map(String::as_str));
+        let argv = Request::Restore(Restore::Fetch { arguments: plan.pgbackrest() }).argv();
         let mut size = String::new();
         let each = |line: &str| {
             if let Some((_, said)) = line.split_once("restore size = ") {
@@ -333,7 +332,7 @@ impl<P: Provider> Session<P> {
             }
             line.clone_into(&mut last);
         };
-        let argv = [&[NODE, "restore", "recover"], journal.plan.recovery().as_slice()].concat();
+        let argv = Request::Restore(Restore::Recover(journal.plan.recovery())).argv();
         let done = self.engine.exec_step(&journal.plan.leader, &argv, each).await;
         done.map_err(|error| {
             error.hint(if journal.discard_old {
@@ -342,28 +341,24 @@ impl<P: Provider> Session<P> {
                 "after --abort another target, or --set with an earlier backup, may do"
             })
         })?;
-        let facts: Value = serde_json::from_str(&last).unwrap_or_default();
-        let timeline = facts["timeline"].as_u64().and_then(|n| u32::try_from(n).ok());
+        let Recovered { timeline, lsn, stopped, last, history, made, disabled } =
+            serde_json::from_str(&last).unwrap_or_default();
         journal.new_timeline = timeline;
-        let history = facts["history"].as_str().map(str::to_owned);
         journal.began =
             timeline.zip(history).map(|(timeline, history)| Began { timeline, history });
-        let made = facts["made"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let folders: Vec<&str> = ["restore", "folders"].into_iter().chain(made).collect();
-        if folders.len() > 2 {
+        if !made.is_empty() {
             // They replay the same WAL.
+            let folders = Request::Restore(Restore::Folders(made));
             let replicas = journal.plan.replicas.iter();
-            try_join_all(replicas.map(|node| self.ask(node, &folders))).await?;
+            try_join_all(replicas.map(|node| self.ask(node, folders.clone()))).await?;
         }
         let timeline = timeline.map_or("?".to_owned(), |timeline| timeline.to_string());
-        let lsn = facts["lsn"].as_str().unwrap_or("?");
-        let stopped = match (facts["stopped"].as_str(), facts["last"].as_str()) {
-            (Some(stopped), _) => stopped.to_owned(),
+        let lsn = lsn.as_deref().unwrap_or("?");
+        let stopped = match (stopped, last) {
+            (Some(stopped), _) => stopped,
             (None, Some(last)) => format!("all archived WAL is replayed, {last}"),
             (None, None) => "all archived WAL is replayed".to_owned(),
         };
-        let disabled = facts["disabled"].as_array().into_iter().flatten();
-        let disabled: Vec<&str> = disabled.filter_map(Value::as_str).collect();
         let disabled = match disabled[..] {
             [] => String::new(),
             _ => format!("; subscriptions disabled: {}", disabled.join(", ")),
@@ -405,10 +400,11 @@ impl<P: Provider> Session<P> {
     /// Has nodes that are held start Patroni. One that an interrupted attempt has let go already is left
     /// to what it does: it may be in the middle of a clone.
     pub(super) async fn let_go(&self, nodes: &[String]) -> Result<()> {
-        try_join_all(nodes.iter().map(|node| self.ask(node, &["restore", "release"]))).await?;
-        let answers = nodes.iter().map(|node| self.ask_json(node, &["restore", "held"]));
-        let answers = try_join_all(answers).await?;
-        let held = nodes.iter().zip(&answers).filter(|(_, answer)| answer["holding"] == true);
+        let release = || Request::Restore(Restore::Release);
+        try_join_all(nodes.iter().map(|node| self.ask(node, release()))).await?;
+        let states = nodes.iter().map(|node| self.ask_json::<NodeState>(node, Restore::Held));
+        let states = try_join_all(states).await?;
+        let held = nodes.iter().zip(&states).filter(|(_, state)| state.holding);
         try_join_all(held.map(|(node, _)| self.engine.restart(node))).await.map(drop)
     }
 
@@ -456,8 +452,8 @@ impl<P: Provider> Session<P> {
             return Ok("the old data stay beside, as asked".to_owned());
         }
         let nodes = self.nodes();
-        let arguments = ["restore", "tidy", &journal.id];
-        try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
+        let tidy = Request::Restore(Restore::Tidy { id: journal.id.clone() });
+        try_join_all(nodes.iter().map(|node| self.ask(node, tidy.clone()))).await?;
         let old = if journal.fresh {
             "a fresh cluster has no old data"
         } else {

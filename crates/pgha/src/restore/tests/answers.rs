@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pgha_core::agent::{NodeState, Recovered, Request, Restore};
 use pgha_core::observe::{
     Dcs, EtcdObservation, EtcdStatus, NodeObservation, Patroni, SiteObservation,
 };
-use pgha_core::restore::{Began, LogicalReplication, RECOVER_OR_END};
+use pgha_core::restore::{Began, Linked, LogicalReplication, Recovery, Room, Stopped};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
 use pgha_core::wal::{Lsn, Segment};
@@ -24,67 +25,68 @@ pub(super) type Answer = Result<String, String>;
 impl Fake {
     /// Carries out a command in a member that runs.
     pub(super) async fn answer(&self, member: &str, argv: &[&str]) -> Result<Answer> {
-        let nothing = |()| Ok(String::new());
-        Ok(match argv {
-            ["psql", .., sql] => return self.sql(member, sql).await,
-            [_, "repository", _] => Ok(repository(&self.world()).to_string()),
-            [_, "restore", "journal"] => Ok(self.world().journal.clone()),
-            [_, "restore", "journal", text] => {
-                nothing(self.effect(|world| world.write_journal(text)).await?)
-            }
-            [_, "restore", "stanza"] => Ok(String::new()),
-            [_, "restore", "tablespaces", ..] => Ok(json!([FAST]).to_string()),
-            [_, "restore", "forget", began] => self.forget(began).await?,
-            [_, "restore", "held"] => {
-                let mut world = self.world();
-                let answer = held(&world, member).to_string();
-                world.hold(member);
-                Ok(answer)
-            }
-            [_, "restore", "release"] => {
-                nothing(self.effect(|world| world.node(member).mark = None).await?)
-            }
-            [_, "restore", "remember"] => {
-                let mut known = self.world().etcd.clone();
-                known.remove("leader");
-                Ok(json!(known).to_string())
-            }
-            [_, "restore", "clear", rest @ ..] => self.clear(rest).await?,
-            [_, "restore", "tidy", id] => self.moves(member, id, Folders::Tidy).await?,
-            [_, "restore", step, rest @ ..] => {
-                if !self.world().nodes[member].holding || self.world().nodes[member].mark.is_none()
-                {
-                    return Ok(Err("this node is not held for a restore".to_owned()));
-                }
-                match (*step, rest) {
-                    ("aside", [id, ..]) => self.moves(member, id, Folders::Aside).await?,
-                    ("back", [id]) => self.moves(member, id, Folders::Back).await?,
-                    ("discard", []) => self.discard(member).await?,
-                    ("fetch", arguments) => self.fetch(member, arguments).await?,
-                    ("recover", options) => self.recover(member, options).await?,
-                    other => panic!("pgha-node knows no {other:?}"),
-                }
-            }
-            _ => Err("there is no such program".to_owned()),
-        })
+        if let ["psql", .., sql] = argv {
+            return self.sql(member, sql).await;
+        }
+        match Request::parse(argv) {
+            Ok(Request::Repository { .. }) => Ok(Ok(repository(&self.world()).to_string())),
+            Ok(Request::Restore(restore)) => self.of_restore(member, restore).await,
+            _ => Ok(Err("there is no such program".to_owned())),
+        }
     }
 
-    async fn clear(&self, put_back: &[&str]) -> Result<Answer> {
-        let known: BTreeMap<String, String> = put_back
-            .first()
-            .map_or(BTreeMap::new(), |text| serde_json::from_str(text).expect("keys"));
+    async fn of_restore(&self, member: &str, request: Restore) -> Result<Answer> {
+        let free = || {
+            let node = &self.world().nodes[member];
+            !node.holding || node.mark.is_none()
+        };
+        if request.needs_hold() && free() {
+            return Ok(Err("this node is not held for a restore".to_owned()));
+        }
+        let nothing = |()| Ok(Ok(String::new()));
+        match request {
+            Restore::Journal => Ok(Ok(self.world().journal.clone())),
+            Restore::KeepJournal(text) => {
+                nothing(self.effect(|world| world.write_journal(&text)).await?)
+            }
+            Restore::Stanza => nothing(()),
+            Restore::Tablespaces { .. } => Ok(Ok(json!([FAST]).to_string())),
+            Restore::Forget(began) => self.forget(&began).await,
+            Restore::Held => {
+                let mut world = self.world();
+                let answer = json!(held(&world, member)).to_string();
+                world.hold(member);
+                Ok(Ok(answer))
+            }
+            Restore::Release => nothing(self.effect(|world| world.node(member).mark = None).await?),
+            Restore::Remember => {
+                let mut known = self.world().etcd.clone();
+                known.remove("leader");
+                Ok(Ok(json!(known).to_string()))
+            }
+            Restore::Clear { put_back } => self.clear(put_back).await,
+            Restore::Tidy { id } => self.moves(member, &id, Folders::Tidy).await,
+            Restore::Aside { id, .. } => self.moves(member, &id, Folders::Aside).await,
+            Restore::Back { id } => self.moves(member, &id, Folders::Back).await,
+            Restore::Discard => self.discard(member).await,
+            Restore::Fetch { arguments } => self.fetch(member, &arguments).await,
+            Restore::Recover(how) => self.recover(member, how).await,
+            Restore::Lock | Restore::Folders(_) => panic!("nobody asks for {request:?} here"),
+        }
+    }
+
+    async fn clear(&self, put_back: BTreeMap<String, String>) -> Result<Answer> {
         for key in ["initialize", "leader", "status"] {
             self.effect(|world| world.etcd.remove(key)).await?;
         }
-        for (key, value) in known {
+        for (key, value) in put_back {
             self.effect(|world| world.etcd.insert(key, value)).await?;
         }
         Ok(Ok(String::new()))
     }
 
-    async fn forget(&self, began: &str) -> Result<Answer> {
-        let began: Began = serde_json::from_str(began).expect("a line");
-        let (files, timelines) = self.world().own(&began);
+    async fn forget(&self, began: &Began) -> Result<Answer> {
+        let (files, timelines) = self.world().own(began);
         for segment in files {
             self.effect(|world| world.forget(segment)).await?;
         }
@@ -123,7 +125,7 @@ impl Fake {
         Ok(Ok(String::new()))
     }
 
-    async fn fetch(&self, node: &str, arguments: &[&str]) -> Result<Answer> {
+    async fn fetch(&self, node: &str, arguments: &[String]) -> Result<Answer> {
         let option = |name: &str| arguments.iter().find_map(|a| a.strip_prefix(name));
         assert_eq!(option("--set="), Some(BACKUP));
         let timeline = option("--target-timeline=").expect("it is named");
@@ -136,18 +138,19 @@ impl Fake {
         Ok(Ok("restore size = 22.4MB".to_owned()))
     }
 
-    async fn recover(&self, node: &str, options: &[&str]) -> Result<Answer> {
-        let or_end = options.contains(&RECOVER_OR_END);
-        if let Err(reason) = self.effect(|world| world.replay(node, or_end)).await? {
+    async fn recover(&self, node: &str, how: Recovery) -> Result<Answer> {
+        if let Err(reason) = self.effect(|world| world.replay(node, how.or_end)).await? {
             return Ok(Err(reason));
         }
         let world = self.world();
         let content = world.content(node);
-        Ok(Ok(json!({
-            "timeline": content.timeline, "lsn": written(content).to_string(), "stopped": null,
-            "last": null, "history": content.history, "made": [], "disabled": [],
-        })
-        .to_string()))
+        let recovered = Recovered {
+            timeline: Some(content.timeline),
+            lsn: Some(written(content).to_string()),
+            history: Some(content.history.clone()),
+            ..Recovered::default()
+        };
+        Ok(Ok(json!(recovered).to_string()))
     }
 
     async fn sql(&self, node: &str, sql: &str) -> Result<Answer> {
@@ -189,24 +192,31 @@ enum Folders {
     Tidy,
 }
 
-fn held(world: &World, name: &str) -> Value {
+fn held(world: &World, name: &str) -> NodeState {
     let node = &world.nodes[name];
     let content = world.content_of(name);
-    let linked =
-        content.map(|_| json!({"link": "pg_tblspc/16386", "path": FAST, "on_volume": true}));
-    json!({
-        "held": node.holding && node.mark.is_some(),
-        "holding": node.holding,
-        "by": node.mark,
-        "system_id": content.map(|_| SYSTEM_ID),
-        "data_bytes": 23_481_115,
-        "free_bytes": 1_u64 << 40,
-        "device": 1,
-        "linked": linked.into_iter().collect::<Vec<_>>(),
-        "stopped": content.filter(|_| !node.patroni).map(|content| json!({
-            "state": content.state, "timeline": content.timeline, "not_archived": 0,
-        })),
-    })
+    let linked = content.map(|_| Linked {
+        link: "pg_tblspc/16386".to_owned(),
+        path: FAST.to_owned(),
+        on_volume: true,
+    });
+    NodeState {
+        held: node.holding && node.mark.is_some(),
+        holding: node.holding,
+        by: node.mark.clone(),
+        room: Room {
+            device: 1,
+            free_bytes: 1 << 40,
+            data_bytes: 23_481_115,
+            system_id: content.map(|_| SYSTEM_ID),
+        },
+        linked: linked.into_iter().collect(),
+        stopped: content.filter(|_| !node.patroni).map(|content| Stopped {
+            state: content.state.to_owned(),
+            timeline: content.timeline,
+            not_archived: 0,
+        }),
+    }
 }
 
 /// What `pgha-node repository 1` prints.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use pgha_core::agent::{BUSY, HELD, Request, Restore};
 use pgha_core::status::ContainerState;
 use tokio::sync::Notify;
 
@@ -206,25 +207,28 @@ impl Provider for Fake {
             return Err(Error::failed("no command runs in it").because("it does not run"));
         }
         let mut say = |text: &str| each(Printed::Out(format!("{text}\n").as_bytes()));
-        let answer = match command.argv {
-            [_, "probe", "--watch", _] => {
+        // psql is none, and other programs are not here.
+        let request = Request::parse(command.argv);
+        let answer = match request {
+            Ok(Request::Watch { .. }) => {
                 for _ in 0..REPORTS {
                     say(&self.report(container));
                     tokio::time::sleep(REPORT).await;
                 }
                 return Ok(None);
             }
-            [_, "probe"] => Ok(self.report(container)),
-            [_, "restore", "lock"] => {
+            Ok(Request::Probe) => Ok(self.report(container)),
+            Ok(Request::Restore(Restore::Lock)) => {
                 let taken = std::mem::replace(&mut self.world().locked, true);
-                say(if taken { "busy" } else { "held" });
+                say(if taken { BUSY } else { HELD });
                 if !taken {
                     let _held = Held(self.clone());
                     std::future::pending::<()>().await;
                 }
                 return Ok(None);
             }
-            argv => {
+            _ => {
+                let argv = command.argv;
                 let begun = (container.to_owned(), argv.iter().map(ToString::to_string).collect());
                 self.running().push(begun.clone());
                 let answer = self.answer(container, argv).await;
