@@ -35,7 +35,7 @@ impl PatroniTimers {
     }
 
     /// The largest round trip that a preset is meant for.
-    pub fn round_trip_max(preset: TimerPreset) -> Duration {
+    fn round_trip_max(preset: TimerPreset) -> Duration {
         Duration::from_millis(match preset {
             TimerPreset::Fast => 10,
             TimerPreset::Default | TimerPreset::Norm => 50,
@@ -92,6 +92,11 @@ impl EtcdTimers {
             }
         };
         Self { heartbeat_ms, election_ms }
+    }
+
+    /// Whether an election outlasts ten of these round trips, in whole milliseconds as [`Self::of`] counts.
+    pub fn fit(self, round_trip: Duration) -> bool {
+        round_trip.as_millis().saturating_mul(10) <= u128::from(self.election_ms)
     }
 
     /// How long a member that is asked to stop may take before it is killed.
@@ -222,10 +227,11 @@ mod tests {
             assert!(t.election_ms >= 10 * ms, "{ms} ms: {t:?}");
             assert!(t.heartbeat_ms * 5 <= t.election_ms, "etcd refuses less: {t:?}");
         }
-        assert_eq!(
-            EtcdTimers::of(Duration::from_secs(3600)).election_ms,
-            EtcdTimers::ELECTION_MAX_MS
-        );
+        let between = Duration::from_micros(400_900);
+        assert!(EtcdTimers::of(between).fit(between), "timers fit what they were made for");
+        let hour = Duration::from_secs(3600);
+        assert_eq!(EtcdTimers::of(hour).election_ms, EtcdTimers::ELECTION_MAX_MS);
+        assert!(!EtcdTimers::of(hour).fit(hour));
     }
 
     #[test]

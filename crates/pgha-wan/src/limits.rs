@@ -1,8 +1,9 @@
 //! What a link can be at most, whoever asks: the specification, the command, or the control socket.
 
+use std::fmt;
 use std::time::Duration;
 
-use crate::settings::{LinkSettings, MTU_MAX, MTU_MIN, Rate, Share};
+use crate::settings::{LinkSettings, MTU_MAX, MTU_MIN, QueueLimit, Rate, Share};
 use crate::units::format_duration;
 
 /// Longer delays are taken for a slip of the unit; a signal circles the earth in 0.3 s.
@@ -19,58 +20,118 @@ pub fn rate_min(mtu: u16) -> Rate {
     Rate::bits_per_second(u64::from(mtu) * 8)
 }
 
-/// Whether a link can be so. The error says what cannot be, and what can.
+/// Longer queues are taken for a slip of the unit: a second is already what people call bufferbloat.
+pub const QUEUE_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// And so are these: a minute at 10 Gbit/s.
+pub const QUEUE_BYTES_MAX: u64 = 75_000_000_000;
+
+/// What no link can be. Its text says what can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Impossible {
+    /// More than [`LATENCY_MAX`].
+    Latency(Duration),
+    /// More than [`JITTER_MAX`].
+    Jitter(Duration),
+    /// Below [`MTU_MIN`] or above [`MTU_MAX`].
+    Mtu(u16),
+    /// Less than [`rate_min`] of the MTU.
+    Rate(Rate, u16),
+    /// More than [`QUEUE_TIME_MAX`] or [`QUEUE_BYTES_MAX`].
+    Queue(QueueLimit),
+    /// More than [`BURST_MAX`].
+    Burst(u32),
+    /// More loss of all packets than bad spells can make.
+    Loss {
+        /// Asked for.
+        loss: Share,
+        /// Packets of a bad spell.
+        burst: u32,
+        /// Lost within it.
+        burst_loss: Share,
+        /// What of all packets can be lost so.
+        most: Share,
+    },
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |what, asked, most| {
+            let (asked, most) = (format_duration(asked), format_duration(most));
+            format!("a {what} of {asked} is too much; {most} is the most")
+        };
+        match *self {
+            Self::Latency(asked) => f.write_str(&time("latency", asked, LATENCY_MAX)),
+            Self::Jitter(asked) => f.write_str(&time("jitter", asked, JITTER_MAX)),
+            Self::Mtu(mtu) => write!(
+                f,
+                "an MTU of {mtu} is not possible; it is from {MTU_MIN} to {MTU_MAX} bytes"
+            ),
+            Self::Rate(rate, mtu) => write!(
+                f,
+                "a rate of {rate} does not pass one packet of {mtu} bytes in a second; {} is the \
+                 least",
+                rate_min(mtu)
+            ),
+            Self::Queue(queue) => {
+                let time = QueueLimit::Time(QUEUE_TIME_MAX);
+                let bytes = QueueLimit::Bytes(QUEUE_BYTES_MAX);
+                write!(f, "a queue of {queue} is too much; {time} or {bytes} is the most")
+            }
+            Self::Burst(packets) => {
+                write!(f, "bursts of {packets} packets are too long; {BURST_MAX} is the most")
+            }
+            Self::Loss { loss, burst, burst_loss, most } => write!(
+                f,
+                "bursts of {burst} packets that lose {burst_loss} of them do not lose {loss} of \
+                 all; {most} is the most"
+            ),
+        }
+    }
+}
+
+/// All that a link cannot be, in the order of its settings; nothing where it is possible.
 ///
 /// The MTU goes down to [`MTU_MIN`], 68, since a packet that has to pass can always be fragmented
 /// to that. Linux takes no "fragmentation needed" below 552 to heart (`ip route … min_pmtu`) and
 /// sends fragments from there on.
-pub fn check(link: &LinkSettings) -> Result<(), String> {
-    for (what, asked, most) in
-        [("latency", link.latency, LATENCY_MAX), ("jitter", link.jitter, JITTER_MAX)]
-    {
-        if asked > most {
-            let (asked, most) = (format_duration(asked), format_duration(most));
-            return Err(format!("a {what} of {asked} is too much; {most} is the most"));
-        }
-    }
-    if !(MTU_MIN..=MTU_MAX).contains(&link.mtu) {
-        let mtu = link.mtu;
-        return Err(format!(
-            "an MTU of {mtu} is not possible; it is from {MTU_MIN} to {MTU_MAX} bytes"
-        ));
-    }
-    if let Some(rate) = link.rate.filter(|&rate| rate < rate_min(link.mtu)) {
-        return Err(format!(
-            "a rate of {rate} does not pass one packet of {} bytes in a second; {} is the least",
-            link.mtu,
-            rate_min(link.mtu)
-        ));
-    }
-    check_bursts(link)
+pub fn impossible(link: &LinkSettings) -> Vec<Impossible> {
+    let queue_too_long = match link.queue {
+        QueueLimit::Time(time) => time > QUEUE_TIME_MAX,
+        QueueLimit::Bytes(bytes) => bytes > QUEUE_BYTES_MAX,
+    };
+    let mtu_fits = (MTU_MIN..=MTU_MAX).contains(&link.mtu);
+    let rate = link.rate.filter(|&rate| rate < rate_min(link.mtu));
+    let burst = link.burst.filter(|&packets| packets > BURST_MAX);
+    let found = [
+        (link.latency > LATENCY_MAX).then_some(Impossible::Latency(link.latency)),
+        (link.jitter > JITTER_MAX).then_some(Impossible::Jitter(link.jitter)),
+        (!mtu_fits).then_some(Impossible::Mtu(link.mtu)),
+        rate.map(|rate| Impossible::Rate(rate, link.mtu)),
+        queue_too_long.then_some(Impossible::Queue(link.queue)),
+        burst.map(Impossible::Burst),
+        too_much_loss(link),
+    ];
+    found.into_iter().flatten().collect()
 }
 
 /// Whether bad spells of that length can lose so much.
-fn check_bursts(link: &LinkSettings) -> Result<(), String> {
-    let Some(packets) =
-        link.burst.filter(|&packets| packets > 1 && link.loss.parts_per_million() > 0)
-    else {
-        return Ok(());
-    };
-    if packets > BURST_MAX {
-        return Err(format!("bursts of {packets} packets are too long; {BURST_MAX} is the most"));
-    }
+fn too_much_loss(link: &LinkSettings) -> Option<Impossible> {
+    let burst = link.burst.filter(|&packets| packets > 1)?;
     // Spells of n packets in the mean, with one good packet between them, are n of n + 1 packets.
-    let (lost, in_bad) = (link.loss.parts_per_million(), link.burst_loss.parts_per_million());
-    let most = u64::from(in_bad) * u64::from(packets) / (u64::from(packets) + 1);
-    if u64::from(lost) > most {
-        let most = Share::per_million(u32::try_from(most).unwrap_or(u32::MAX));
-        return Err(format!(
-            "bursts of {packets} packets that lose {} of them do not lose {} of all; {most} is the \
-             most",
-            link.burst_loss, link.loss
-        ));
-    }
-    Ok(())
+    let in_bad = u64::from(link.burst_loss.parts_per_million());
+    let most = in_bad * u64::from(burst) / (u64::from(burst) + 1);
+    let most = Share::per_million(u32::try_from(most).unwrap_or(u32::MAX));
+    let (loss, burst_loss) = (link.loss, link.burst_loss);
+    (loss > most).then_some(Impossible::Loss { loss, burst, burst_loss, most })
+}
+
+/// Whether a link can be so.
+///
+/// # Errors
+/// The first thing that it cannot be.
+pub fn check(link: &LinkSettings) -> Result<(), Impossible> {
+    impossible(link).first().map_or(Ok(()), |&what| Err(what))
 }
 
 #[cfg(test)]
@@ -102,9 +163,18 @@ mod tests {
             (LinkSettings { mtu: 1501, ..fine.clone() }, "68 to 1500"),
             (LinkSettings { rate: Some(Rate::bits_per_second(11_999)), ..fine.clone() }, "12kbit"),
             (LinkSettings { loss: Share::ALL, burst: Some(9), ..fine.clone() }, "90%"),
+            (LinkSettings { burst: Some(BURST_MAX + 1), ..fine.clone() }, "1000000"),
+            (
+                LinkSettings { queue: QueueLimit::Time(Duration::from_secs(61)), ..fine.clone() },
+                "60s or 75000mb",
+            ),
+            (
+                LinkSettings { queue: QueueLimit::Bytes(QUEUE_BYTES_MAX + 1), ..fine.clone() },
+                "queue",
+            ),
         ];
         for (link, word) in cases {
-            let error = check(&link).expect_err("it is beyond a limit");
+            let error = check(&link).expect_err("it is beyond a limit").to_string();
             assert!(error.contains(word), "{error}");
         }
         assert_eq!(check(&fine), Ok(()));

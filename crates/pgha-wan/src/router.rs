@@ -135,7 +135,7 @@ impl<P> Router<P> {
             next_undo: None,
         };
         for (from, to, settings) in asked {
-            check(settings)?;
+            check(settings).map_err(|what| what.to_string())?;
             let id = router
                 .between(*from, *to)
                 .ok_or_else(|| format!("there is no link from site {from} to site {to}"))?;
@@ -305,7 +305,7 @@ impl<P> Router<P> {
         let changed = |settings: &LinkSettings| {
             let mut settings = settings.clone();
             change.apply(&mut settings);
-            check(&settings).map(|()| settings)
+            check(&settings).map(|()| settings).map_err(|what| what.to_string())
         };
         for id in links {
             let entry = &self.links[id.index()];

@@ -14,7 +14,7 @@ use crate::tuning::{EtcdTimers, PatroniTimers};
 pub fn timers(spec: &Spec, patroni: PatroniTimers, round_trip: Duration) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (etcd, needed) = (EtcdTimers::of(largest_round_trip(spec)), EtcdTimers::of(round_trip));
-    if round_trip.saturating_mul(10) > Duration::from_millis(u64::from(etcd.election_ms)) {
+    if !etcd.fit(round_trip) {
         findings.push(Finding::warning(
             "etcd_election_too_short",
             format!(

@@ -3,23 +3,17 @@
 //! Nothing is computed from the numbers of the spec here but which sites there are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use pgha_wan::limits::{self, BURST_MAX, JITTER_MAX, LATENCY_MAX, rate_min};
+use pgha_wan::limits::{self, BURST_MAX, Impossible, JITTER_MAX, LATENCY_MAX, rate_min};
 use pgha_wan::regions;
 use pgha_wan::settings::{
-    Distribution, LinkChange, LinkSettings, MTU_MAX, MTU_MIN, QueueLimit, RateLimit, Share,
+    Distribution, LinkChange, LinkSettings, MTU_MAX, MTU_MIN, RateLimit, Share,
 };
 use pgha_wan::units::format_duration;
 
 use super::{Finding, shortened};
 use crate::links::asked;
 use crate::spec::{LinkEnds, Spec};
-
-/// Longer queues are taken for a slip of the unit: a second is already what people call bufferbloat.
-const QUEUE_TIME_MAX: Duration = Duration::from_secs(60);
-/// And so are these: a minute at 10 Gbit/s.
-const QUEUE_BYTES_MAX: u64 = 75_000_000_000;
 
 /// What there is to say about `[wan]` and every `[[link]]`. Which sites there are is known only
 /// where the numbers are `possible`.
@@ -129,84 +123,80 @@ pub fn of_change(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec
     findings
 }
 
+/// What a change makes impossible, each setting by its own code; or, where the change is not to blame for
+/// any by itself, the first.
 fn impossible(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut absurd = |code, what: String, hint: String| {
-        findings.push(Finding::error(code, format!("the link {link} has {what}"), hint));
-    };
-    let durations = [
+    let all = limits::impossible(becomes);
+    let named: Vec<_> = all.iter().filter_map(|what| of_setting(*what, change, link)).collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let first = all.first().map(|why| {
+        Finding::error(
+            "link_impossible",
+            format!("the link {link} cannot be so: {why}"),
+            "docs/wan.md has the limits of every setting",
+        )
+    });
+    first.into_iter().collect()
+}
+
+/// `None` where the change names no setting that it is about.
+fn of_setting(what: Impossible, change: &LinkChange, link: &str) -> Option<Finding> {
+    let time = |key: &str, given, most, meaning: &str| {
+        let (given, most) = (format_duration(given), format_duration(most));
         (
-            "link_latency_absurd",
-            "latency",
-            change.latency,
-            LATENCY_MAX,
-            "the delay of one direction",
-        ),
-        ("link_jitter_absurd", "jitter", change.jitter, JITTER_MAX, "the spread of the delay"),
-    ];
-    for (code, key, given, most, meaning) in durations {
-        if let Some(given) = given.filter(|&given| given > most) {
-            absurd(
-                code,
-                format!(
-                    "a {key} of {}, and {} is the most",
-                    format_duration(given),
-                    format_duration(most)
-                ),
-                format!("{key} is {meaning}, with its unit: \"40ms\""),
-            );
-        }
-    }
-    if let Some(mtu) = change.mtu.filter(|mtu| !(MTU_MIN..=MTU_MAX).contains(mtu)) {
-        absurd(
-            "link_mtu_absurd",
-            format!("an MTU of {mtu} bytes"),
-            format!("an MTU is from {MTU_MIN} to {MTU_MAX} bytes, headers of IP included"),
-        );
-    }
-    if let (Some(rate), true) = (becomes.rate, change.rate.is_some() || change.mtu.is_some()) {
-        let least = rate_min(becomes.mtu);
-        if rate < least {
-            absurd(
-                "link_rate_absurd",
-                format!(
-                    "a rate of {rate}, less than one packet of {} bytes in a second",
-                    becomes.mtu
-                ),
-                format!("the least is {least}; rate is in bits in a second: \"100mbit\""),
-            );
-        }
-    }
-    let too_long = match change.queue {
-        Some(QueueLimit::Time(time)) => time > QUEUE_TIME_MAX,
-        Some(QueueLimit::Bytes(bytes)) => bytes > QUEUE_BYTES_MAX,
-        None => false,
+            format!("a {key} of {given}, and {most} is the most"),
+            format!("{key} is {meaning}, with its unit: \"40ms\""),
+        )
     };
-    if let Some(queue) = change.queue.filter(|_| too_long) {
-        absurd(
+    let (named, code, (has, hint)) = match what {
+        Impossible::Latency(given) => (
+            change.latency.is_some(),
+            "link_latency_absurd",
+            time("latency", given, LATENCY_MAX, "the delay of one direction"),
+        ),
+        Impossible::Jitter(given) => (
+            change.jitter.is_some(),
+            "link_jitter_absurd",
+            time("jitter", given, JITTER_MAX, "the spread of the delay"),
+        ),
+        Impossible::Mtu(mtu) => (
+            change.mtu.is_some(),
+            "link_mtu_absurd",
+            (
+                format!("an MTU of {mtu} bytes"),
+                format!("an MTU is from {MTU_MIN} to {MTU_MAX} bytes, headers of IP included"),
+            ),
+        ),
+        Impossible::Rate(rate, mtu) => (
+            change.rate.is_some() || change.mtu.is_some(),
+            "link_rate_absurd",
+            (
+                format!("a rate of {rate}, less than one packet of {mtu} bytes in a second"),
+                format!("the least is {}; rate is in bits in a second: \"100mbit\"", rate_min(mtu)),
+            ),
+        ),
+        Impossible::Queue(queue) => (
+            change.queue.is_some(),
             "link_queue_absurd",
-            format!("a queue of {queue}"),
-            "a queue is in bytes or in the time they take to pass: \"256kb\" or \"50ms\""
-                .to_owned(),
-        );
-    }
-    if let Some(burst) = change.burst.filter(|&burst| burst > BURST_MAX) {
-        absurd(
+            (
+                format!("a queue of {queue}"),
+                "a queue is in bytes or in the time they take to pass: \"256kb\" or \"50ms\""
+                    .to_owned(),
+            ),
+        ),
+        Impossible::Burst(packets) => (
+            change.burst.is_some(),
             "link_burst_absurd",
-            format!("bad spells of {burst} packets, and {BURST_MAX} is the most"),
-            "for a link that passes nothing for a while: `pgha wan cut --for 30s`".to_owned(),
-        );
-    }
-    if findings.is_empty() {
-        findings.extend(limits::check(becomes).err().map(|why| {
-            Finding::error(
-                "link_impossible",
-                format!("the link {link} cannot be so: {why}"),
-                "docs/wan.md has the limits of every setting",
-            )
-        }));
-    }
-    findings
+            (
+                format!("bad spells of {packets} packets, and {BURST_MAX} is the most"),
+                "for a link that passes nothing for a while: `pgha wan cut --for 30s`".to_owned(),
+            ),
+        ),
+        Impossible::Loss { .. } => return None,
+    };
+    named.then(|| Finding::error(code, format!("the link {link} has {has}"), hint))
 }
 
 fn idle(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Finding> {

@@ -47,7 +47,8 @@ pub(super) fn nodes(topology: &Topology) -> Vec<Finding> {
 
 fn timers(spec: &Spec) -> Option<Finding> {
     let round_trip = largest_round_trip(spec);
-    if round_trip <= PatroniTimers::round_trip_max(spec.timers) {
+    let meant_for = PatroniTimers::of(spec.timers).meant_for();
+    if round_trip <= meant_for {
         return None;
     }
     let better = PatroniTimers::preset_for(round_trip);
@@ -64,7 +65,7 @@ fn timers(spec: &Spec) -> Option<Finding> {
             "the longest round trip is {}, and --timers {} is meant for at most {}",
             format_duration(round_trip),
             spec.timers,
-            format_duration(PatroniTimers::round_trip_max(spec.timers))
+            format_duration(meant_for)
         ),
         hint,
     ))
@@ -73,7 +74,7 @@ fn timers(spec: &Spec) -> Option<Finding> {
 fn election(spec: &Spec) -> Option<Finding> {
     let most = Duration::from_millis(u64::from(EtcdTimers::ELECTION_MAX_MS));
     let round_trip = largest_round_trip(spec);
-    (round_trip.saturating_mul(10) > most).then(|| {
+    (!EtcdTimers::of(round_trip).fit(round_trip)).then(|| {
         Finding::warning(
             "etcd_election_capped",
             format!(

@@ -3,26 +3,18 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, Table, presets};
+use anstyle::Style;
 use pgha_core::disk::DiskUse;
-use pgha_core::plan::{Plan, PlannedWan};
+use pgha_core::plan::{Plan, PlannedSite, PlannedWan};
 use pgha_core::survival::{self, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
 use pgha_core::words::bytes;
-use pgha_wan::settings::LinkSettings;
+use pgha_wan::settings::{LinkSettings, RateLimit};
 use pgha_wan::units::format_duration;
 
+use crate::screen::table::{bad, wrapped};
+
 const BOLD: Style = Style::new().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-
-/// Stand for the begin and end of what is bad. Each counts as one column in a table and becomes a
-/// colour after the columns have been measured, which the table cannot do with colours in them.
-const BAD_BEGINS: char = '\u{e000}';
-const BAD_ENDS: char = '\u{e001}';
-
-/// Widest table, in columns.
-const WIDTH_MAX: u16 = 80;
 
 /// Placement and survival; `all` has each set of sites in a row of its own.
 pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
@@ -66,7 +58,7 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
     }
 
     put(&mut out, format_args!("\n{BOLD}Placement{BOLD:#}"));
-    put(&mut out, format_args!("{}", placement(plan).trim_fmt()));
+    put(&mut out, format_args!("{}", placement(plan)));
 
     if let Some(wan) = &plan.wan {
         put(&mut out, format_args!("\n{BOLD}Distances{BOLD:#}"));
@@ -82,7 +74,7 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
     } else {
         survival::grouped(topology)
     };
-    put(&mut out, format_args!("{}", coloured(&survival_table(&rows))));
+    put(&mut out, format_args!("{}", survival_table(&rows)));
     let sets = plan.survival.len();
     if topology.sites.len() > survival::ALL_SETS_MAX_SITES {
         put(&mut out, format_args!("Losses of more than two sites are not listed."));
@@ -106,26 +98,16 @@ pub(crate) fn disk_use(disk: &DiskUse) -> String {
     format!("up to {} beside data and backups{free}", bytes(disk.may_take_bytes))
 }
 
-fn placement(plan: &Plan) -> Table {
-    let mut table = bare_table(&["SITE", "KIND", "POSTGRES", "ETCD"]);
-    for site in &plan.sites {
+fn placement(plan: &Plan) -> String {
+    let row = |site: &PlannedSite| {
         let kind = match site.kind {
             SiteKind::DataCenter => "data center",
             SiteKind::External => "external",
         };
-        table.add_row([
-            site.name.clone(),
-            kind.to_owned(),
-            site.postgres.to_string(),
-            site.etcd.to_string(),
-        ]);
-    }
-    for column in [2, 3] {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
+        let (postgres, etcd) = (site.postgres.to_string(), site.etcd.to_string());
+        vec![site.name.clone(), kind.to_owned(), postgres, etcd]
+    };
+    wrapped(&["SITE", "KIND", "POSTGRES", "ETCD"], &[2, 3], plan.sites.iter().map(row))
 }
 
 /// Pairs of sites with the same distance in one row.
@@ -155,7 +137,7 @@ fn distances(wan: &PlannedWan) -> String {
                 if link.jitter.is_zero() { "none".into() } else { format_duration(link.jitter) }
             }),
             both(&|link| link.loss.to_string()),
-            both(&|link| link.rate.map_or_else(|| "unlimited".into(), |rate| rate.to_string())),
+            both(&|link| RateLimit(link.rate).to_string()),
         ];
         let pair = format!("{}–{}", forth.from, forth.to);
         match rows.iter_mut().find(|(other, _)| *other == what) {
@@ -163,56 +145,31 @@ fn distances(wan: &PlannedWan) -> String {
             None => rows.push((what, vec![pair])),
         }
     }
-    let mut table = bare_table(&["SITES", "ROUND TRIP", "JITTER", "LOSS", "RATE"]);
-    for (what, same) in &rows {
+    let row = |(what, same): ([String; 4], Vec<String>)| {
         let all = same.len() == pairs && pairs > 1;
         let sites = if all { "any two".to_owned() } else { same.join(", ") };
-        table.add_row([&[sites], what.as_slice()].concat());
-    }
-    table.trim_fmt()
+        [vec![sites], what.to_vec()].concat()
+    };
+    wrapped(&["SITES", "ROUND TRIP", "JITTER", "LOSS", "RATE"], &[], rows.into_iter().map(row))
 }
 
 fn survival_table(rows: &[SurvivalRow]) -> String {
-    let mut table = bare_table(&["LOST", "QUORUM", "LEADER AGAIN", "WRITES MAY BE LOST"]);
-    for row in rows {
-        table.add_row([
+    let row = |row: &SurvivalRow| {
+        vec![
             row.lost.clone(),
             answer(row.quorum, true),
             answer(row.promotable, true),
             answer(row.acknowledged_loss, false),
-        ]);
-    }
-    table.to_string()
+        ]
+    };
+    let header = ["LOST", "QUORUM", "LEADER AGAIN", "WRITES MAY BE LOST"];
+    wrapped(&header, &[], rows.iter().map(row))
 }
 
 /// The word, marked where it is not the `good` one.
 fn answer(is: bool, good: bool) -> String {
     let word = if is { "yes" } else { "no" };
-    if is == good { word.to_owned() } else { format!("{BAD_BEGINS}{word}{BAD_ENDS}") }
-}
-
-fn coloured(table: &str) -> String {
-    // The two marks were two columns wide, so two blanks follow what they enclosed.
-    table
-        .replace(BAD_BEGINS, &BAD.render().to_string())
-        .replace(BAD_ENDS, &format!("{}  ", BAD.render_reset()))
-        .lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-fn bare_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_width(WIDTH_MAX)
-        .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
-        .set_header(header);
-    if let Some(first) = table.column_mut(0) {
-        first.set_padding((0, 1));
-    }
-    table
+    if is == good { word.to_owned() } else { bad(word) }
 }
 
 #[cfg(test)]
@@ -265,6 +222,6 @@ mod tests {
         let spec = Spec { data_centers: 2, ..Spec::default() };
         let text = tables(&Topology::new(spec.clone(), 1), &Plan::of(&spec, None), false);
         assert!(text.contains("\u{1b}[31m") || text.contains("\u{1b}[1m\u{1b}[31m"), "{text:?}");
-        assert!(!text.contains(BAD_BEGINS) && !text.contains(BAD_ENDS));
+        assert!(!text.contains(['\u{e000}', '\u{e001}']), "{text:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Tables of plain text: one line for each row, coloured as a whole, nothing wrapped.
+//! Tables of plain text: with a line for each row, coloured as a whole; or wrapped to a screen.
 
 use std::fmt::Write as _;
 
@@ -40,6 +40,53 @@ pub(crate) fn draw(header: &[&str], right: &[usize], rows: &[Row]) -> String {
         let _ = writeln!(out, "{INDENT}{style}{}{style:#}", line.trim_end());
     }
     out
+}
+
+/// Widest table that is wrapped, in columns.
+const WIDTH_MAX: u16 = 80;
+
+/// Stand for the begin and end of what is bad. Each counts as one column in a table and becomes a
+/// colour after the columns have been measured, which the table cannot do with colours in them.
+const BAD_BEGINS: char = '\u{e000}';
+const BAD_ENDS: char = '\u{e001}';
+
+/// A cell of a table that is [`wrapped`], coloured as bad.
+pub(crate) fn bad(word: &str) -> String {
+    format!("{BAD_BEGINS}{word}{BAD_ENDS}")
+}
+
+/// Draws a table whose cells are wrapped where it is wider than a screen, without a newline at its end;
+/// columns whose number is in `right` hold numbers.
+pub(crate) fn wrapped(
+    header: &[&str],
+    right: &[usize],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_width(WIDTH_MAX)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header)
+        .add_rows(rows);
+    for (n, column) in table.column_iter_mut().enumerate() {
+        if n == 0 {
+            column.set_padding((0, 1));
+        }
+        if right.contains(&n) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let bold = super::BAD.bold();
+    // The two marks were two columns wide, so two blanks follow what they enclosed.
+    table
+        .to_string()
+        .replace(BAD_BEGINS, &bold.render().to_string())
+        .replace(BAD_ENDS, &format!("{}  ", bold.render_reset()))
+        .lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn one_line(cell: &str) -> String {
