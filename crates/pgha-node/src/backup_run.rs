@@ -13,13 +13,13 @@ use pgha_core::backup_run::{Event, Level, Said, full_disk};
 use pgha_core::backup_source::{Answer, Source};
 use pgha_core::observe;
 use pgha_core::render::{CONFIG_DIR, REPOSITORY_DIR, REPOSITORY2_MOUNT};
-use pgha_core::repository::STANZA;
 use pgha_core::repository::{Repository, Running};
 use pgha_core::topology::{Member, PATRONI_PORT, Role};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
+use crate::repository::{pgbackrest, pgbackrest_with};
 use crate::{Result, http, patroni};
 
 /// How often to ask pgBackRest how far it is.
@@ -101,17 +101,6 @@ pub(crate) fn full_disks() -> impl Iterator<Item = String> {
         let disk = rustix::fs::statvfs(folder).ok()?;
         full_disk(folder, disk.f_bavail.saturating_mul(disk.f_frsize))
     })
-}
-
-/// pgBackRest with the member's configuration.
-pub(crate) fn pgbackrest() -> Command {
-    pgbackrest_with(&format!("{CONFIG_DIR}/pgbackrest.conf"))
-}
-
-fn pgbackrest_with(config: &str) -> Command {
-    let mut command = Command::new("/usr/bin/pgbackrest");
-    command.args([format!("--config={config}"), format!("--stanza={STANZA}")]);
-    command
 }
 
 /// Reports until pgBackRest says no more; the name of the new backup.

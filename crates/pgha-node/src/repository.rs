@@ -16,10 +16,14 @@ use crate::{Result, say};
 /// pgBackRest with this member's configuration, as the user postgres: it refuses keys that are not its
 /// user's own.
 pub(crate) fn pgbackrest() -> Command {
+    pgbackrest_with(&format!("{CONFIG_DIR}/pgbackrest.conf"))
+}
+
+/// The same with another configuration.
+pub(crate) fn pgbackrest_with(config: &str) -> Command {
     let mut command = Command::new("/usr/local/bin/pgbackrest");
     command
-        .arg(format!("--config={CONFIG_DIR}/pgbackrest.conf"))
-        .arg(format!("--stanza={STANZA}"))
+        .args([format!("--config={config}"), format!("--stanza={STANZA}")])
         .env("HOME", POSTGRES_HOME);
     command
 }

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use pgha_core::identity::{Contents, RepositoryFact};
 use pgha_core::render::repository_config;
-use pgha_core::repository::{STANZA, without_requests};
+use pgha_core::repository::without_requests;
 use pgha_core::spec::Spec;
 use pgha_core::topology::Role;
 
@@ -135,20 +135,14 @@ fn look(spec: &Spec) -> Result<Vec<RepositoryFact>> {
 }
 
 /// Runs one command of pgBackRest on one repository.
-fn run(repository: u32, command: &str) -> Result<()> {
-    let done = Command::new("/usr/bin/pgbackrest")
-        .arg(format!("--config={}", repository_config(repository)))
-        .args([
-            &format!("--stanza={STANZA}"),
-            "--log-level-console=warn",
-            "--no-log-timestamp",
-            command,
-        ])
+fn run(number: u32, command: &str) -> Result<()> {
+    let done = repository::pgbackrest_with(&repository_config(number))
+        .args(["--log-level-console=warn", "--no-log-timestamp", command])
         .output()
         .map_err(|e| format!("cannot run pgbackrest: {e}"))?;
     if done.status.success() {
         return Ok(());
     }
     let said = without_requests(String::from_utf8_lossy(&done.stdout).trim());
-    Err(format!("repository {repository}: {command} failed: {said}"))
+    Err(format!("repository {number}: {command} failed: {said}"))
 }
