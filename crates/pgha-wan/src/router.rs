@@ -13,6 +13,7 @@ use crate::link::{Link, Offer};
 use crate::packet::{View, site_of};
 use crate::schedule::Schedule;
 use crate::settings::{LinkChange, LinkSettings};
+use crate::units::whole_ms;
 
 /// One direction of a [`Router`]. Numbers are dense and in the order of the sites' numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -379,7 +380,7 @@ impl<P> Router<P> {
                 to: sites[entry.to].1.clone(),
                 settings: entry.link.settings().clone(),
                 spec: entry.spec.clone(),
-                undone_in_ms: entry.undo.as_ref().map(|undo| millis(undo.at.saturating_sub(now))),
+                undone_in_ms: entry.undo.as_ref().map(|undo| whole_ms(undo.at.saturating_sub(now))),
                 queued_packets: queued.packets,
                 queued_bytes: queued.bytes,
                 flying_packets: flying.packets,
@@ -390,7 +391,7 @@ impl<P> Router<P> {
         WanState {
             seed: self.seed,
             waiting_for_cluster,
-            running_ms: millis(now),
+            running_ms: whole_ms(now),
             malformed: self.malformed,
             foreign: self.foreign,
             links: self.links.iter_mut().map(state).collect(),
@@ -419,10 +420,6 @@ impl<P> Router<P> {
     fn find_next_undo(&mut self) {
         self.next_undo = self.links.iter().filter_map(|e| e.undo.as_ref().map(|u| u.at)).min();
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -35,6 +35,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
     Duration::try_from(signed).map_err(|_| bad("it is negative".to_owned()))
 }
 
+/// Whole milliseconds of a length of time, as events and JSON have them; what is longer than they can say is the most
+/// they can.
+pub fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Writes a length of time in the largest unit that needs no fraction: `40ms`, `1500us`, `2s`.
 ///
 /// # Panics

@@ -44,6 +44,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use pgha_core::event::Event;
+use pgha_wan::units::whole_ms;
 
 use crate::cli::Command;
 use crate::error::Result;
@@ -63,7 +64,7 @@ async fn main() -> ExitCode {
     events.emit(Event::RunStarted { verb, version: env!("CARGO_PKG_VERSION").to_owned() });
     let started = Instant::now();
     let result = carry_out(cli.command, &events).await;
-    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took_ms = whole_ms(started.elapsed());
     events.end(result.as_ref().err(), took_ms);
     result.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@
 
 use pgha_core::agent::{BUSY, HELD};
 use pgha_core::steps::{Phase, Step as _, StepDone, StepJournal};
+use pgha_wan::units::whole_ms;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -70,7 +71,7 @@ pub(crate) async fn go_on<V: Verb>(verb: &V, journal: &mut V::Journal, _: &Lock)
             }
             Err(error) => return Err(resumable(verb, journal, error)),
         };
-        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took_ms = whole_ms(started.elapsed());
         work.step_done(&step.word(), took_ms, &note);
         journal.progress_mut().done.push(StepDone { step, took_ms, note });
         journal.begin();

@@ -7,6 +7,7 @@ use pgha_core::event::Event;
 use pgha_core::ready::{self, Waiting};
 use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY, MemberView, Problem};
 use pgha_core::topology::ClusterId;
+use pgha_wan::units::whole_ms;
 use tokio::time::Instant;
 
 use crate::cluster::{self, Among};
@@ -172,7 +173,7 @@ impl Waits {
         self.now = stays;
         for (member, (phrase, since)) in over {
             let took = now - since;
-            let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let took_ms = whole_ms(took);
             let (name, what) = (member.clone(), phrase.clone());
             events.emit(Event::WaitOver { member: name, phrase: what, took_ms });
             self.past.push((Waiting { member, phrase }, took));

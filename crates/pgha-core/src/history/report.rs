@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pgha_wan::units::whole_ms;
 use serde::Serialize;
 
 use super::{Ledger, Lost, Operation, Outage, Outcome, outages};
@@ -106,9 +107,9 @@ impl LoadReport {
         // Clients that write once a second are not without writes in between.
         let at_least = run.pace.map_or(OUTAGE_MIN, |pace| OUTAGE_MIN.max(pace.saturating_mul(3)));
         let figures = |outage: &Outage| OutageFigures {
-            from_ms: ms(outage.from),
-            to_ms: outage.to.map(ms),
-            took_ms: ms(outage.length(run.took)),
+            from_ms: whole_ms(outage.from),
+            to_ms: outage.to.map(whole_ms),
+            took_ms: whole_ms(outage.length(run.took)),
             before: outage.before.and_then(node),
             after: outage.after.and_then(node),
         };
@@ -118,14 +119,14 @@ impl LoadReport {
         let lost = |lost: &Lost| LostWrite {
             client: lost.client,
             id: lost.id,
-            acknowledged_ms: ms(lost.acknowledged),
+            acknowledged_ms: whole_ms(lost.acknowledged),
         };
         let seconds = run.took.as_secs_f64();
         #[allow(clippy::cast_precision_loss, reason = "a rate is rounded")]
         let acknowledged = ledger.acknowledged as f64;
         Self {
             clients: run.clients,
-            took_ms: ms(run.took),
+            took_ms: whole_ms(run.took),
             acknowledged: ledger.acknowledged,
             failed: ledger.failed,
             unknown: ledger.unknown,
@@ -142,7 +143,7 @@ impl LoadReport {
                 0.0
             },
             latency_us: latency(run.operations),
-            longest_outage_ms: longest.map_or(0, ms),
+            longest_outage_ms: longest.map_or(0, whole_ms),
             outages: long.map(figures).collect(),
             read_on: run.found.map(|(node, _)| node.to_owned()),
         }
@@ -161,10 +162,6 @@ fn latency(operations: &[Operation]) -> Option<Latency> {
     let us = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let at = |percent: usize| took.get((took.len() * percent / 100).min(took.len() - 1)).map(us);
     Some(Latency { max: took.last().map(us)?, p50: at(50)?, p99: at(99)? })
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use pgha_core::restore::{HOLD_FILE, Step, StepDone};
 use pgha_core::spec::Spec;
 use pgha_core::status::ContainerState;
 use pgha_core::topology::{ClusterId, Role, Topology};
+use pgha_wan::units::whole_ms;
 
 use crate::bring_up;
 use crate::cli::OutputArgs;
@@ -110,7 +111,7 @@ pub(crate) async fn make(
                 .hint("everything of it is removed again but its files"));
         }
     };
-    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took_ms = whole_ms(started.elapsed());
     let note = format!("{new} has a copy of {what}");
     work.say(&format!("{note} ({:.1} s)", started.elapsed().as_secs_f64()));
     Ok((session, StepDone { step: Step::Archive, took_ms, note }))

@@ -15,7 +15,7 @@ use pgha_core::topology::Topology;
 use pgha_core::tuning::PatroniTimers;
 use pgha_wan::control::{Direction, Request, WanState};
 use pgha_wan::settings::{LinkChange, LinkSettings};
-use pgha_wan::units::format_duration;
+use pgha_wan::units::{format_duration, whole_ms};
 use serde::Serialize;
 
 use super::{Running, sites};
@@ -110,7 +110,7 @@ async fn carry_out(
             .because(why.join("\n"))
             .hint(findings[0].hint.clone()));
     }
-    let for_ms = args.for_.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1));
+    let for_ms = args.for_.map(|time| whole_ms(time).max(1));
     running.request(&Request::Change { links: links.clone(), change, for_ms }).await?;
     running.report(fault, &links, for_ms);
     tell(&running, &links, args, findings).await
