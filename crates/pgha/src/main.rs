@@ -5,6 +5,7 @@ mod archived;
 mod bring_up;
 mod cli;
 mod cluster;
+mod cluster_file;
 mod command;
 mod compose_file;
 mod compose_tool;

@@ -4,6 +4,7 @@ use pgha_core::lint;
 use pgha_core::spec::Spec;
 
 use crate::cli::SpecArgs;
+use crate::cluster_file;
 use crate::error::{Error, Result};
 use crate::events::Events;
 
@@ -11,16 +12,7 @@ use crate::events::Events;
 pub(crate) fn spec(args: &SpecArgs) -> Result<Spec> {
     let mut spec = match &args.file {
         None => Spec::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|e| {
-                Error::bad_input(format!("cannot read {}", path.display())).because(e)
-            })?;
-            Spec::from_toml(&text).map_err(|e| {
-                Error::bad_input(format!("{} is not a cluster file", path.display()))
-                    .because(e)
-                    .hint("docs/cluster-file.md lists every key")
-            })?
-        }
+        Some(path) => cluster_file::read(path)?.0,
     };
     let set = |slot: &mut u32, given: Option<u32>| *slot = given.unwrap_or(*slot);
     set(&mut spec.data_centers, args.data_centers);

@@ -17,6 +17,7 @@ use pgha_core::topology::{ClusterId, Topology};
 use serde::de::DeserializeOwned;
 
 use crate::cli::FromArgs;
+use crate::cluster_file;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::Events;
@@ -226,13 +227,11 @@ pub(crate) fn spec_of(name: &str, args: &FromArgs, found: &Found) -> Result<Spec
     let mut spec = match &args.file {
         None => Spec::default(),
         Some(path) => {
-            let odd = || Error::bad_input(format!("{} is not a cluster file", path.display()));
-            let text = std::fs::read_to_string(path).map_err(|e| odd().because(e))?;
+            let (spec, text) = cluster_file::read(path)?;
             if let Some(wanted) = source::named_postgres(&text).filter(|named| *named != held) {
                 return Err(unusable(&source::Unusable::OtherMajor { held, wanted }));
             }
-            Spec::from_toml(&text)
-                .map_err(|e| odd().because(e).hint("docs/cluster-file.md lists every key"))?
+            spec
         }
     };
     name.clone_into(&mut spec.name);
