@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::restore::Lineage;
+use crate::lineage::Lineage;
 use crate::wal::{Lsn, Segment};
 
 /// Program and verb of a `restore_command`; what follows is the [`Reader`], `%f` and `%p`.

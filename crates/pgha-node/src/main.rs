@@ -12,6 +12,7 @@ mod etcd;
 mod files;
 mod http;
 mod identity;
+mod layout;
 mod network;
 mod patroni;
 mod postgres;
@@ -86,6 +87,8 @@ fn asked() -> Result<ExitCode> {
             let wait = Duration::from_millis(wait_ms.into());
             wan::round_trips(&Identity::from_environment()?, count, wait)
         }
+        Request::PutLayout => layout::put(&Identity::from_environment()?),
+        Request::ApplyLayout => layout::print_applied(&Identity::from_environment()?),
         Request::Restore(request) => restore::run(&request),
         Request::Source => restore::source::run(),
         Request::Look { or_end, arguments } => return restore::look::run(or_end, &arguments),
@@ -102,6 +105,9 @@ fn arguments() -> Vec<String> {
 fn run() -> Result<ExitCode> {
     supervise::end_when_asked()?;
     let me = Identity::from_environment()?;
+    // An older layout is better than none: neither keeps the member from starting.
+    let unknown = layout::know_hosts(&me.topology).err();
+    me.not_taken.iter().chain(&unknown).for_each(|reason| log(reason));
     match me.role() {
         Role::Postgres => postgres::run(&me),
         Role::Etcd => etcd::run(&me),

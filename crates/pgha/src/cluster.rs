@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Network, Volume};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::join_all;
+use pgha_core::layout::{LABEL_LAYOUT, Layout};
 use pgha_core::ownership::{Known, LABEL_UID};
 use pgha_core::placement::Placement;
 use pgha_core::render;
@@ -210,7 +211,8 @@ fn group(
     volumes: Vec<Volume>,
 ) -> Vec<Cluster> {
     let mut clusters: BTreeMap<ClusterId, Cluster> = BTreeMap::new();
-    let mut unreadable = BTreeSet::new();
+    // By cluster: `None` where the labels of a container cannot be read.
+    let mut described: BTreeMap<ClusterId, Option<(Spec, Layout)>> = BTreeMap::new();
     let mut mounts = Vec::new();
     for container in containers {
         let labels = container.labels.clone().unwrap_or_default();
@@ -223,15 +225,11 @@ fn group(
                 volume,
             }));
         }
-        if cluster.topology.is_none() && !unreadable.contains(&cluster.id) {
-            cluster.topology = labels
-                .get(LABEL_SPEC)
-                .and_then(|text| Spec::from_toml(text).ok())
-                .filter(has_addresses)
-                .map(|spec| Topology::new(spec, cluster.id.instance));
-            if cluster.topology.is_none() {
-                unreadable.insert(cluster.id.clone());
+        match (described.get_mut(&cluster.id), description(&labels)) {
+            (None, first) => {
+                described.insert(cluster.id.clone(), first);
             }
+            (Some(known), next) => newer(known, next),
         }
         cluster.compose = cluster.compose.take().or_else(|| compose(&labels));
         cluster.learn(&labels);
@@ -247,6 +245,11 @@ fn group(
         let labels = network.labels.unwrap_or_default();
         let Some(cluster) = id(&labels).map(|id| of(&mut clusters, id)) else { continue };
         cluster.learn(&labels);
+        if labels.contains_key(LABEL_LAYOUT)
+            && let Some(known) = described.get_mut(&cluster.id)
+        {
+            newer(known, description(&labels));
+        }
         let subnet = network
             .ipam
             .and_then(|ipam| ipam.config)
@@ -262,9 +265,19 @@ fn group(
         if let Some(id) = id(&volume.labels) {
             let cluster = of(&mut clusters, id);
             cluster.learn(&volume.labels);
+            if volume.labels.contains_key(LABEL_LAYOUT)
+                && let Some(known) = described.get_mut(&cluster.id)
+            {
+                newer(known, description(&volume.labels));
+            }
             labelled.insert(volume.name.clone());
             cluster.volumes.push(volume.name);
         }
+    }
+    for (id, description) in described {
+        let instance = id.instance;
+        of(&mut clusters, id).topology =
+            description.map(|(spec, layout)| Topology::with(spec, instance, layout));
     }
     for (id, name) in unlabelled(&clusters, &mounts, &labelled) {
         of(&mut clusters, id).volumes.push(name);
@@ -277,6 +290,22 @@ fn group(
         cluster.volumes.sort();
     }
     clusters
+}
+
+/// What labels say of a cluster; without a layout they are of an earlier pgha, and it is in generation 1.
+fn description(labels: &HashMap<String, String>) -> Option<(Spec, Layout)> {
+    let spec = Spec::from_toml(labels.get(LABEL_SPEC)?).ok().filter(has_addresses)?;
+    let layout = labels.get(LABEL_LAYOUT).map_or("1", String::as_str);
+    let layout = Layout::parse(layout, &spec).ok()?;
+    Some((spec, layout))
+}
+
+/// Keeps the newer of two layouts; where one cannot be read, nobody knows which that is.
+fn newer(known: &mut Option<(Spec, Layout)>, next: Option<(Spec, Layout)>) {
+    let generation = |of: &Option<(Spec, Layout)>| of.as_ref().map(|(_, l)| l.generation());
+    if next.is_none() || known.is_some() && generation(&next) > generation(known) {
+        *known = next;
+    }
 }
 
 /// A volume that a cluster's container has mounted.
@@ -452,6 +481,7 @@ pub(crate) mod tests {
             let mut made = container(&id.name, id.instance, &name);
             let labels = made.labels.as_mut().expect("labels");
             labels.insert(LABEL_SPEC.to_owned(), place.topology.spec.to_toml());
+            labels.insert(LABEL_LAYOUT.to_owned(), place.topology.layout.to_string());
             labels.extend(place.uid.clone().map(|uid| (LABEL_UID.to_owned(), uid)));
             let file = place.file.display().to_string();
             labels.insert(format!("{LABEL_PROJECT}.config_files"), file);
@@ -527,6 +557,36 @@ pub(crate) mod tests {
         assert_eq!(found(&[own], vec![others.clone()]), [NODE], "it is shop-3's");
         let clusters = group(vec![container("demo", 1, NODE)], vec![], vec![], vec![others]);
         assert!(clusters[0].volumes.is_empty() && clusters[1].volumes == [NODE]);
+    }
+
+    #[test]
+    fn the_newest_layout_of_all_labels_is_the_clusters() {
+        const SECOND: &str = "2 d1 x2 p1*2 e1*3 b2 p1@2";
+        const THIRD: &str = "3 d1 x2 p1*2 e1*3 b2 p1@2!3";
+        let with = |layout: Option<&str>, member: &str| {
+            let mut made = container("demo", 1, member);
+            let label = layout.map(|text| (LABEL_LAYOUT.to_owned(), text.to_owned()));
+            made.labels.as_mut().expect("labels").extend(label);
+            made
+        };
+        let spec = Spec { name: "demo".to_owned(), ..Spec::default() };
+        let of = |text: &str| {
+            let layout = Layout::parse(text, &spec).expect("a layout");
+            Some(Topology::with(spec.clone(), 1, layout))
+        };
+        let topology = |layouts: &[Option<&str>], volumes: Vec<Volume>| {
+            let members = layouts.iter().map(|layout| with(*layout, "pgha-demo1-DC1-1"));
+            group(members.collect(), vec![], vec![], volumes).remove(0).topology
+        };
+        assert_eq!(topology(&[None], vec![]), of("1"));
+        assert_eq!(topology(&[None, Some(SECOND), Some("1")], vec![]), of(SECOND));
+        assert_eq!(topology(&[Some(THIRD), Some(SECOND), None], vec![]), of(THIRD));
+        let mut labelled = volume("demo", 1);
+        labelled.labels.insert(LABEL_SPEC.to_owned(), spec.to_toml());
+        assert_eq!(topology(&[Some("1")], vec![labelled.clone()]), of("1"));
+        labelled.labels.insert(LABEL_LAYOUT.to_owned(), SECOND.to_owned());
+        assert_eq!(topology(&[Some("1")], vec![labelled]), of(SECOND));
+        assert_eq!(topology(&[Some("1"), Some("9 of a later pgha"), Some(THIRD)], vec![]), None);
     }
 
     #[test]

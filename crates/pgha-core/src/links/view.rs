@@ -9,7 +9,6 @@ use std::time::Duration;
 use pgha_wan::control::{LinkCounters, LinkState, WanState};
 use pgha_wan::measured::{RoundTrip, RoundTrips, Verdict, compare};
 use pgha_wan::settings::{LinkSettings, Share};
-use pgha_wan::units::format_duration;
 use serde::Serialize;
 
 /// The WAN of one cluster at one moment.
@@ -213,33 +212,6 @@ fn round_trip<'a>(measured: &'a [RoundTrips], a: &str, b: &str) -> Option<&'a Ro
     let both = [of(a, b), of(b, a)];
     let mut known = both.into_iter().flatten();
     known.clone().find(|trip| trip.median_us.is_some()).or_else(|| known.next())
-}
-
-/// Every setting that is not as `of` has it, as `key value`.
-pub fn differences(settings: &LinkSettings, of: &LinkSettings) -> Vec<String> {
-    let (here, there) = (words(settings), words(of));
-    here.into_iter()
-        .zip(there)
-        .filter(|(here, there)| here != there)
-        .map(|((key, value), _)| format!("{key} {value}"))
-        .collect()
-}
-
-fn words(link: &LinkSettings) -> [(&'static str, String); 12] {
-    [
-        ("latency", format_duration(link.latency)),
-        ("jitter", format_duration(link.jitter)),
-        ("distribution", link.distribution.to_string()),
-        ("loss", link.loss.to_string()),
-        ("burst", link.burst.map_or_else(|| "none".to_owned(), |packets| packets.to_string())),
-        ("burst_loss", link.burst_loss.to_string()),
-        ("duplicate", link.duplicate.to_string()),
-        ("reorder", link.reorder.to_string()),
-        ("rate", link.rate.map_or_else(|| "unlimited".to_owned(), |rate| rate.to_string())),
-        ("queue", link.queue.to_string()),
-        ("mtu", link.mtu.to_string()),
-        ("cut", if link.cut { "yes" } else { "no" }.to_owned()),
-    ]
 }
 
 /// What is worth a line beside the delay: `loss 0.5%`, `100mbit` and so on; empty for a plain link.

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pgha_wan::preset::WanPreset;
-use pgha_wan::settings::{
-    Distribution, LinkChange, QueueLimit, RateLimit, Share, as_optional_text,
-};
+use pgha_wan::settings::LinkChange;
 use serde::{Deserialize, Serialize};
 
 use super::SpecError;
+
+mod read;
 
 /// The seed of a cluster that names none.
 pub const DEFAULT_SEED: u64 = 1;
@@ -147,10 +147,8 @@ impl From<&WanSpec> for WanV1 {
     }
 }
 
-/// One `[[link]]` of the file. The keys of [`LinkChange`] are repeated, since only so is an unknown
-/// key or a bad value refused with its line and column.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// One `[[link]]` of the file: its ends, and beside them the keys of a [`LinkChange`].
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct LinkV1 {
     #[serde(skip_serializing_if = "Option::is_none")]
     between: Option<Vec<String>>,
@@ -158,30 +156,8 @@ pub(super) struct LinkV1 {
     from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<String>,
-    #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
-    latency: Option<Duration>,
-    #[serde(with = "as_optional_text", skip_serializing_if = "Option::is_none")]
-    jitter: Option<Duration>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    distribution: Option<Distribution>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    loss: Option<Share>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    burst: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    burst_loss: Option<Share>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duplicate: Option<Share>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reorder: Option<Share>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<RateLimit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    queue: Option<QueueLimit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mtu: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cut: Option<bool>,
+    #[serde(flatten)]
+    change: LinkChange,
 }
 
 impl TryFrom<LinkV1> for LinkSpec {
@@ -208,64 +184,20 @@ impl TryFrom<LinkV1> for LinkSpec {
                 return Err(SpecError::LinkEnds(format!("to {to:?} without `from`")));
             }
         };
-        let change = LinkChange {
-            latency: link.latency,
-            jitter: link.jitter,
-            distribution: link.distribution,
-            loss: link.loss,
-            burst: link.burst,
-            burst_loss: link.burst_loss,
-            duplicate: link.duplicate,
-            reorder: link.reorder,
-            rate: link.rate,
-            queue: link.queue,
-            mtu: link.mtu,
-            cut: link.cut,
-        };
-        if change == LinkChange::default() {
+        if link.change == LinkChange::default() {
             return Err(SpecError::LinkSaysNothing(ends.to_string()));
         }
-        Ok(Self { ends, change })
+        Ok(Self { ends, change: link.change })
     }
 }
 
 impl From<&LinkSpec> for LinkV1 {
     fn from(link: &LinkSpec) -> Self {
-        let LinkChange {
-            latency,
-            jitter,
-            distribution,
-            loss,
-            burst,
-            burst_loss,
-            duplicate,
-            reorder,
-            rate,
-            queue,
-            mtu,
-            cut,
-        } = link.change.clone();
         let (between, from, to) = match link.ends.clone() {
             LinkEnds::Between(between) => (Some(between.to_vec()), None, None),
             LinkEnds::OneWay { from, to } => (None, Some(from), Some(to)),
         };
-        Self {
-            between,
-            from,
-            to,
-            latency,
-            jitter,
-            distribution,
-            loss,
-            burst,
-            burst_loss,
-            duplicate,
-            reorder,
-            rate,
-            queue,
-            mtu,
-            cut,
-        }
+        Self { between, from, to, change: link.change.clone() }
     }
 }
 
@@ -286,6 +218,8 @@ pub(super) fn sorted(links: Vec<LinkV1>) -> Result<Vec<LinkSpec>, SpecError> {
 
 #[cfg(test)]
 mod tests {
+    use pgha_wan::settings::RateLimit;
+
     use super::*;
     use crate::spec::Spec;
 

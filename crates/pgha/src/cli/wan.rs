@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use pgha_wan::preset::WanPreset;
-use pgha_wan::settings::{Distribution, LinkChange, QueueLimit, RateLimit, Share};
+use pgha_wan::settings::{Argument, LinkChange, SETTINGS};
 use pgha_wan::units::parse_duration;
 
 use crate::cli::ReportArgs;
@@ -101,65 +101,69 @@ pub(crate) struct Set {
 }
 
 /// What a link shall be.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct LinkArgs {
     /// Start from a preset, lan, metro, continental or global; settings beside it win
     #[arg(long, value_name = "PRESET")]
     pub(crate) preset: Option<WanPreset>,
-    /// Delay of one direction, such as 40ms: the round trip is twice that
-    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
-    pub(crate) latency: Option<Duration>,
-    /// Spread of the delay, such as 5ms
-    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
-    pub(crate) jitter: Option<Duration>,
-    /// How the delay is spread: none, uniform, normal or pareto
-    #[arg(long, value_name = "KIND")]
-    pub(crate) distribution: Option<Distribution>,
-    /// Share of packets that is lost, such as 0.5%
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
-    pub(crate) loss: Option<Share>,
-    /// Packets of a bad spell in the mean, for loss in bursts; 1 for independent loss
-    #[arg(long, value_name = "PACKETS", allow_hyphen_values = true)]
-    pub(crate) burst: Option<u32>,
-    /// Share of packets lost within a bad spell
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
-    pub(crate) burst_loss: Option<Share>,
-    /// Share of packets that arrives twice
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
-    pub(crate) duplicate: Option<Share>,
-    /// Share of packets that is not delayed, and so overtakes others
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
-    pub(crate) reorder: Option<Share>,
-    /// Bits that pass in a second, such as 100mbit, or `unlimited`
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
-    pub(crate) rate: Option<RateLimit>,
-    /// What waits at most for a link with a rate, such as 256kb or 50ms
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
-    pub(crate) queue: Option<QueueLimit>,
-    /// Largest IP packet, in bytes
-    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
-    pub(crate) mtu: Option<u16>,
+    #[command(flatten)]
+    given: SettingArgs,
 }
 
 impl LinkArgs {
     /// All of it as one change.
     pub(crate) fn change(&self) -> LinkChange {
-        let preset = self.preset.map(WanPreset::change).unwrap_or_default();
-        LinkChange {
-            latency: self.latency.or(preset.latency),
-            jitter: self.jitter.or(preset.jitter),
-            distribution: self.distribution.or(preset.distribution),
-            loss: self.loss.or(preset.loss),
-            burst: self.burst,
-            burst_loss: self.burst_loss,
-            duplicate: self.duplicate,
-            reorder: self.reorder,
-            rate: self.rate,
-            queue: self.queue,
-            mtu: self.mtu,
-            cut: None,
+        let mut change = self.preset.map(WanPreset::change).unwrap_or_default();
+        for (argument, text) in &self.given.0 {
+            (argument.set)(&mut change, text).expect("a text is read once before it is kept");
         }
+        change
+    }
+}
+
+/// The settings that are given, each with its text, which can be read.
+#[derive(Debug, Clone)]
+struct SettingArgs(Vec<(Argument, String)>);
+
+impl SettingArgs {
+    /// Every setting that a command is told of, by its key.
+    fn known() -> impl Iterator<Item = (&'static str, Argument)> {
+        SETTINGS.into_iter().filter_map(|setting| Some((setting.key, setting.argument?)))
+    }
+}
+
+impl Args for SettingArgs {
+    fn augment_args(command: Command) -> Command {
+        command.args(Self::known().map(|(key, argument)| {
+            let read = move |text: &str| {
+                (argument.set)(&mut LinkChange::default(), text).map(|()| text.to_owned())
+            };
+            Arg::new(key)
+                .long(key.replace('_', "-"))
+                .value_name(argument.value)
+                .help(argument.help)
+                .allow_hyphen_values(argument.numeric)
+                .value_parser(read)
+        }))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = Self::known().filter_map(|(key, argument)| {
+            Some((argument, matches.get_one::<String>(key)?.clone()))
+        });
+        Ok(Self(given.collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! The cluster of `--into`: its files, its containers, a copy of a repository, and the key to it.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY_KEY};
 use pgha_core::restore::source::Found;
@@ -12,7 +11,7 @@ use pgha_core::topology::{ClusterId, Role, Topology};
 
 use crate::bring_up;
 use crate::cli::OutputArgs;
-use crate::cluster::{self, Cluster, LABEL_LOOK};
+use crate::cluster::{self, Cluster};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::{Events, Work};
@@ -20,8 +19,8 @@ use crate::generated::{self, Generated};
 use crate::interrupt::interrupted;
 use crate::project::Project;
 use crate::provider::{Provider as _, Up};
-use crate::restore::Session;
 use crate::restore::from::Source;
+use crate::restore::{Session, copy};
 use crate::turn::Turn;
 use crate::{kept_file, secrets};
 
@@ -159,9 +158,9 @@ async fn fill(
     match origin {
         Origin::Volume { volume, folder } => {
             let image = Images::of(generated.topology.spec.postgres).backup;
-            copy_volume(volume, folder, to, &new, &image).await?;
+            copy_volume(engine, volume, folder, to, &new, &image).await?;
         }
-        Origin::Source(source, found) => source.copy(found, to, &new).await?,
+        Origin::Source(source, found) => source.copy(engine, found, to, &new).await?,
     }
     work.at("starting its backup host", "");
     engine.up(&project, Up::Alone(&host)).await?;
@@ -174,22 +173,19 @@ async fn fill(
 }
 
 async fn copy_volume(
+    engine: &Engine,
     from: &str,
     folder: &str,
     to: &str,
     id: &ClusterId,
     image: &str,
 ) -> Result<()> {
-    let done = tokio::process::Command::new("docker")
-        .args(["run", "--rm", "--network", "none", "--entrypoint", "sh"])
-        .args(["--label", &format!("{LABEL_LOOK}={id}")])
-        .args(["--volume", &format!("{from}:/from:ro"), "--volume", &format!("{to}:/to")])
-        .args([image, "-c", COPY, "copy", &format!("/from/{folder}")])
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .or_fail("cannot run `docker run`")?;
+    let (from_mount, to_mount) = (format!("{from}:/from:ro"), format!("{to}:/to"));
+    let folder = format!("/from/{folder}");
+    let arguments = ["--network", "none", "--volume", &from_mount, "--volume", &to_mount];
+    let command = ["--entrypoint", "sh", image, "-c", COPY, "copy", &folder];
+    let arguments = [arguments.as_slice(), &command].concat();
+    let done = copy::run_copy(engine, id, &arguments, &[]).await?;
     if done.status.success() {
         return Ok(());
     }

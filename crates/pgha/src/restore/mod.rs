@@ -2,12 +2,13 @@
 //!
 //! [`facts`] learns what a plan needs, [`steps`] carries a plan out and [`back`] undoes it;
 //! [`fresh`] makes the fresh cluster and [`look`] the single container of a restore that leaves its source
-//! alone, which is a cluster's repository ([`into`]) or one without a cluster ([`from`]). How far a
+//! alone, which is a cluster's repository ([`into`]) or one without a cluster ([`from`]); [`copy`] copies it. How far a
 //! restore has come stands in the journal on the backup host; nothing is kept on this host. Each step
 //! begins from whatever an interrupted attempt has left, so a restore is continued by beginning its
 //! first undone step again.
 
 pub(crate) mod back;
+mod copy;
 pub(crate) mod facts;
 pub(crate) mod fresh;
 pub(crate) mod from;

@@ -126,7 +126,8 @@ impl<P: Provider> Session<P> {
         steps::go_on(&Restoring { session: self, timeout }, journal, lock).await
     }
 
-    /// Starts what was stopped since an attempt that was interrupted: its steps ask running nodes.
+    /// Starts what was stopped since an attempt that was interrupted: its steps ask running nodes, some of which
+    /// may have only just started.
     async fn wake(&self, journal: &Journal) -> Result<()> {
         let held = match (journal.progress.phase, journal.next(), journal.next_undo()) {
             (Phase::Forward, Some(next), _) if journal.is_done(&Step::Hold) => next < Step::Lead,
@@ -140,10 +141,9 @@ impl<P: Provider> Session<P> {
         let runs = |node: &String| {
             cluster.container(node).is_some_and(|c| c.state == ContainerState::Running)
         };
-        if nodes.iter().all(runs) {
-            return Ok(());
+        if !nodes.iter().all(runs) {
+            self.up(Up::All).await?;
         }
-        self.up(Up::All).await?;
         if held { self.wait_held(&nodes, &journal.id).await } else { Ok(()) }
     }
 

@@ -5,13 +5,12 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use pgha_core::links::view::{
-    LinkStanding, LinkView, PairView, WanView, differences, milliseconds, remarks,
-};
+use pgha_core::links::view::{LinkStanding, LinkView, PairView, WanView, milliseconds, remarks};
 use pgha_core::words::bytes;
 use pgha_wan::control::Direction;
 use pgha_wan::measured::Verdict;
 use pgha_wan::sample::{LinkSample, Sample};
+use pgha_wan::settings::{RateLimit, differences};
 
 use crate::screen::table::{self, Row};
 use crate::screen::{BAD, GOOD, PLAIN, TITLE, WARN};
@@ -187,9 +186,7 @@ fn pairs(view: &WanView, shown: impl Fn(&PairView) -> bool) -> String {
                 ),
                 measured.trim_end_matches(" now").to_owned(),
                 of(&|link| link.settings.loss.to_string()),
-                of(&|link| {
-                    link.settings.rate.map_or_else(|| "unlimited".to_owned(), |r| r.to_string())
-                }),
+                of(&|link| RateLimit(link.settings.rate).to_string()),
                 state,
             ],
         }

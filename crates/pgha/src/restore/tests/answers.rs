@@ -52,7 +52,12 @@ impl Fake {
             Restore::Stanza => nothing(()),
             Restore::Tablespaces { .. } => Ok(Ok(json!([FAST]).to_string())),
             Restore::Forget(began) => self.forget(&began).await,
-            Restore::Held => Ok(Ok(json!(held(&self.world(), member)).to_string())),
+            Restore::Held => {
+                let mut world = self.world();
+                let state = held(&world, member);
+                world.hold(member);
+                Ok(Ok(json!(state).to_string()))
+            }
             Restore::Release => nothing(self.effect(|world| world.node(member).mark = None).await?),
             Restore::Remember => {
                 let mut known = self.world().etcd.clone();

@@ -49,6 +49,8 @@ pub(super) enum Op {
     Abort(Option<Crash>),
     /// The same, out of time as it waits for the leader, which leads after that.
     AbortLate,
+    /// Another node takes over.
+    FailOver,
     /// All nodes lose their power and start again.
     Reboot,
     /// In the middle of a restore somebody stops all nodes.
@@ -112,6 +114,10 @@ impl Lab {
         let (number, fake) = (self.restores, self.fake.clone());
         let command = async {
             match op {
+                Op::FailOver => {
+                    self.fake.world().fail_over();
+                    Ok(())
+                }
                 Op::Reboot => {
                     self.reboot();
                     Ok(())
@@ -265,6 +271,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     });
     prop_oneof![
         3 => Just(Op::Work),
+        1 => Just(Op::FailOver),
         1 => Just(Op::Reboot),
         1 => Just(Op::Stop),
         3 => (asked, crash()).prop_map(|(asked, crash)| Op::Restore(asked, crash)),

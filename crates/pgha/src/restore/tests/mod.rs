@@ -123,15 +123,17 @@ fn whatever_happens_after_it_was_killed_it_can_be_ended_and_the_next_restore_is_
                 let mut lab = Lab::new(Fault::None, true);
                 lab.outlive = forward % 2 == 0;
                 let killed = lab.carry_out(&Op::Restore(asked, killed(forward))).await.0.is_none();
-                for op in [Op::Work, Op::Reboot, Op::Stop] {
+                for op in [Op::Work, Op::FailOver, Op::Reboot, Op::Stop] {
                     let mut lab = lab.fork();
                     lab.succeed(&op).await;
                     let mut on = lab.fork();
                     // What a power cut has kept from the archive is not left out where the plan says that nothing is.
                     let (ended, _) = on.carry_out(&Op::GoOn(WHOLE)).await;
-                    assert!(
-                        matches!(ended, Some(Ok(()))) || asked.latest && matches!(op, Op::Reboot)
-                    );
+                    let ended = ended.expect("it is left alone");
+                    let refused = asked.latest && matches!(op, Op::Reboot);
+                    if let (Err(error), false) = (&ended, refused) {
+                        panic!("{op:?} after {forward}: {error}");
+                    }
                     on.end().await;
                     lab.end().await;
                     if matches!(op, Op::Work) {
@@ -172,16 +174,24 @@ fn whichever_call_fails_nothing_is_lost_and_both_ways_are_open() {
 
 /// `--abort` runs into its deadline, the old cluster goes on, and `--abort` is called again.
 async fn given_up_late() {
+    let mut late = 0;
     for forward in 0.. {
         let mut lab = Lab::new(Fault::None, false);
         let ended = lab.carry_out(&Op::Restore(EARLIER, killed(forward))).await.0;
         if ended.is_some() {
             break;
         }
-        lab.carry_out(&Op::AbortLate).await;
+        let ended = lab.carry_out(&Op::AbortLate).await.0;
+        if let Some(Err(error)) = ended
+            && error.exit_code() == 4
+        {
+            assert!(error.to_string().contains("--abort` resumes it"), "{error}");
+            late += 1;
+        }
         lab.succeed(&Op::Work).await;
         lab.end().await;
     }
+    assert!(late > 10, "it was late");
 }
 
 #[test]

@@ -68,7 +68,9 @@ pub(super) struct Node {
     pub(super) folders: BTreeMap<String, Option<Content>>,
     /// The mark that keeps PID 1 from starting Patroni.
     pub(super) mark: Option<String>,
-    /// PID 1 runs, and found the mark as it started.
+    /// PID 1 runs, and found the mark as it started; it holds the node a moment later.
+    pub(super) starting: bool,
+    /// PID 1 holds the node.
     pub(super) holding: bool,
     /// PID 1 runs and has started Patroni.
     pub(super) patroni: bool,
@@ -283,7 +285,7 @@ impl World {
         self.archive_history(name);
         self.etcd.insert("leader".into(), name.to_owned());
         self.etcd.insert("initialize".into(), SYSTEM_ID.to_string());
-        self.etcd.insert("status".into(), place(self.content(name)));
+        self.etcd.insert("status".into(), write_place(self.content(name)));
     }
 
     pub(super) fn branch(&self, from: &Content, at: Lsn) -> (u32, String) {
@@ -308,9 +310,10 @@ impl World {
             self.etcd.remove("leader");
         }
         if self.leader().is_none() {
-            let known = self.etcd.get("status").cloned().unwrap_or_default();
+            // One that is behind the last leader, or on an earlier timeline, is not promoted.
+            let known = self.etcd.get("status").map_or((0, 0), |text| read_place(text));
             let may = running.iter().filter_map(|name| Some((place(self.content_of(name)?), name)));
-            let best = may.filter(|(place, _)| *place >= known).max();
+            let best = may.filter(|(at, _)| at.0 >= known.0 && at.1 >= known.1).max();
             if let Some(name) = best.map(|(_, name)| name.clone()) {
                 self.promote(&name);
             }
@@ -322,7 +325,7 @@ impl World {
     fn follow(&mut self) {
         let Some(leader) = self.leader() else { return };
         let data = self.content(&leader).clone();
-        self.etcd.insert("status".into(), place(&data));
+        self.etcd.insert("status".into(), write_place(&data));
         let folder = self.data();
         for name in self.patronis().into_iter().filter(|name| *name != leader) {
             assert!(
@@ -340,11 +343,25 @@ impl World {
             return;
         }
         let held = self.nodes[name].mark.is_some();
-        let node = self.node(name);
-        (node.holding, node.patroni) = (held, !held);
-        if held {
-            return;
+        self.node(name).starting = held;
+        if !held {
+            self.start_patroni(name);
         }
+    }
+
+    /// PID 1 of a node that has found the mark is through with its start; the mark may be gone by now.
+    pub(super) fn hold(&mut self, name: &str) {
+        let node = self.node(name);
+        if std::mem::take(&mut node.starting) {
+            node.holding = node.mark.is_some();
+            if !node.holding {
+                self.start_patroni(name);
+            }
+        }
+    }
+
+    fn start_patroni(&mut self, name: &str) {
+        self.node(name).patroni = true;
         if let Some(content) = self.content_of(name) {
             assert_eq!(content.pending, None, "{name} runs on half a restore");
             let fast = self.nodes[name].folders.get(FAST).and_then(Option::as_ref);
@@ -365,7 +382,7 @@ impl World {
             // It waits until those that stream have all of it.
             self.switch(name);
             self.follow();
-            self.etcd.insert("status".into(), place(self.content(name)));
+            self.etcd.insert("status".into(), write_place(self.content(name)));
             self.etcd.remove("leader");
         }
         if ran {
@@ -373,8 +390,18 @@ impl World {
             self.change(name, |content| content.state = state);
         }
         let node = self.node(name);
-        (node.holding, node.patroni) = (false, false);
+        (node.starting, node.holding, node.patroni) = (false, false, false);
         self.patroni();
+    }
+
+    /// Another node that streams takes over from the leader.
+    pub(super) fn fail_over(&mut self) {
+        let Some(leader) = self.leader() else { return };
+        let other = self.patronis().into_iter().find(|name| *name != leader);
+        if let Some(other) = other {
+            self.promote(&other);
+            self.follow();
+        }
     }
 
     /// The power of a node fails, and it starts again.
@@ -383,7 +410,7 @@ impl World {
             self.change(name, |content| content.state = "in production");
         }
         let node = self.node(name);
-        (node.holding, node.patroni) = (false, false);
+        (node.starting, node.holding, node.patroni) = (false, false, false);
         self.containers.insert(name.to_owned(), ContainerState::Stopped);
         self.start(name);
     }
@@ -450,9 +477,19 @@ impl World {
 /// The one database.
 pub(super) const SYSTEM_ID: u64 = 7_711_768_747_749_904_439;
 
-/// How far data are, in an order of texts.
-fn place(content: &Content) -> String {
-    format!("{:04}/{:06}", content.timeline, content.segment)
+/// How far data are: timeline and segment.
+fn place(content: &Content) -> (u32, u64) {
+    (content.timeline, content.segment)
+}
+
+/// The same as etcd has it.
+fn write_place(content: &Content) -> String {
+    format!("{} {}", content.timeline, content.segment)
+}
+
+fn read_place(text: &str) -> (u32, u64) {
+    let (timeline, segment) = text.split_once(' ').expect("two numbers");
+    (timeline.parse().expect("a number"), segment.parse().expect("a number"))
 }
 
 /// How far a database has written.
