@@ -174,10 +174,11 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn exec(
         &self,
         container: &str,
-        argv: &[&str],
+        argv: &[impl AsRef<str> + Sync],
         deadline: Duration,
     ) -> impl Future<Output = Result<Output>> + Send {
         async move {
+            let argv = &words(argv);
             let command = Command { argv, user: User::Root, held: false, wants_code: true };
             let mut printed = Kept::default();
             let ran = self.run(container, command, |piece| printed.take(piece));
@@ -200,10 +201,11 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn exec_stdout(
         &self,
         container: &str,
-        argv: &[&str],
+        argv: &[impl AsRef<str> + Sync],
         deadline: Duration,
     ) -> impl Future<Output = Result<Vec<u8>>> + Send {
         async move {
+            let argv = &words(argv);
             let command = Command { argv, user: User::Postgres, held: false, wants_code: false };
             let mut printed = Kept::default();
             let ran = self.run(container, command, |piece| printed.take(piece));
@@ -225,10 +227,11 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn exec_lines(
         &self,
         container: &str,
-        argv: &[&str],
+        argv: &[impl AsRef<str> + Sync],
         mut each: impl FnMut(&[u8]) + Send,
     ) -> impl Future<Output = Result<()>> + Send {
         async move {
+            let argv = &words(argv);
             let command = Command { argv, user: User::Postgres, held: true, wants_code: false };
             let mut lines = Lines::default();
             let each = |piece: Printed<'_>| {
@@ -249,10 +252,11 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     fn exec_step(
         &self,
         container: &str,
-        argv: &[&str],
+        argv: &[impl AsRef<str> + Sync],
         mut each: impl FnMut(&str) + Send,
     ) -> impl Future<Output = Result<()>> + Send {
         async move {
+            let argv = &words(argv);
             let command = Command { argv, user: User::Postgres, held: false, wants_code: true };
             let (mut lines, mut stderr) = (Lines::default(), Vec::new());
             let take = |piece: Printed<'_>| match piece {
@@ -273,6 +277,10 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
             Err(failed().because(why))
         }
     }
+}
+
+fn words(argv: &[impl AsRef<str>]) -> Vec<&str> {
+    argv.iter().map(AsRef::as_ref).collect()
 }
 
 /// What could not be done, for an error.
