@@ -3,6 +3,8 @@
 #
 #   ./test.sh             everything
 #   ./test.sh quick       what needs no Docker: lints, unit, property and command line tests
+#   ./test.sh soak        what takes too long for each change: a restore killed at each step on real containers, and
+#                         50 clusters brought up in a row; half an hour on 2 cores
 #
 # Clusters of the tests have instance numbers from 9000 upward and are removed at the end, also after
 # a failure; logs of a failed cluster are kept in target/e2e-logs.
@@ -40,8 +42,15 @@ ensure_engine
 step "the images"
 cargo run --locked --quiet --package pgha -- build
 cluster_tests() { cargo test --locked --package pgha --test cluster -- --ignored --nocapture "$@"; }
+if [ "$part" = soak ]; then
+    step "restores on real containers, killed at each step"
+    cluster_tests --test-threads=1 soak::
+    step "many clusters in a row"
+    bench/ups.sh
+    exit
+fi
 step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}'), two at a time"
-cluster_tests --test-threads=2 --skip alone::
+cluster_tests --test-threads=2 --skip alone:: --skip soak::
 step "those that want the machine for themselves"
 cluster_tests --test-threads=1 alone::
 step "the main path on a current engine"

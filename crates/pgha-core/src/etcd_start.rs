@@ -21,6 +21,8 @@ pub struct Listed {
     pub peer_url: String,
     /// It has run: it told the others where its clients reach it.
     pub has_run: bool,
+    /// It has no vote.
+    pub is_learner: bool,
 }
 
 /// Reads a list of members: an array as peers answer, or etcd's gateway's object.
@@ -42,6 +44,7 @@ pub fn members(body: &[u8]) -> Result<Vec<Listed>, String> {
             name: value["name"].as_str().unwrap_or_default().to_owned(),
             peer_url: value["peerURLs"][0].as_str()?.to_owned(),
             has_run: value["clientURLs"].as_array().is_some_and(|urls| !urls.is_empty()),
+            is_learner: value["isLearner"].as_bool().unwrap_or_default(),
         })
     };
     list.iter().map(member).collect::<Option<_>>().ok_or_else(|| "an odd member".to_owned())
@@ -60,6 +63,17 @@ pub enum Peer {
     Serving(Vec<Listed>),
 }
 
+/// What a member with an empty store knows of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Myself<'a> {
+    /// Where its peers reach it.
+    pub url: &'a str,
+    /// It is of the layout's first generation. All others were added to a cluster that there was already.
+    pub founder: bool,
+    /// It starts before the other members of a new cluster.
+    pub first: bool,
+}
+
 /// How to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -73,19 +87,23 @@ pub enum Start {
 
 /// How a member with an empty store starts, by what it finds of all the others.
 ///
-/// In a new cluster one member, the `first`, starts before the others. `patient` is one that has waited
+/// In a new cluster one member, the `first`, starts before the others. One that is no founder never starts in a
+/// new cluster, and joins whichever there is. `patient` is one that has waited
 /// as long for the others as starting together usually takes: it goes on without those that are absent,
 /// where the stores of a majority are empty. A minority never does: it could decide nothing by itself,
 /// and the others may have a cluster.
-pub fn start(my_url: &str, first: bool, patient: bool, others: &[Peer]) -> Start {
+pub fn start(me: Myself<'_>, patient: bool, others: &[Peer]) -> Start {
     let lists = || {
         others.iter().filter_map(|peer| match peer {
             Peer::Serving(members) => Some(members),
             _ => None,
         })
     };
-    if lists().any(|members| is_a_cluster_for(my_url, members)) {
+    if lists().any(|members| !me.founder || is_a_cluster_for(me.url, members)) {
         return Start::Join;
+    }
+    if !me.founder {
+        return Start::Wait;
     }
     if lists().next().is_some() {
         return Start::New;
@@ -93,7 +111,7 @@ pub fn start(my_url: &str, first: bool, patient: bool, others: &[Peer]) -> Start
     let count = |kind: &Peer| others.iter().filter(|peer| *peer == kind).count();
     let (empty, absent) = (count(&Peer::Empty), count(&Peer::Absent));
     let majority = empty + 1 >= quorum(others.len() + 1);
-    if empty == others.len() && (first || patient)
+    if empty == others.len() && (me.first || patient)
         || empty + absent == others.len() && patient && majority
     {
         Start::New
@@ -120,7 +138,12 @@ fn quorum(members: usize) -> usize {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Remove the member that this one was.
-    Remove(u64),
+    Remove {
+        /// Its id.
+        id: u64,
+        /// It had a vote, which the new one gets as well.
+        voted: bool,
+    },
     /// Add this one.
     Add,
     /// Start it: it is listed, and has not run.
@@ -130,7 +153,7 @@ pub enum Step {
 /// The next step back into a cluster of these members, as a quorum of them lists them.
 pub fn next_step(my_url: &str, members: &[Listed]) -> Step {
     match members.iter().find(|member| member.peer_url == my_url) {
-        Some(me) if me.has_run => Step::Remove(me.id),
+        Some(me) if me.has_run => Step::Remove { id: me.id, voted: !me.is_learner },
         Some(_) => Step::Start,
         None => Step::Add,
     }
@@ -143,6 +166,10 @@ mod tests {
 
     const ME: &str = "http://198.18.2.3:2380";
 
+    fn me(first: bool) -> Myself<'static> {
+        Myself { url: ME, founder: true, first }
+    }
+
     fn url(n: usize) -> String {
         format!("http://198.18.{n}.3:2380")
     }
@@ -154,6 +181,7 @@ mod tests {
             name: String::new(),
             peer_url: url(n + 1),
             has_run: *has_run,
+            is_learner: false,
         };
         has_run.iter().enumerate().map(member).collect()
     }
@@ -182,22 +210,22 @@ mod tests {
     #[test]
     fn a_new_cluster_starts_with_one_member_and_the_others_follow_it() {
         let empty = [Peer::Empty, Peer::Empty];
-        assert_eq!(start(ME, true, false, &empty), Start::New);
-        assert_eq!(start(ME, false, false, &empty), Start::Wait);
+        assert_eq!(start(me(true), false, &empty), Start::New);
+        assert_eq!(start(me(false), false, &empty), Start::Wait);
         let begun = [Peer::Serving(listed(&[false; 3])), Peer::Empty];
-        assert_eq!(start(ME, false, false, &begun), Start::New);
-        assert_eq!(start(ME, false, false, &[Peer::Silent, Peer::Empty]), Start::Wait);
-        assert_eq!(start(ME, true, false, &[]), Start::New, "a cluster of one");
+        assert_eq!(start(me(false), false, &begun), Start::New);
+        assert_eq!(start(me(false), false, &[Peer::Silent, Peer::Empty]), Start::Wait);
+        assert_eq!(start(me(true), false, &[]), Start::New, "a cluster of one");
         // The last of a new cluster may come when the others have decided things already.
         let late = [Peer::Serving(listed(&[true, false, true])), Peer::Silent];
-        assert_eq!(start(ME, false, false, &late), Start::Join);
+        assert_eq!(start(me(false), false, &late), Start::Join);
     }
 
     #[test]
     fn one_that_has_run_joins_whoever_tells() {
         for members in [listed(&[true; 3]), listed(&[true, true, false]), Vec::new()] {
             assert_eq!(
-                start(ME, true, false, &[Peer::Serving(members), Peer::Absent]),
+                start(me(true), false, &[Peer::Serving(members), Peer::Absent]),
                 Start::Join
             );
         }
@@ -207,22 +235,43 @@ mod tests {
     fn a_lost_store_waits_for_those_that_have_one() {
         for patient in [false, true] {
             for others in [[Peer::Silent, Peer::Silent], [Peer::Silent, Peer::Empty]] {
-                assert_eq!(start(ME, true, patient, &others), Start::Wait, "{others:?}");
+                assert_eq!(start(me(true), patient, &others), Start::Wait, "{others:?}");
             }
             let cut_off = [Peer::Absent, Peer::Absent];
-            assert_eq!(start(ME, true, patient, &cut_off), Start::Wait);
+            assert_eq!(start(me(true), patient, &cut_off), Start::Wait);
         }
         let majority = [Peer::Empty, Peer::Absent];
-        assert_eq!(start(ME, true, false, &majority), Start::Wait);
-        assert_eq!(start(ME, true, true, &majority), Start::New);
+        assert_eq!(start(me(true), false, &majority), Start::Wait);
+        assert_eq!(start(me(true), true, &majority), Start::New);
     }
 
     #[test]
     fn the_way_back_is_remove_add_start() {
-        assert_eq!(next_step(ME, &listed(&[true; 3])), Step::Remove(11));
+        assert_eq!(next_step(ME, &listed(&[true; 3])), Step::Remove { id: 11, voted: true });
         let without = vec![listed(&[true; 3]).remove(0), listed(&[true; 3]).remove(2)];
         assert_eq!(next_step(ME, &without), Step::Add);
         assert_eq!(next_step(ME, &listed(&[true, false, true])), Step::Start);
+    }
+
+    #[test]
+    fn one_that_was_added_later_joins_and_never_makes_a_cluster() {
+        let me = Myself { founder: false, ..me(true) };
+        // It is listed already, in a cluster whose other members have only just begun.
+        let begun = Peer::Serving(listed(&[true, false, false]));
+        assert_eq!(start(me, false, &[begun, Peer::Empty]), Start::Join);
+        for patient in [false, true] {
+            for others in [vec![], vec![Peer::Empty; 2], vec![Peer::Absent, Peer::Silent]] {
+                assert_eq!(start(me, patient, &others), Start::Wait, "{others:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_learner_is_told_from_a_voter() {
+        let list = br#"[{"id": 1, "peerURLs": ["http://198.18.2.3:2380"], "isLearner": true,
+            "clientURLs": ["http://198.18.2.3:2379"]}]"#;
+        let members = members(list).expect("a list");
+        assert_eq!(next_step(ME, &members), Step::Remove { id: 1, voted: false });
     }
 
     fn a_peer() -> impl Strategy<Value = Peer> {
@@ -239,9 +288,11 @@ mod tests {
         fn none_starts_anew_beside_others_that_may_have_decided_something(
             others in prop::collection::vec(a_peer(), 0..6),
             first: bool,
+            founder: bool,
             patient: bool,
         ) {
-            if start(ME, first, patient, &others) == Start::New {
+            if start(Myself { founder, ..me(first) }, patient, &others) == Start::New {
+                prop_assert!(founder);
                 let stores = others.iter().filter(|peer| **peer == Peer::Silent).count();
                 let empty = others.iter().filter(|peer| **peer == Peer::Empty).count() + 1;
                 let tell = others.iter().any(|peer| matches!(peer, Peer::Serving(_)));

@@ -6,6 +6,7 @@
 //!
 //! This crate never reads a clock, the environment, a file or a socket, and never starts a process.
 
+pub mod agent;
 pub mod archive_get;
 pub mod backup_run;
 pub mod backup_source;
@@ -16,7 +17,12 @@ pub mod estimate;
 pub mod etcd_start;
 pub mod event;
 pub mod finding;
+pub mod history;
 pub mod identity;
+pub mod layout;
+pub mod layout_change;
+pub mod layout_file;
+pub mod lineage;
 pub mod links;
 pub mod lint;
 pub mod observe;
@@ -33,6 +39,7 @@ pub mod safety;
 pub mod schedule;
 pub mod spec;
 pub mod status;
+pub mod steps;
 pub mod survival;
 pub mod svg;
 pub mod topology;

@@ -171,7 +171,8 @@ impl Standing {
             view.nodes().filter(runs).filter(|node| node.role.is_some()).collect();
         let replicas: Vec<&MemberView> =
             nodes.iter().copied().filter(|n| n.role.is_some_and(NodeRole::follows)).collect();
-        let ready = replicas.iter().filter(|replica| may_lead(view, replica)).count();
+        let succession = view.succession.as_ref();
+        let ready = succession.map_or(0, |succession| succession.without(stopped).count());
         let streaming =
             replicas.iter().filter(|replica| replica.state.as_deref() == Some("streaming")).count();
         let leads = view.leader.as_deref().is_some_and(stays);
@@ -188,18 +189,6 @@ impl Standing {
             routes: some(Role::Wan),
         }
     }
-}
-
-/// Patroni would promote this replica, were the leader gone.
-fn may_lead(view: &ClusterView, replica: &MemberView) -> bool {
-    let Some(settings) = view.settings else { return false };
-    let named = match settings.synchronous_mode {
-        SynchronousMode::Off => true,
-        SynchronousMode::On => replica.role == Some(NodeRole::SyncStandby),
-        SynchronousMode::Quorum => replica.role == Some(NodeRole::QuorumStandby),
-    };
-    let near = |lag: u64| lag <= settings.maximum_lag_on_failover_bytes;
-    named && replica.state.as_deref() == Some("streaming") && replica.lag_bytes.is_some_and(near)
 }
 
 #[cfg(test)]
@@ -240,6 +229,7 @@ mod tests {
     fn replicas_that_are_behind_take_nothing_over() {
         let mut lab = Lab::healthy();
         lab.configured(r#"{"maximum_lag_on_failover": 10}"#);
+        lab.wrote(5000, &[], 0);
         let view = lab.view();
         let leader = view.leader.clone().expect("it has one");
         let mut unready = names(&view, Role::Postgres);
@@ -248,8 +238,28 @@ mod tests {
         assert!(hazard.ends_writes() && hazard.to_string().contains("cannot take over"));
         assert_eq!(stopping(&view, std::slice::from_ref(&leader)), [hazard]);
         // Without its settings nothing is known of who may.
-        let unknown = ClusterView { settings: None, ..healthy() };
+        let unknown = ClusterView { succession: None, ..healthy() };
         assert!(stopping(&unknown, &[leader]).iter().any(Hazard::ends_writes));
+    }
+
+    #[test]
+    fn with_quorum_commit_a_candidate_has_to_reach_voters_that_are_left() {
+        let mut lab = Lab::healthy();
+        lab.configured(r#"{"synchronous_mode": "quorum"}"#);
+        let view = lab.view();
+        let leader = view.leader.clone().expect("it has one");
+        let mut replicas = names(&view, Role::Postgres);
+        replicas.retain(|node| *node != leader);
+        // One of three acknowledges: of their votes it takes three to be sure.
+        lab.wrote(4000, &replicas, 2);
+        let view = lab.view();
+        let takes_over = |stopped: &[&String]| {
+            let stopped: Vec<&str> = stopped.iter().map(|name| name.as_str()).collect();
+            let hazards = unsafe_to_stop(&view, &stopped);
+            !hazards.iter().any(|h| matches!(h, Hazard::NobodyTakesOver { .. }))
+        };
+        assert!(takes_over(&[&leader]));
+        assert!(!takes_over(&[&leader, &replicas[0]]));
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
 pub use identity::{DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY};
 pub use problems::{LINKS_CUT, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Severity};
+pub use succession::SuccessionView;
 
 /// How the container of a member is, in the engine's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +137,9 @@ pub struct ClusterView {
     pub quorum: Tally,
     /// Standbys whose acknowledgement each commit waits for, and how many the settings ask for.
     pub acknowledging: Tally,
+    /// Who may be promoted, were the leader lost; `null` where that is not known.
+    #[serde(default)]
+    pub succession: Option<SuccessionView>,
     /// The settings that Patroni runs with; `null` where etcd did not say.
     pub settings: Option<Dynamic>,
     /// How the archive is; `null` where the leader did not say.
@@ -311,6 +315,7 @@ impl ClusterView {
             sites: known.site_views(),
             quorum: known.quorum(),
             acknowledging: acknowledging(known.settings(), &members),
+            succession: known.succession_view(leader.map(|(name, _)| name)),
             settings: known.dcs.and_then(|dcs| dcs.config),
             members,
             etcd,

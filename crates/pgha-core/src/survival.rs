@@ -117,7 +117,8 @@ impl Counting {
         let per_site = |role: Role| {
             let mut counts = vec![0; topology.sites.len()];
             for member in topology.of_role(role) {
-                counts[usize::from(member.site) - 1] += 1;
+                let place = topology.sites.iter().position(|site| site.number == member.site);
+                counts[place.expect("a member is in a site")] += 1;
             }
             counts
         };

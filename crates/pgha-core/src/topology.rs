@@ -1,6 +1,6 @@
 //! A cluster with every name, address and place decided.
 //!
-//! The same spec and instance number give the same topology on every machine; what depends on the
+//! The same spec, instance number and layout give the same topology on every machine; what depends on the
 //! host (ports, underlay subnets) is chosen by the shell and kept in [`HostChoices`].
 //!
 //! Cluster addresses are `198.18.<site>.<member>`:
@@ -16,26 +16,19 @@
 //! uses it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
 
+use crate::layout::{Layout, address};
 use crate::placement::Placement;
 use crate::spec::Spec;
 
-/// Most sites, the external one included: the third byte of a cluster address.
-pub const MAX_SITES: u32 = 250;
-/// Most Postgres nodes in one data center.
-pub const MAX_NODES_PER_SITE: u32 = 150;
-/// Most etcd members in one site.
-pub const MAX_ETCD_PER_SITE: u32 = 97;
-/// Most members of one cluster: each knows the name and address of every other, so what the engine and
-/// Compose have to keep grows with the square of their number.
-pub const MAX_MEMBERS: u32 = 1000;
 /// First port on the host's loopback that a Postgres node is published on.
 pub const FIRST_HOST_PORT: u16 = 50551;
+pub use crate::layout::{
+    ClusterId, MAX_ETCD_PER_SITE, MAX_MEMBERS, MAX_NODES_PER_SITE, MAX_SITES, Role, SiteKind,
+};
 pub use pgha_wan::packet::CLUSTER_NET;
 
 /// Postgres, inside the cluster.
@@ -52,76 +45,7 @@ pub const ETCD_START_PORT: u16 = 2378;
 pub const PGBACKREST_PORT: u16 = 8432;
 
 const ROUTER_OCTET: u8 = 1;
-const BACKUP_OCTET: u8 = 2;
-const FIRST_ETCD_OCTET: u8 = 3;
-const FIRST_POSTGRES_OCTET: u8 = 101;
 const NOBODY_OCTET: u8 = 254;
-
-/// Name and instance number: what tells two clusters on one host apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClusterId {
-    /// Name, `[a-z]+`.
-    pub name: String,
-    /// Instance, from 1. Etcd members, networks and the backup host carry only this number, so it
-    /// is unique on a host.
-    pub instance: u32,
-}
-
-impl fmt::Display for ClusterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.name, self.instance)
-    }
-}
-
-/// What a site is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SiteKind {
-    /// Holds Postgres nodes.
-    DataCenter,
-    /// Holds etcd witnesses and the backup host, and no Postgres.
-    External,
-}
-
-/// What a member does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Postgres under Patroni.
-    Postgres,
-    /// A voter of the distributed configuration store.
-    Etcd,
-    /// pgBackRest's repository host.
-    Backup,
-    /// The router that joins the sites.
-    Wan,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Postgres, Self::Etcd, Self::Backup, Self::Wan];
-
-    /// The role of that word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == word)
-    }
-
-    /// The word used in labels and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Postgres => "postgres",
-            Role::Etcd => "etcd",
-            Role::Backup => "backup",
-            Role::Wan => "wan",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A data center or the external site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +84,8 @@ pub struct Member {
     pub site: u8,
     /// Its cluster address.
     pub address: Ipv4Addr,
+    /// The generation of the layout that it was added in, from 1.
+    pub added: u32,
 }
 
 impl Member {
@@ -176,6 +102,8 @@ pub struct Topology {
     pub id: ClusterId,
     /// What was asked.
     pub spec: Spec,
+    /// Its sites and members, with those that were removed.
+    pub layout: Layout,
     /// Where the etcd members stand.
     pub placement: Placement,
     /// Every site, the external one last.
@@ -185,56 +113,50 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Decides names and addresses.
+    /// Decides names and addresses of a new cluster.
     ///
     /// # Panics
     /// When the spec has more sites or members than there are addresses; the lint refuses such a
     /// spec first.
     pub fn new(spec: Spec, instance: u32) -> Self {
-        let placement = Placement::of(&spec);
-        let external = spec.data_centers + 1;
-        let sites: Vec<Site> = (1..=external)
-            .map(|number| Site {
-                number: u8::try_from(number).expect("the lint bounds sites by MAX_SITES"),
-                name: format!("DC{number}"),
-                kind: if number == external { SiteKind::External } else { SiteKind::DataCenter },
-                network: format!("pgha-net-DC{number}-{instance}"),
+        let layout = Layout::of(&spec);
+        Self::with(spec, instance, layout)
+    }
+
+    /// The names and addresses of a cluster whose layout may have been changed since it was made.
+    pub fn with(spec: Spec, instance: u32, layout: Layout) -> Self {
+        let id = ClusterId { name: spec.name.clone(), instance };
+        let site = |number: u8, kind| Site {
+            number,
+            name: format!("DC{number}"),
+            kind,
+            network: format!("pgha-net-DC{number}-{instance}"),
+        };
+        let current = layout.sites().iter().filter(|site| site.span.is_current());
+        let mut sites: Vec<Site> = current.map(|s| site(s.number, s.kind)).collect();
+        sites.sort_by_key(|site| (site.kind == SiteKind::External, site.number));
+
+        let mut members: Vec<Member> = layout
+            .current()
+            .map(|m| Member {
+                name: m.name(&id),
+                role: m.role,
+                site: m.site,
+                address: m.address,
+                added: m.span.added,
             })
             .collect();
+        let place = |number: u8| sites.iter().position(|site| site.number == number);
+        members.sort_by_key(|m| (m.role, place(m.site), m.address));
 
-        let mut members = Vec::new();
-        for site in &sites[..sites.len() - 1] {
-            for n in 1..=spec.nodes {
-                members.push(Member {
-                    name: format!("pgha-{}{n}-{}-{instance}", spec.name, site.name),
-                    role: Role::Postgres,
-                    site: site.number,
-                    address: address(site.number, octet(FIRST_POSTGRES_OCTET, n)),
-                });
-            }
-        }
-        let mut count = 0;
-        for (site, &voters) in sites.iter().zip(&placement.per_site()) {
-            for n in 1..=voters {
-                count += 1;
-                members.push(Member {
-                    name: format!("pgha-etcd{count}-{}-{instance}", site.name),
-                    role: Role::Etcd,
-                    site: site.number,
-                    address: address(site.number, octet(FIRST_ETCD_OCTET, n)),
-                });
-            }
-        }
-        let outside = sites.last().expect("there is always the external site");
-        members.push(Member {
-            name: format!("pgha-pgbackrest-{}-{instance}", outside.name),
-            role: Role::Backup,
-            site: outside.number,
-            address: address(outside.number, BACKUP_OCTET),
-        });
-
-        let id = ClusterId { name: spec.name.clone(), instance };
-        Self { id, spec, placement, sites, members }
+        let voters = |site: &Site| {
+            let here = members.iter().filter(|m| m.role == Role::Etcd && m.site == site.number);
+            u32::try_from(here.count()).unwrap_or(u32::MAX)
+        };
+        let mut voters: Vec<u32> = sites.iter().map(voters).collect();
+        let external = voters.pop().unwrap_or_default();
+        let placement = Placement { data_centers: voters, external };
+        Self { id, spec, layout, placement, sites, members }
     }
 
     /// The members of one role, in order.
@@ -252,7 +174,8 @@ impl Topology {
     /// # Panics
     /// When there is no such site: numbers come from this topology.
     pub fn site(&self, number: u8) -> &Site {
-        &self.sites[usize::from(number) - 1]
+        let found = self.sites.iter().find(|site| site.number == number);
+        found.expect("numbers of sites come from this topology")
     }
 
     /// The external site.
@@ -299,14 +222,6 @@ pub struct HostChoices {
     pub subnets: Vec<Ipv4Net>,
     /// What tells this cluster from an earlier or later one of its name; `None` in files of an earlier pgha.
     pub uid: Option<String>,
-}
-
-fn octet(first: u8, n: u32) -> u8 {
-    u8::try_from(u32::from(first) + n - 1).expect("the lint bounds members of a site")
-}
-
-fn address(site: u8, member: u8) -> Ipv4Addr {
-    Ipv4Addr::new(198, 18, site, member)
 }
 
 #[cfg(test)]

@@ -183,7 +183,11 @@ pub struct Limits {
 impl Limits {
     /// The limits for a spec; never below the ten of the small clusters of old.
     pub fn of(spec: &Spec) -> Self {
-        let nodes = spec.data_centers * spec.nodes;
+        Self::for_nodes(spec.data_centers * spec.nodes)
+    }
+
+    /// The limits for a number of nodes.
+    pub fn for_nodes(nodes: u32) -> Self {
         Self {
             max_wal_senders: (2 * nodes + 4).max(10),
             max_replication_slots: (nodes + 6).max(10),

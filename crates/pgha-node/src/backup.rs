@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use pgha_core::agent::AGENT;
 use pgha_core::render::{
     self, CONFIG_DIR, REPOSITORY_DIR, REPOSITORY_KEY, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT,
     RepositorySecrets, S3_CA, S3_CA_FILE, S3_FILES, SSH_FILES,
@@ -81,6 +82,18 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     if render::s3_ca_file(spec).is_some() {
         files::install_secret(S3_CA, S3_CA_FILE, POSTGRES)?;
     }
+    write_config(me)?;
+    stanza::forget()?;
+    let main = prepare_transport(me, member, End::Host)?;
+    let keeper = Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "keep-stanza"]);
+    let schedule = Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "run-schedule"]);
+    let others = vec![(keeper, WhenItEnds::Restart), (schedule, WhenItEnds::Restart)];
+    Supervisor { main: Some(main), others, ..Supervisor::default() }.run()
+}
+
+/// Writes pgBackRest's configuration, whole and for each repository; the files that were not so already.
+pub(crate) fn write_config(me: &Identity) -> Result<Vec<String>> {
+    let spec = &me.topology.spec;
     let wanted = render::repository_secrets(spec);
     let read = |name: &str| match files::secret(name)? {
         text if text.is_empty() => {
@@ -97,20 +110,8 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         },
     };
     let all = spec.backup.repositories();
-    let write = |path: &str, repositories| {
-        let text = render::pgbackrest_host(&me.topology, &secrets, repositories);
-        files::write(path, &text, POSTGRES)
-    };
-    write(&format!("{CONFIG_DIR}/pgbackrest.conf"), all.clone())?;
-    for one in all {
-        write(&render::repository_config(one), one..=one)?;
-    }
-    stanza::forget()?;
-    let main = prepare_transport(me, member, End::Host)?;
-    let keeper =
-        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "keep-stanza"]);
-    let schedule =
-        Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "run-schedule"]);
-    let others = vec![(keeper, WhenItEnds::Restart), (schedule, WhenItEnds::Restart)];
-    Supervisor { main: Some(main), others, ..Supervisor::default() }.run()
+    let text = |numbers| render::pgbackrest_host(&me.topology, &secrets, numbers);
+    let whole = (format!("{CONFIG_DIR}/pgbackrest.conf"), text(all.clone()));
+    let each = all.map(|one| (render::repository_config(one), text(one..=one)));
+    files::write_changed([whole].into_iter().chain(each), POSTGRES)
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use pgha_core::agent::Backup;
 use pgha_core::backup_run::{Event, Level, Said, full_disk};
 use pgha_core::backup_source::{Answer, Source};
 use pgha_core::observe;
@@ -24,13 +25,13 @@ use crate::{Result, http, patroni};
 /// How often to ask pgBackRest how far it is.
 const PROGRESS_POLL: Duration = Duration::from_millis(700);
 
-/// Runs a backup; `arguments` are pgBackRest's own, such as `--type=full`.
-pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+/// Runs a backup.
+pub(crate) fn run(backup: &Backup) -> Result<ExitCode> {
     let (mut command, source) = backup_command()?;
     report(&Event::Said(Said { level: Level::Info, text: source }))?;
     let mut child = command
         .args(["--log-level-console=info", "--no-log-timestamp"])
-        .args(arguments)
+        .args(backup.options())
         .arg("backup")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

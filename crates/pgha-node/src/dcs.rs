@@ -21,13 +21,11 @@ const FORGOTTEN: [&str; 8] =
 /// Those of them that hold as long as no node runs.
 const REMEMBERED: [&str; 4] = ["initialize", "status", "sync", "history"];
 
-/// Removes them, and ends a pause. Those that are given are put back, in JSON as [`remember`] prints them.
-pub(crate) fn clear(me: &Identity, put_back: &str) -> Result<()> {
-    let kept: BTreeMap<String, String> =
-        serde_json::from_str(put_back).map_err(|e| format!("`{put_back}`: {e}"))?;
+/// Removes them, and ends a pause. Those that are given are put back, as [`remember`] prints them.
+pub(crate) fn clear(me: &Identity, put_back: &BTreeMap<String, String>) -> Result<()> {
     through_any(me, |member| {
         clear_through(member)?;
-        for (key, value) in kept.iter().filter(|(key, _)| REMEMBERED.contains(&key.as_str())) {
+        for (key, value) in put_back.iter().filter(|(key, _)| REMEMBERED.contains(&key.as_str())) {
             ask(member, "kv/put", &json!({ "key": name(key), "value": value }))?;
         }
         Ok(())

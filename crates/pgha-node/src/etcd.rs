@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use pgha_core::agent::AGENT;
 use pgha_core::links::asked::largest_round_trip;
 use pgha_core::render::{self, CONFIG_DIR, ETCD_MOUNT};
 use pgha_core::tuning::EtcdTimers;
@@ -25,7 +26,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     files::write(&config(), &render::etcd(&me.topology, member, None), ETCD)?;
     let process = |argv: &[&str]| Process::new(ETCD, ETCD_MOUNT, argv);
     if start::store_is_empty() {
-        let first = process(&["/usr/local/bin/pgha-node", "etcd-start"]);
+        let first = process(&[AGENT, "etcd-start"]);
         let first = Supervisor { main: Some(first), ..Supervisor::default() };
         if let Some(asked_to_stop) = first.run_first()? {
             return Ok(asked_to_stop);

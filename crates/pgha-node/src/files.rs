@@ -56,14 +56,39 @@ pub(crate) fn install_secret(name: &str, path: &str, owner: Owner) -> Result<()>
 /// Writes a file of mode 0600 that is written anew at every start; readers see the old or the new text,
 /// never a part.
 pub(crate) fn write(path: &str, text: &str, owner: Owner) -> Result<()> {
-    put(path, text, owner, false)
+    put(path, text, owner, 0o600, false)
+}
+
+/// The same for several files; those that were not so already.
+pub(crate) fn write_changed(
+    files: impl IntoIterator<Item = (String, String)>,
+    owner: Owner,
+) -> Result<Vec<String>> {
+    let mut changed = Vec::new();
+    for (path, text) in files {
+        if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+            continue;
+        }
+        write(&path, &text, owner)?;
+        changed.push(path);
+    }
+    Ok(changed)
 }
 
 /// Writes a file of mode 0600 that must outlive a power cut: afterwards it is on the disk, whole, under
 /// its name.
 pub(crate) fn keep(path: &str, text: &str, owner: Owner) -> Result<()> {
-    put(path, text, owner, true)?;
+    put(path, text, owner, 0o600, true)?;
     sync(Path::new(path).parent().unwrap_or(Path::new("/")))
+}
+
+/// The same for a file of root's that every user of the member may read.
+pub(crate) fn keep_for_all(path: &str, text: &str) -> Result<()> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)
+        .map_err(|e| format!("cannot prepare the folder {}: {e}", folder.display()))?;
+    put(path, text, Owner(0), 0o644, true)?;
+    sync(folder)
 }
 
 /// Has a file, or what was done to names in a folder, outlive a power cut.
@@ -73,16 +98,12 @@ pub(crate) fn sync(path: &Path) -> Result<()> {
         .map_err(|e| format!("cannot write {} to the disk: {e}", path.display()))
 }
 
-fn put(path: &str, text: &str, owner: Owner, durable: bool) -> Result<()> {
+fn put(path: &str, text: &str, owner: Owner, mode: u32, durable: bool) -> Result<()> {
     let explain = |e| format!("cannot write {path}: {e}");
     let fresh = format!("{path}.new");
     let _ = fs::remove_file(&fresh);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)
-        .map_err(explain)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh).map_err(explain)?;
     file.write_all(text.as_bytes()).map_err(explain)?;
     chown(&fresh, Some(owner.0), Some(owner.0)).map_err(explain)?;
     if durable {
@@ -118,5 +139,26 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
             Err(format!("cannot remove {}: {e}", path.display()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_so_already_is_not_written() {
+        let dir = std::env::temp_dir().join(format!("pgha-files-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder");
+        let path = dir.join("a.conf").display().to_string();
+        let owner = Owner(rustix::process::getuid().as_raw());
+        let write = |text: &str| write_changed([(path.clone(), text.to_owned())], owner);
+        assert_eq!(write("a"), Ok(vec![path.clone()]));
+        assert_eq!(write("a"), Ok(Vec::new()));
+        assert_eq!(write("b"), Ok(vec![path.clone()]));
+        keep_for_all(&path, "c").expect("it is written");
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode() & 0o777;
+        assert_eq!((fs::read_to_string(&path).expect("text"), mode), ("c".to_owned(), 0o644));
+        fs::remove_dir_all(&dir).expect("the folder is gone");
     }
 }

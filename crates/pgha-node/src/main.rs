@@ -12,6 +12,7 @@ mod etcd;
 mod files;
 mod http;
 mod identity;
+mod layout;
 mod network;
 mod patroni;
 mod postgres;
@@ -25,7 +26,9 @@ mod supervise;
 mod wan;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use pgha_core::agent::Request;
 use pgha_core::topology::Role;
 
 use crate::identity::Identity;
@@ -35,16 +38,10 @@ type Result<T, E = String> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
     let verb = std::env::args().nth(1).unwrap_or_default();
+    // PID 1, Postgres, Patroni or a user asks for these; all others are requests of pgha.
     let done = match verb.as_str() {
         "run" => run(),
-        "probe" => Identity::from_environment().and_then(|me| probe::run(&me)),
         "keep-stanza" => stanza::keep(),
-        "backup" => backup_run::run(&arguments()),
-        "full-disks" => {
-            backup_run::full_disks().for_each(|full| say(&full));
-            Ok(ExitCode::SUCCESS)
-        }
-        "schedule" => schedule::keep(&arguments()),
         "run-schedule" => schedule::run(),
         "archive-get" => archive_get::run(&arguments()),
         "replica-from-backup" => postgres::replica_from_backup(),
@@ -52,21 +49,11 @@ fn main() -> ExitCode {
         "settle" => postgres::settle(),
         "etcd-start" => etcd::start(),
         "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
-        "wan-control" => wan::relay(),
-        "round-trips" => Identity::from_environment().and_then(|me| wan::round_trips(&me)),
-        "repository" => repository::print(&arguments()).map(|()| ExitCode::SUCCESS),
         "restoreme" => restore::restoreme::ask(),
         "restoreme-now" => restore::restoreme::now(),
-        "restore" => restore::run(&arguments()),
-        "look" => restore::look::run(&arguments()),
-        "source" => restore::source::run(),
         "look-restore" => restore::look::restore(&arguments()),
-        _ => {
-            Err("usage: pgha-node run | probe | keep-stanza | backup | full-disks | schedule \
-                  | run-schedule | patroni | replica-from-backup | archive-get | settle | etcd-start | repository NUMBER | restoreme | restore STEP \
-                  | wan-engine | wan-control | round-trips"
-                .to_owned())
-        }
+        "" => Err("usage: pgha-node run, or what pgha asks of it".to_owned()),
+        _ => asked(),
     };
     match done {
         Ok(code) => code,
@@ -75,6 +62,38 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Does what pgha asks for.
+fn asked() -> Result<ExitCode> {
+    let argv: Vec<String> = std::env::args().collect();
+    let request = Request::parse(&argv).map_err(|unknown| unknown.to_string())?;
+    match request {
+        Request::Probe => probe::run(&Identity::from_environment()?, Duration::ZERO),
+        Request::Watch { seconds } => {
+            probe::run(&Identity::from_environment()?, Duration::from_secs(seconds))
+        }
+        Request::Backup(backup) => return backup_run::run(&backup),
+        Request::FullDisks => {
+            backup_run::full_disks().for_each(|full| say(&full));
+            Ok(())
+        }
+        Request::ShowSchedule => schedule::show(),
+        Request::KeepSchedule(schedule) => schedule::keep(&schedule),
+        Request::ClearSchedule => schedule::clear(),
+        Request::Repository { number } => repository::print(number),
+        Request::WanControl(request) => wan::relay(&request),
+        Request::RoundTrips { count, wait_ms } => {
+            let wait = Duration::from_millis(wait_ms.into());
+            wan::round_trips(&Identity::from_environment()?, count, wait)
+        }
+        Request::PutLayout => layout::put(&Identity::from_environment()?),
+        Request::ApplyLayout => layout::print_applied(&Identity::from_environment()?),
+        Request::Restore(request) => restore::run(&request),
+        Request::Source => restore::source::run(),
+        Request::Look { or_end, arguments } => return restore::look::run(or_end, &arguments),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What stands behind the verb.
@@ -86,6 +105,9 @@ fn arguments() -> Vec<String> {
 fn run() -> Result<ExitCode> {
     supervise::end_when_asked()?;
     let me = Identity::from_environment()?;
+    // An older layout is better than none: neither keeps the member from starting.
+    let unknown = layout::know_hosts(&me.topology).err();
+    me.not_taken.iter().chain(&unknown).for_each(|reason| log(reason));
     match me.role() {
         Role::Postgres => postgres::run(&me),
         Role::Etcd => etcd::run(&me),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use pgha_core::agent::AGENT;
 use pgha_core::dynamic::Dynamic;
 use pgha_core::render::{
     self, CONFIG_DIR, NodeSecrets, PGDATA_MOUNT, SPOOL_DIR, SSH_PORT, data_dir,
@@ -55,22 +56,9 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     files::remove_stale(&Path::new(&data).join("postmaster.pid"))?;
     files::remove_stale(&Path::new(SOCKET_DIR).join(".s.PGSQL.5432.lock"))?;
 
-    let secrets = NodeSecrets {
-        postgres: files::secret("postgres")?,
-        replicator: files::secret("replicator")?,
-        rewinder: files::secret("rewinder")?,
-        patroni: files::secret("patroni")?,
-    };
     files::install_secret("patroni", API_PASSWORD, POSTGRES)?;
-    let config = format!("{CONFIG_DIR}/patroni.conf");
-    let disk = files::disk(PGDATA_MOUNT)?;
-    let patroni = render::patroni(&me.topology, member, &secrets, disk.size_bytes);
-    files::write(&config, &patroni, POSTGRES)?;
-    files::write(
-        &format!("{CONFIG_DIR}/pgbackrest.conf"),
-        &render::pgbackrest_node(&me.topology, member),
-        POSTGRES,
-    )?;
+    write_patroni(me)?;
+    write_pgbackrest(me)?;
     let server = backup::prepare_transport(me, member, End::Node)?;
     if let Some(restore) = hold::held_by() {
         return hold::supervisor(&restore, server)?.run();
@@ -81,14 +69,33 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         return Ok(asked_to_stop);
     }
     hold::not_held()?;
-    let settle = Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "settle"]);
+    let settle = Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "settle"]);
     Supervisor {
-        main: Some(Process::new(POSTGRES, POSTGRES_HOME, &["/usr/local/bin/pgha-node", "patroni"])),
+        main: Some(Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "patroni"])),
         outlive_main: me.topology.spec.background,
         others: vec![(server, WhenItEnds::Restart), (settle, WhenItEnds::Forget)],
         ..Supervisor::default()
     }
     .run()
+}
+
+/// Writes Patroni's configuration; the file, where it was not so already.
+pub(crate) fn write_patroni(me: &Identity) -> Result<Vec<String>> {
+    let secrets = NodeSecrets {
+        postgres: files::secret("postgres")?,
+        replicator: files::secret("replicator")?,
+        rewinder: files::secret("rewinder")?,
+        patroni: files::secret("patroni")?,
+    };
+    let disk = files::disk(PGDATA_MOUNT)?;
+    let text = render::patroni(&me.topology, me.member()?, &secrets, disk.size_bytes);
+    files::write_changed([(format!("{CONFIG_DIR}/patroni.conf"), text)], POSTGRES)
+}
+
+/// The same with pgBackRest's.
+pub(crate) fn write_pgbackrest(me: &Identity) -> Result<Vec<String>> {
+    let text = render::pgbackrest_node(&me.topology, me.member()?);
+    files::write_changed([(format!("{CONFIG_DIR}/pgbackrest.conf"), text)], POSTGRES)
 }
 
 /// What is to be done once after every start: Patroni's first rounds without the pauses between
@@ -204,7 +211,7 @@ fn from_backup(me: &Identity) -> Result<ExitCode> {
     }
     // Those that were made after the backup are in the WAL, and their folders are not.
     let data = data_dir(me.topology.spec.postgres);
-    let own = tablespaces.iter().map(String::as_str).filter(|path| is_on_volume(path, &data));
+    let own = tablespaces.iter().filter(|path| is_on_volume(path, &data)).cloned();
     make_places(me, &own.collect::<Vec<_>>())?;
     demand_settings(&folders.data)?;
     Ok(ExitCode::SUCCESS)

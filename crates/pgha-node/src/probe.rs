@@ -1,6 +1,5 @@
-//! `pgha-node probe`: asks every member of its own site and prints one JSON document, on one line.
-//! `pgha-node probe --watch SECONDS` does so again and again for so long, or until its standard input
-//! ends, as it does with the one who asked.
+//! Asks every member of its own site and prints one JSON document, on one line; a watch does so again and
+//! again, for as long as was asked or until its standard input ends, as it does with the one who asked.
 //!
 //! All members are asked at once, each with its own deadline, so the answer comes within the
 //! longest of them however many are dead. It asks over cluster addresses, never across the router,
@@ -10,7 +9,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,16 +36,7 @@ const STACK_BYTES: usize = 256 << 10;
 const WATCH_PAUSE: Duration = Duration::from_millis(400);
 
 /// Probes the site and prints the report, once or for as long as a watch is asked for.
-pub(crate) fn run(me: &Identity) -> crate::Result<ExitCode> {
-    let arguments: Vec<_> = std::env::args().skip(2).collect();
-    let watch = match arguments.as_slice() {
-        [] => Duration::ZERO,
-        [flag, seconds] if flag == "--watch" => {
-            let seconds = seconds.parse().map_err(|e| format!("--watch {seconds}: {e}"))?;
-            Duration::from_secs(seconds)
-        }
-        _ => return Err("usage: pgha-node probe [--watch SECONDS]".to_owned()),
-    };
+pub(crate) fn run(me: &Identity, watch: Duration) -> crate::Result<()> {
     let end = Instant::now() + watch;
     let (nobody_reads, input_ended) = mpsc::channel::<()>();
     if !watch.is_zero() {
@@ -60,7 +49,7 @@ pub(crate) fn run(me: &Identity) -> crate::Result<ExitCode> {
         report(me)?;
         let over = Instant::now() + WATCH_PAUSE >= end;
         if over || input_ended.recv_timeout(WATCH_PAUSE) != Err(RecvTimeoutError::Timeout) {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(());
         }
     }
 }

@@ -76,10 +76,9 @@ pub(crate) fn holdings(number: u32) -> Result<Holdings> {
     Holdings::parse(read(number)?.to_string().as_bytes()).map_err(|e| e.to_string())
 }
 
-/// Prints what is known of one: `pgha-node repository 2`.
-pub(crate) fn print(arguments: &[String]) -> Result<()> {
-    let number = arguments.first().and_then(|number| number.parse().ok());
-    say(&read(number.ok_or("usage: pgha-node repository NUMBER")?)?.to_string());
+/// Prints what is known of one.
+pub(crate) fn print(number: u32) -> Result<()> {
+    say(&read(number)?.to_string());
     Ok(())
 }
 
@@ -124,7 +123,7 @@ pub(crate) fn tablespaces_of(
 }
 
 /// Prints it as a list of paths in JSON.
-pub(crate) fn print_tablespaces(repository: &str, backup: &str) -> Result<()> {
-    say(&json!(tablespaces(repository, backup)?).to_string());
+pub(crate) fn print_tablespaces(repository: u32, backup: &str) -> Result<()> {
+    say(&json!(tablespaces(&repository.to_string(), backup)?).to_string());
     Ok(())
 }

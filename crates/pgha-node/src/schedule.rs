@@ -70,27 +70,26 @@ fn carry_out(entry: &Entry) {
     });
 }
 
-/// Writes a schedule, prints the one there is, or removes it.
-pub(crate) fn keep(arguments: &[String]) -> Result<ExitCode> {
-    match arguments {
-        [] => {
-            let text = read()?.map(|schedule| schedule.to_string()).unwrap_or_default();
-            let mut out = std::io::stdout().lock();
-            writeln!(out, "{text}").map_err(|e| format!("cannot print the schedule: {e}"))?;
+/// Prints the schedule there is.
+pub(crate) fn show() -> Result<()> {
+    let text = read()?.map(|schedule| schedule.to_string()).unwrap_or_default();
+    writeln!(std::io::stdout().lock(), "{text}")
+        .map_err(|e| format!("cannot print the schedule: {e}"))
+}
+
+/// Writes one.
+pub(crate) fn keep(schedule: &Schedule) -> Result<()> {
+    files::keep(SCHEDULE_FILE, &format!("{schedule}\n"), POSTGRES)
+}
+
+/// Removes it.
+pub(crate) fn clear() -> Result<()> {
+    match fs::remove_file(SCHEDULE_FILE) {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(format!("cannot remove {SCHEDULE_FILE}: {e}"))
         }
-        [clear] if clear == "--clear" => match fs::remove_file(SCHEDULE_FILE) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(format!("cannot remove {SCHEDULE_FILE}: {e}"));
-            }
-            _ => {}
-        },
-        [text] => {
-            let schedule: Schedule = text.parse().map_err(|e| format!("no schedule: {e}"))?;
-            files::keep(SCHEDULE_FILE, &format!("{schedule}\n"), POSTGRES)?;
-        }
-        _ => return Err("usage: pgha-node schedule [TEXT | --clear]".to_owned()),
+        _ => Ok(()),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn read() -> Result<Option<Schedule>> {

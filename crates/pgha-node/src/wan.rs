@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::Ipv4Net;
+use pgha_core::agent::AGENT;
 use pgha_core::topology::Site;
 
 use crate::Result;
@@ -40,7 +41,9 @@ const ATTACH_POLL: Duration = Duration::from_millis(50);
 pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     let text = std::env::var("PGHA_UNDERLAY")
         .map_err(|_| "PGHA_UNDERLAY is not set; the compose file sets it".to_owned())?;
-    let wanted = parse_underlay(&text, &me.topology.sites)?;
+    // A site that was added since has no network on this container, and one that was removed still has.
+    let made = me.as_made();
+    let wanted = parse_underlay(&text, &made.sites)?;
     // First of all, so that at no moment the kernel forwards by itself.
     network::make_tun(tun::DEVICE)?;
     let deadline = Instant::now() + ATTACH_DEADLINE;
@@ -75,8 +78,8 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
         .inspect_err(|e| crate::log(&format!("packets may be late by a wake-up: {e}")))
         .ok();
     network::give_up_network_rights()?;
-    crate::log(&format!("{} sites are joined", me.topology.sites.len()));
-    let engine = Process::new(POSTGRES, "/", &["/usr/local/bin/pgha-node", "wan-engine"])
+    crate::log(&format!("{} sites are joined", made.sites.len()));
+    let engine = Process::new(POSTGRES, "/", &[AGENT, "wan-engine"])
         .with_input(tun::open)
         .with_output(arrivals.map(Arc::new));
     Supervisor { others: vec![(engine, WhenItEnds::Restart)], ..Supervisor::default() }.run()

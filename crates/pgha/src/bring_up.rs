@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use bollard::query_parameters::LogsOptions;
-use futures_util::StreamExt as _;
 use pgha_core::connect::{self, Access, Target};
 use pgha_core::event::Event;
 use pgha_core::links::asked::{self, largest_round_trip};
@@ -15,19 +13,18 @@ use pgha_wan::control::Request;
 use pgha_wan::units::format_duration;
 
 use crate::cluster::{self, Among, Cluster, ClusterState};
-use crate::compose_tool::ComposeTool;
-use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::generated::Generated;
 use crate::program::on_path;
 use crate::project::Project;
+use crate::provider::{Provider, Up};
 use crate::removal::{self, Data};
 use crate::waiting::{GivenUp, Ready};
 use crate::{secrets, terminal, wan};
 
 /// Lines of a guilty member's log that are shown.
-const LOG_LINES: &str = "25";
+const LOG_LINES: u32 = 25;
 /// How often to look whether something is left of a cluster that did not come up.
 const CLEAN_UP_ROUNDS: u32 = 5;
 /// The time before each look.
@@ -37,16 +34,16 @@ const DISTANCES_DEADLINE: Duration = Duration::from_secs(20);
 /// Time between two looks.
 const DISTANCES_POLL: Duration = Duration::from_millis(300);
 
-/// Has Compose make and start whatever does not run.
+/// Makes and starts whatever does not run.
 pub(crate) async fn start_containers(
-    compose: &ComposeTool,
+    provider: &impl Provider,
     project: &Project,
     id: &ClusterId,
     events: &Events,
 ) -> Result<()> {
     let work = events.begin(format!("cluster {id}"));
     work.at("starting containers", "");
-    compose.run(project, &["up", "-d", "--no-recreate"]).await
+    provider.up(project, Up::All).await
 }
 
 /// Says that the cluster is there, and how to reach it.
@@ -74,7 +71,7 @@ pub(crate) fn tell_ready(
 /// Waits until the distances between sites are in force, where there are any, and says so. The router puts
 /// them in force by itself; a cluster is ready without that.
 pub(crate) async fn tell_distances(
-    engine: &Engine,
+    provider: &impl Provider,
     topology: &Topology,
     events: &Events,
 ) -> Result<()> {
@@ -84,8 +81,8 @@ pub(crate) async fn tell_distances(
     let deadline = Instant::now() + DISTANCES_DEADLINE;
     let name = topology.id.to_string();
     loop {
-        let found = cluster::resolve(cluster::find(engine).await?, Some(&name), Among::Created)?;
-        let waiting = match wan::request(engine, &found, &Request::State).await {
+        let found = cluster::resolve(provider.clusters().await?, Some(&name), Among::Created)?;
+        let waiting = match wan::request(provider, &found, &Request::State).await {
             Ok(state) if !state.waiting_for_cluster => {
                 let longest = largest_round_trip(&topology.spec);
                 events.note(format!(
@@ -128,22 +125,17 @@ fn psql_line(generated: &Generated, ready: &Ready) -> String {
 }
 
 /// Shows the end of the log of the member that is most to blame.
-pub(crate) async fn show_guilty(engine: &Engine, given_up: &GivenUp, events: &Events) {
+pub(crate) async fn show_guilty(provider: &impl Provider, given_up: &GivenUp, events: &Events) {
     let Some(name) = given_up.guilty.first() else { return };
     events.note(format!("the end of the log of {name}:"));
-    let tail = LOG_LINES.to_owned();
-    let options = LogsOptions { stdout: true, stderr: true, tail, ..LogsOptions::default() };
-    let mut log = engine.api().logs(name, Some(options));
-    while let Some(Ok(piece)) = log.next().await {
-        for line in String::from_utf8_lossy(&piece.into_bytes()).lines() {
-            events.emit(Event::Log { member: name.clone(), line: line.to_owned() });
-        }
+    for line in provider.log(name, LOG_LINES).await.lines() {
+        events.emit(Event::Log { member: name.clone(), line: line.to_owned() });
     }
 }
 
 /// Leaves nothing of a cluster that did not come up, and everything of one that was there before.
 pub(crate) async fn clean_up(
-    engine: &Engine,
+    provider: &impl Provider,
     identity: &Identity,
     before: Option<&Cluster>,
     keep: bool,
@@ -160,11 +152,11 @@ pub(crate) async fn clean_up(
         return error
             .hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
     }
-    let mut removed = remove_all(engine, identity).await;
+    let mut removed = remove_all(provider, identity).await;
     for _ in 0..CLEAN_UP_ROUNDS {
         // What the engine was making for a Compose that was interrupted appears only now.
         tokio::time::sleep(CLEAN_UP_PAUSE).await;
-        let found = remove_all(engine, identity).await;
+        let found = remove_all(provider, identity).await;
         let nothing_more = matches!((&removed, &found), (Ok(_), Ok(false)));
         removed = found;
         if nothing_more {
@@ -178,11 +170,11 @@ pub(crate) async fn clean_up(
 }
 
 /// Removes what there is of a cluster; whether there was anything.
-async fn remove_all(engine: &Engine, identity: &Identity) -> Result<bool> {
-    let clusters = cluster::find(engine).await?;
+async fn remove_all(provider: &impl Provider, identity: &Identity) -> Result<bool> {
+    let clusters = provider.clusters().await?;
     let found = clusters.into_iter().find(|cluster| cluster.known().is(identity));
     if let Some(cluster) = &found {
-        removal::remove_what_is_there(engine, cluster, Data::Removed).await?;
+        removal::remove_what_is_there(provider, cluster, Data::Removed).await?;
     }
     Ok(found.is_some())
 }

@@ -3,6 +3,7 @@
 
 mod backup;
 pub(crate) mod explain;
+mod load;
 mod restore;
 pub(crate) mod wan;
 
@@ -16,6 +17,7 @@ use pgha_wan::preset::WanPreset;
 pub(crate) use backup::{
     Backup, BackupAction, BackupExpire, BackupMake, BackupOf, BackupSchedule, Backups, RestorePoint,
 };
+pub(crate) use load::Load;
 pub(crate) use restore::{FromArgs, Restore, RestoreTarget};
 
 use crate::sink::Format;
@@ -32,7 +34,7 @@ use crate::sink::Format;
         pgha up -n demo -d 2 -c 2      a cluster of 2 data centers with 2 nodes each\n  \
         pgha status demo               leader, replicas, etcd, problems\n  \
         pgha psql demo                 a session on the leader\n\n\
-        Exit codes: 0 done, 1 failed, 2 bad input, 3 something is missing, 4 a deadline passed."
+        Exit codes: 0 done, 1 failed, 2 bad input, 3 something is missing, 4 a deadline passed,\n5 acknowledged writes were lost."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Open psql on the cluster
     Psql(Psql),
+    /// Write without a pause, and show for how long no write went and what was lost
+    Load(Load),
     /// Make a backup; check, verify, expire or schedule backups
     Backup(Backup),
     /// List the backups of a cluster
@@ -98,6 +102,7 @@ impl Command {
             Self::Backup(args) => args.report,
             Self::RestorePoint(args) => args.report,
             Self::Restore(args) => args.report,
+            Self::Load(args) => args.report,
             _ => ReportArgs::default(),
         }
         .events

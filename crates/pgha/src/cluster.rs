@@ -4,6 +4,7 @@
 //! say whose they are, `pgha.spec` on containers says what the cluster is, and Compose's own labels
 //! say where its file is. Never reads that file and never changes anything.
 
+mod described;
 mod which;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,17 +14,15 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Network, Volu
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::join_all;
 use pgha_core::ownership::{Known, LABEL_UID};
-use pgha_core::placement::Placement;
 use pgha_core::render;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
-use pgha_core::topology::{
-    ClusterId, MAX_ETCD_PER_SITE, MAX_NODES_PER_SITE, MAX_SITES, POSTGRES_PORT, Role, Topology,
-};
+use pgha_core::topology::{ClusterId, POSTGRES_PORT, Role, Topology};
 
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 
+use described::{Described, keep_newer, keep_newer_where_said};
 pub(crate) use which::{Among, FILE_HERE, Meant, meant, resolve};
 
 /// Label with the cluster's name.
@@ -210,7 +209,8 @@ fn group(
     volumes: Vec<Volume>,
 ) -> Vec<Cluster> {
     let mut clusters: BTreeMap<ClusterId, Cluster> = BTreeMap::new();
-    let mut unreadable = BTreeSet::new();
+    // By cluster: `None` where the labels of a container cannot be read.
+    let mut described: BTreeMap<ClusterId, Option<Described>> = BTreeMap::new();
     let mut mounts = Vec::new();
     for container in containers {
         let labels = container.labels.clone().unwrap_or_default();
@@ -223,15 +223,11 @@ fn group(
                 volume,
             }));
         }
-        if cluster.topology.is_none() && !unreadable.contains(&cluster.id) {
-            cluster.topology = labels
-                .get(LABEL_SPEC)
-                .and_then(|text| Spec::from_toml(text).ok())
-                .filter(has_addresses)
-                .map(|spec| Topology::new(spec, cluster.id.instance));
-            if cluster.topology.is_none() {
-                unreadable.insert(cluster.id.clone());
+        match (described.get_mut(&cluster.id), Described::by(&labels)) {
+            (None, first) => {
+                described.insert(cluster.id.clone(), first);
             }
+            (Some(known), next) => keep_newer(known, next),
         }
         cluster.compose = cluster.compose.take().or_else(|| compose(&labels));
         cluster.learn(&labels);
@@ -247,6 +243,7 @@ fn group(
         let labels = network.labels.unwrap_or_default();
         let Some(cluster) = id(&labels).map(|id| of(&mut clusters, id)) else { continue };
         cluster.learn(&labels);
+        keep_newer_where_said(described.get_mut(&cluster.id), &labels);
         let subnet = network
             .ipam
             .and_then(|ipam| ipam.config)
@@ -262,9 +259,15 @@ fn group(
         if let Some(id) = id(&volume.labels) {
             let cluster = of(&mut clusters, id);
             cluster.learn(&volume.labels);
+            keep_newer_where_said(described.get_mut(&cluster.id), &volume.labels);
             labelled.insert(volume.name.clone());
             cluster.volumes.push(volume.name);
         }
+    }
+    for (id, description) in described {
+        let instance = id.instance;
+        of(&mut clusters, id).topology =
+            description.map(|Described { spec, layout }| Topology::with(spec, instance, layout));
     }
     for (id, name) in unlabelled(&clusters, &mounts, &labelled) {
         of(&mut clusters, id).volumes.push(name);
@@ -318,14 +321,6 @@ pub(crate) fn topologies(labels: impl Iterator<Item = HashMap<String, String>>) 
         |labels| ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
     let found = group(labels.map(container).collect(), Vec::new(), Vec::new(), Vec::new());
     found.into_iter().filter_map(|cluster| cluster.topology).collect()
-}
-
-/// Labels are anybody's to write: only a spec for which there are addresses may become a topology.
-fn has_addresses(spec: &Spec) -> bool {
-    (1..MAX_SITES).contains(&spec.data_centers)
-        && (1..=MAX_NODES_PER_SITE).contains(&spec.nodes)
-        && spec.etcd.is_none_or(|etcd| etcd <= MAX_ETCD_PER_SITE)
-        && Placement::of(spec).per_site().into_iter().all(|etcd| etcd <= MAX_ETCD_PER_SITE)
 }
 
 /// Whose something is, by its labels.
@@ -405,6 +400,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::generated::tests::Place;
     use bollard::models::{MountPoint, PortSummary};
+    use pgha_core::layout::{LABEL_LAYOUT, Layout};
 
     fn labels(name: &str, instance: u32) -> HashMap<String, String> {
         HashMap::from([
@@ -452,6 +448,7 @@ pub(crate) mod tests {
             let mut made = container(&id.name, id.instance, &name);
             let labels = made.labels.as_mut().expect("labels");
             labels.insert(LABEL_SPEC.to_owned(), place.topology.spec.to_toml());
+            labels.insert(LABEL_LAYOUT.to_owned(), place.topology.layout.to_string());
             labels.extend(place.uid.clone().map(|uid| (LABEL_UID.to_owned(), uid)));
             let file = place.file.display().to_string();
             labels.insert(format!("{LABEL_PROJECT}.config_files"), file);
@@ -527,6 +524,36 @@ pub(crate) mod tests {
         assert_eq!(found(&[own], vec![others.clone()]), [NODE], "it is shop-3's");
         let clusters = group(vec![container("demo", 1, NODE)], vec![], vec![], vec![others]);
         assert!(clusters[0].volumes.is_empty() && clusters[1].volumes == [NODE]);
+    }
+
+    #[test]
+    fn the_newest_layout_of_all_labels_is_the_clusters() {
+        const SECOND: &str = "2 d1 x2 p1*2 e1*3 b2 p1@2";
+        const THIRD: &str = "3 d1 x2 p1*2 e1*3 b2 p1@2!3";
+        let with = |layout: Option<&str>, member: &str| {
+            let mut made = container("demo", 1, member);
+            let label = layout.map(|text| (LABEL_LAYOUT.to_owned(), text.to_owned()));
+            made.labels.as_mut().expect("labels").extend(label);
+            made
+        };
+        let spec = Spec { name: "demo".to_owned(), ..Spec::default() };
+        let of = |text: &str| {
+            let layout = Layout::parse(text, &spec).expect("a layout");
+            Some(Topology::with(spec.clone(), 1, layout))
+        };
+        let topology = |layouts: &[Option<&str>], volumes: Vec<Volume>| {
+            let members = layouts.iter().map(|layout| with(*layout, "pgha-demo1-DC1-1"));
+            group(members.collect(), vec![], vec![], volumes).remove(0).topology
+        };
+        assert_eq!(topology(&[None], vec![]), of("1"));
+        assert_eq!(topology(&[None, Some(SECOND), Some("1")], vec![]), of(SECOND));
+        assert_eq!(topology(&[Some(THIRD), Some(SECOND), None], vec![]), of(THIRD));
+        let mut labelled = volume("demo", 1);
+        labelled.labels.insert(LABEL_SPEC.to_owned(), spec.to_toml());
+        assert_eq!(topology(&[Some("1")], vec![labelled.clone()]), of("1"));
+        labelled.labels.insert(LABEL_LAYOUT.to_owned(), SECOND.to_owned());
+        assert_eq!(topology(&[Some("1")], vec![labelled]), of(SECOND));
+        assert_eq!(topology(&[Some("1"), Some("9 of a later pgha"), Some(THIRD)], vec![]), None);
     }
 
     #[test]

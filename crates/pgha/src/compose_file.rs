@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use ipnet::Ipv4Net;
+use pgha_core::layout::Layout;
 use pgha_core::ownership::{Identity, LABEL_UID};
-use pgha_core::render::{DOCKER_COMPOSE_HEADER, unescaped};
+use pgha_core::render::{DOCKER_COMPOSE_HEADER, NODE_CERTIFICATE, unescaped};
 use pgha_core::spec::Spec;
 use pgha_core::topology::{HostChoices, MAX_MEMBERS, Role, Topology};
 use serde::Deserialize;
@@ -31,6 +32,8 @@ pub(crate) struct There {
     pub(crate) topology: Topology,
     /// What was chosen for it.
     pub(crate) choices: HostChoices,
+    /// Its nodes share one certificate: an earlier pgha wrote it.
+    pub(crate) shared_certificate: bool,
 }
 
 impl There {
@@ -45,10 +48,15 @@ impl There {
 struct File {
     #[serde(rename = "x-spec")]
     spec: String,
+    /// None where an earlier pgha wrote it.
+    #[serde(rename = "x-layout")]
+    layout: Option<String>,
     #[serde(rename = "x-labels")]
     labels: BTreeMap<String, String>,
     services: BTreeMap<String, Service>,
     networks: BTreeMap<String, Network>,
+    #[serde(default)]
+    secrets: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,7 +115,8 @@ fn parse(text: &str) -> Result<There, String> {
     if pgha_core::lint::has_errors(&pgha_core::lint::check(&spec)) {
         return Err("its specification describes no possible cluster".to_owned());
     }
-    let topology = Topology::new(spec, instance);
+    let layout = Layout::parse(file.layout.as_deref().unwrap_or("1"), &spec)?;
+    let topology = Topology::with(spec, instance, layout);
     let mut ports = BTreeMap::new();
     for member in topology.of_role(Role::Postgres) {
         let port = file.services.get(&member.name).and_then(|service| {
@@ -123,11 +132,12 @@ fn parse(text: &str) -> Result<There, String> {
         subnets.push(subnet.subnet);
     }
     let choices = HostChoices { ports, subnets, uid: file.labels.get(LABEL_UID).cloned() };
-    Ok(There { topology, choices })
+    let shared_certificate = file.secrets.contains_key(NODE_CERTIFICATE[0]);
+    Ok(There { topology, choices, shared_certificate })
 }
 
-/// What the parser may spend. Every member names a handful of anchors again, and one of these holds the
-/// addresses of all members; the limits are those of the largest cluster, some times over.
+/// What the parser may spend. Every member refers to the addresses of all members, and in a file of an earlier
+/// pgha to a handful of other anchors; the limits are those of the largest cluster, some times over.
 fn yaml_options() -> serde_saphyr::Options {
     let members = MAX_MEMBERS as usize;
     let events = members * (members + 1000) * 2;
@@ -153,6 +163,7 @@ mod tests {
 
     use super::*;
     use crate::generated::tests::choices;
+    use pgha_core::layout::Change;
 
     #[derive(Deserialize)]
     struct Labels {
@@ -161,29 +172,30 @@ mod tests {
 
     #[derive(Deserialize)]
     struct Labelled {
-        labels: Shared,
-    }
-
-    #[derive(Deserialize)]
-    struct Shared {
-        #[serde(rename = "<<")]
         labels: HashMap<String, String>,
     }
 
     /// Generates the cluster of a spec and reads it back.
     fn check(spec: Spec, instance: u32) {
         assert!(!lint::has_errors(&lint::check(&spec)), "{spec:?}");
-        let topology = Topology::new(spec, instance);
+        check_topology(&Topology::new(spec, instance));
+    }
+
+    fn check_topology(topology: &Topology) {
+        let topology = topology.clone();
         let choices = choices(&topology, Some("0123456789abcdef"));
         let text = render::compose(&topology, &choices, "./a$b.secrets");
-        assert_eq!(parse(&text), Ok(There { topology: topology.clone(), choices }));
+        assert_eq!(
+            parse(&text),
+            Ok(There { topology: topology.clone(), choices, shared_certificate: false })
+        );
 
         let file: Labels =
             serde_saphyr::from_str_with_options(&text, yaml_options()).expect("YAML");
         let names: BTreeSet<_> = file.services.keys().cloned().collect();
         assert_eq!(names, topology.containers().into_iter().collect());
         let labels = file.services.values().map(|service| {
-            let labels = service.labels.labels.iter();
+            let labels = service.labels.iter();
             labels.map(|(key, value)| (key.clone(), unescaped(value))).collect()
         });
         assert_eq!(crate::cluster::topologies(labels), [topology]);
@@ -207,6 +219,29 @@ mod tests {
         ] {
             check(spec, 9999);
         }
+    }
+
+    #[test]
+    fn a_changed_layout_is_read_back_and_one_that_is_damaged_is_not() {
+        let spec = Spec { data_centers: 2, ..Spec::default() };
+        let node = Change::AddMember(Role::Postgres, 4);
+        let changes = [Change::AddDataCenter, node, node, Change::RemoveMember(1)];
+        let layout = Layout::of(&spec).changed(&changes).expect("a layout");
+        let topology = Topology::with(spec, 1, layout);
+        check_topology(&topology);
+        let text = render::compose(&topology, &choices(&topology, None), "./a.secrets");
+        let damaged = text.replace("x-layout: \"2 ", "x-layout: \"2 b3 ");
+        assert!(damaged != text && parse(&damaged).is_err());
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_pgha_is_generation_1_with_one_certificate() {
+        let text = include_str!("../tests/cluster/recorded/docker-compose.yaml");
+        let there = parse(text).expect("a file of pgha's");
+        let spec = Spec { name: "recorded".to_owned(), data_centers: 2, ..Spec::default() };
+        assert_eq!(there.topology, Topology::new(spec, 8999));
+        assert!(there.shared_certificate);
+        assert_eq!(there.choices.uid.as_deref(), Some("2879343b242259f3"));
     }
 
     proptest! {

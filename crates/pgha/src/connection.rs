@@ -95,6 +95,14 @@ impl Connection {
         connect::from_host(&nodes, &self.ports)
     }
 
+    /// Every node that has a port on the host, with that port.
+    pub(crate) fn ports(&self) -> Vec<(String, u16)> {
+        let nodes = self.nodes(Access::ReadWrite);
+        let ports =
+            nodes.iter().filter_map(|node| Some((node.name.clone(), *self.ports.get(&node.name)?)));
+        ports.collect()
+    }
+
     /// Every node inside the cluster.
     pub(crate) fn inside(&self, access: Access) -> Vec<Address> {
         connect::from_inside(&self.nodes(access))

@@ -1,23 +1,19 @@
-//! The Docker engine: reaching it, running a command in a container within a deadline.
+//! The Docker engine: reaching it, and what only it can say. What is done to containers is
+//! [`crate::provider`]'s.
 //!
 //! Uses the socket that the `docker` command would use (`DOCKER_HOST`, then the current context,
-//! then the default), so that the engine pgha observes is the one Compose works on. Never starts,
-//! stops or removes anything by itself.
+//! then the default), so that the engine pgha observes is the one Compose works on. Changes nothing.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bollard::container::LogOutput;
-use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::SystemInfo;
-use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
-use futures_util::StreamExt;
 use pgha_core::disk::Disk;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::error::{Error, OrFail, Result};
+use crate::error::{Error, Result};
 use crate::program::on_path;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -25,39 +21,12 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const REQUEST_TIMEOUT_S: u64 = 120;
 /// Longest wait for the engine's first answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// What one exec may print before the rest is dropped.
-const EXEC_OUTPUT_MAX_BYTES: usize = 16 << 20;
-
-/// Who a probe runs as: the user postgres of every image, by number, which may read the repository
-/// and nothing that is root's.
-const PROBE_USER: &str = "999";
-/// Who reads secrets in a member.
-const ROOT: &str = "0";
 
 /// A connection to the Docker engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     api: bollard::Docker,
     socket: PathBuf,
-}
-
-/// What a command in a container came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Output {
-    /// Exit code; 126 and 127 are also what the engine answers for a program that cannot be run.
-    pub(crate) code: i64,
-    /// What it wrote to standard output, bytes that are no UTF-8 replaced.
-    pub(crate) stdout: String,
-    /// What it wrote to standard error.
-    pub(crate) stderr: String,
-}
-
-/// What a command in a container printed, before anybody asked for its exit code.
-#[derive(Debug)]
-struct Printed {
-    exec: String,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
 }
 
 impl Engine {
@@ -90,210 +59,6 @@ impl Engine {
     pub(crate) async fn disk(&self) -> Option<Disk> {
         disk_of(&self.api.info().await.ok()?)
     }
-
-    /// Runs a command in a running container as root and waits for its end.
-    ///
-    /// A command that is still running at the deadline is left to itself: the engine has no way to
-    /// end an exec.
-    ///
-    /// # Errors
-    /// When the container is not running or not there, or the deadline passes
-    /// ([`crate::error::Exit::Deadline`]). A non-zero exit code is no error here.
-    pub(crate) async fn exec(
-        &self,
-        container: &str,
-        argv: &[&str],
-        deadline: Duration,
-    ) -> Result<Output> {
-        let what = || format!("cannot run `{}` in {container}", argv.join(" "));
-        let run = async {
-            let printed = self.run(container, argv, ROOT).await.or_fail(what())?;
-            let code = self
-                .api
-                .inspect_exec(&printed.exec)
-                .await
-                .or_fail(what())?
-                .exit_code
-                .unwrap_or_default();
-            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-            Ok(Output { code, stdout: text(printed.stdout), stderr: text(printed.stderr) })
-        };
-        timeout(deadline, run).await.unwrap_or_else(|_| {
-            Err(Error::deadline(what()).because(format!("no answer within {deadline:?}")))
-        })
-    }
-
-    /// Runs a probe in a running container and gives what it printed to standard output; saves
-    /// the question for the exit code.
-    ///
-    /// # Errors
-    /// As [`Engine::exec`], and when it printed nothing.
-    pub(crate) async fn exec_stdout(
-        &self,
-        container: &str,
-        argv: &[&str],
-        deadline: Duration,
-    ) -> Result<Vec<u8>> {
-        let what = || format!("cannot run `{}` in {container}", argv.join(" "));
-        let printed = timeout(deadline, self.run(container, argv, PROBE_USER))
-            .await
-            .map_err(|_| Error::deadline(what()).because(format!("no answer within {deadline:?}")))?
-            .or_fail(what())?;
-        if printed.stdout.is_empty() {
-            let end = String::from_utf8_lossy(&printed.stderr).into_owned();
-            return Err(Error::failed(what()).because(if end.trim().is_empty() {
-                "it printed nothing".to_owned()
-            } else {
-                end
-            }));
-        }
-        Ok(printed.stdout)
-    }
-
-    /// Runs a probe in a running container and hands over each line of its standard output as it
-    /// comes, until it ends. Its standard input ends when this future is dropped.
-    ///
-    /// # Errors
-    /// When the container is not running or not there.
-    pub(crate) async fn exec_lines(
-        &self,
-        container: &str,
-        argv: &[&str],
-        mut each: impl FnMut(&[u8]),
-    ) -> Result<()> {
-        let what = || format!("cannot run `{}` in {container}", argv.join(" "));
-        let options =
-            CreateExecOptions { attach_stdin: Some(true), ..exec_options(argv, PROBE_USER) };
-        let exec = self.api.create_exec(container, options).await.or_fail(what())?.id;
-        let started = self.api.start_exec(&exec, Some(StartExecOptions::default()));
-        let StartExecResults::Attached { mut output, input: _input } =
-            started.await.or_fail(what())?
-        else {
-            return Ok(());
-        };
-        let mut pending = Vec::new();
-        while let Some(piece) = output.next().await {
-            if let LogOutput::StdOut { message } = piece.or_fail(what())? {
-                pending.extend_from_slice(&message);
-            }
-            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-                each(&pending[..end]);
-                pending.drain(..=end);
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs a command in a running container as the user postgres, however long that takes, and hands
-    /// over each line of its standard output as it comes.
-    ///
-    /// # Errors
-    /// When the container is not running or stops meanwhile, and when the command fails: with what it
-    /// wrote to standard error.
-    pub(crate) async fn exec_step(
-        &self,
-        container: &str,
-        argv: &[&str],
-        mut each: impl FnMut(&str),
-    ) -> Result<()> {
-        let shown = argv.iter().take(4).copied().collect::<Vec<_>>().join(" ");
-        let what = || format!("`{shown}` failed in {container}");
-        let exec = self.api.create_exec(container, exec_options(argv, PROBE_USER)).await;
-        let exec = exec.or_fail(what())?.id;
-        let started = self.api.start_exec(&exec, Some(StartExecOptions::default())).await;
-        let StartExecResults::Attached { mut output, .. } = started.or_fail(what())? else {
-            return Ok(());
-        };
-        let (mut pending, mut stderr) = (Vec::new(), Vec::new());
-        while let Some(piece) = output.next().await {
-            match piece.or_fail(what())? {
-                LogOutput::StdOut { message } => pending.extend_from_slice(&message),
-                LogOutput::StdErr { message } => stderr.extend_from_slice(&message),
-                LogOutput::Console { .. } | LogOutput::StdIn { .. } => {}
-            }
-            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-                each(String::from_utf8_lossy(&pending[..end]).trim_end());
-                pending.drain(..=end);
-            }
-        }
-        let code = self.api.inspect_exec(&exec).await.or_fail(what())?.exit_code;
-        if code == Some(0) {
-            return Ok(());
-        }
-        let stderr = String::from_utf8_lossy(&stderr);
-        let why = stderr.trim().trim_start_matches("pgha-node: failed: ");
-        let why = if why.is_empty() { "the container stopped meanwhile" } else { why };
-        Err(Error::failed(what()).because(why))
-    }
-
-    /// Puts a small file of the user postgres into a folder of a container, running or not.
-    ///
-    /// # Errors
-    /// When the container or the folder is not there.
-    pub(crate) async fn put_file(
-        &self,
-        container: &str,
-        folder: &str,
-        name: &str,
-        text: &str,
-    ) -> Result<()> {
-        let options = UploadToContainerOptions { path: folder.to_owned(), ..Default::default() };
-        let tar = bollard::body_full(tar_of(name, text.as_bytes()).into());
-        let what = format!("cannot write {folder}/{name} in {container}");
-        self.api.upload_to_container(container, Some(options), tar).await.or_fail(what)
-    }
-
-    /// Reads a small file of a container, running or not.
-    ///
-    /// # Errors
-    /// When it is not there.
-    pub(crate) async fn get_file(&self, container: &str, path: &str) -> Result<String> {
-        let what = || format!("cannot read {path} in {container}");
-        let options = DownloadFromContainerOptions { path: path.to_owned() };
-        let mut pieces = self.api.download_from_container(container, Some(options));
-        let mut tar = Vec::new();
-        while let Some(piece) = pieces.next().await {
-            tar.extend_from_slice(&piece.or_fail(what())?);
-            if tar.len() > EXEC_OUTPUT_MAX_BYTES {
-                return Err(Error::failed(what()).because("it is too large"));
-            }
-        }
-        content_of(&tar).ok_or_else(|| Error::failed(what()).because("it is no plain file"))
-    }
-
-    async fn run(
-        &self,
-        container: &str,
-        argv: &[&str],
-        user: &str,
-    ) -> Result<Printed, bollard::errors::Error> {
-        let exec = self.api.create_exec(container, exec_options(argv, user)).await?.id;
-        let mut printed = Printed { exec, stdout: Vec::new(), stderr: Vec::new() };
-        let started = self.api.start_exec(&printed.exec, Some(StartExecOptions::default())).await?;
-        if let StartExecResults::Attached { mut output, .. } = started {
-            while let Some(piece) = output.next().await {
-                let (to, bytes) = match piece? {
-                    LogOutput::StdErr { message } => (&mut printed.stderr, message),
-                    LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                        (&mut printed.stdout, message)
-                    }
-                    LogOutput::StdIn { .. } => continue,
-                };
-                let room = EXEC_OUTPUT_MAX_BYTES.saturating_sub(to.len());
-                to.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            }
-        }
-        Ok(printed)
-    }
-}
-
-/// The text of the one file in a tar archive.
-fn content_of(tar: &[u8]) -> Option<String> {
-    let size = std::str::from_utf8(tar.get(124..136)?).ok()?;
-    let size = usize::from_str_radix(size.trim_matches(['\0', ' ']), 8).ok()?;
-    let is_file = matches!(tar.get(156)?, 0 | b'0');
-    let content = tar.get(512..512_usize.checked_add(size)?)?;
-    is_file.then(|| String::from_utf8_lossy(content).into_owned())
 }
 
 /// The disk of an engine; `None` where its containers run in a machine of their own.
@@ -303,41 +68,6 @@ pub(crate) fn disk_of(info: &SystemInfo) -> Option<Disk> {
         rustix::fs::statvfs(info.docker_root_dir.as_deref()?).ok().filter(|_| !elsewhere)?;
     let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
     Some(Disk { size_bytes: bytes(found.f_blocks), free_bytes: bytes(found.f_bavail) })
-}
-
-/// A tar archive of one file of the user postgres, readable for all, which is what the engine takes.
-fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
-    const BLOCK: usize = 512;
-    let mut header = [0; BLOCK];
-    let mut put =
-        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
-    put(0, name);
-    put(100, "0000644");
-    put(108, &format!("{:07o}", 999));
-    put(116, &format!("{:07o}", 999));
-    put(124, &format!("{:011o}", content.len()));
-    put(136, &format!("{:011o}", 0));
-    put(156, "0");
-    put(257, "ustar");
-    put(263, "00");
-    // The sum is taken with its own field as spaces.
-    put(148, "        ");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut tar = header.to_vec();
-    tar.extend_from_slice(content);
-    tar.resize(tar.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
-    tar
-}
-
-fn exec_options<'a>(argv: &[&'a str], user: &'a str) -> CreateExecOptions<&'a str> {
-    CreateExecOptions {
-        cmd: Some(argv.to_vec()),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        user: Some(user),
-        ..CreateExecOptions::default()
-    }
 }
 
 /// The engine's socket, found as the `docker` command finds it.
@@ -475,14 +205,5 @@ mod tests {
         let found = context_host(config.path(), None);
         assert_eq!(found, Some(("desktop".into(), "unix:///home/d.sock".into())));
         assert_eq!(context_host(config.path(), Some("default")), None);
-    }
-
-    #[test]
-    fn a_file_that_was_packed_is_unpacked_and_nonsense_is_not() {
-        let tar = tar_of("restore.hold", b"into-20261124-155501");
-        assert_eq!(content_of(&tar).as_deref(), Some("into-20261124-155501"));
-        for nonsense in [&b""[..], &tar[..200], &tar[..520], &[b'9'; 600]] {
-            assert_eq!(content_of(nonsense), None);
-        }
     }
 }

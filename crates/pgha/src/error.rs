@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Missing = 3,
     /// A wait ran into its deadline.
     Deadline = 4,
+    /// What was claimed does not hold: acknowledged writes were lost.
+    Violated = 5,
 }
 
 /// An expected failure. Only `main` prints it and exits.
@@ -48,6 +50,11 @@ impl Error {
     /// A wait ran into its deadline.
     pub(crate) fn deadline(what: impl Into<String>) -> Self {
         Self { exit: Exit::Deadline, ..Self::failed(what) }
+    }
+
+    /// A measurement has shown that a claim does not hold.
+    pub(crate) fn violated(what: impl Into<String>) -> Self {
+        Self { exit: Exit::Violated, ..Self::failed(what) }
     }
 
     /// Adds the reason; several lines are kept as they are.

@@ -131,7 +131,7 @@ pub(crate) fn generate(
         fs::create_dir_all(folder)
             .or_fail(format!("cannot make the folder {}", folder.display()))?;
     }
-    secrets::create(&made.topology, &secrets_dir, &made.identity())?;
+    secrets::create(&made.topology, false, &secrets_dir, &made.identity())?;
     let relative = format!("./{}", secrets_dir.file_name().unwrap_or_default().to_string_lossy());
     write_whole(&made.file, &render::compose(&made.topology, &made.choices, &relative))?;
     Ok(made)
@@ -163,13 +163,32 @@ pub(crate) fn open(path: &Path, existing: Option<&[Cluster]>) -> Result<Option<G
 /// The cluster of a compose file, whose secrets are made where there are none and it does not exist.
 fn take(there: There, file: PathBuf, existing: Option<&[Cluster]>) -> Result<Generated> {
     let (dir, identity, known) = (secrets::dir_of(&file), there.identity(), existing.map(known));
-    let missing = secrets::missing(&there.topology, &dir)?;
+    let shared = there.shared_certificate;
+    let missing = secrets::missing(&there.topology, shared, &dir)?;
     let spec = &there.topology.spec;
     ownership::may_use(&identity, spec, &secrets::whose(&dir), &missing, known.as_deref())
         .map_err(|refusal| refused(&refusal).because(file.display()))?;
-    secrets::create(&there.topology, &dir, &identity)?;
-    let There { topology, choices } = there;
+    refuse_older(&there.topology, existing.unwrap_or_default(), &file)?;
+    secrets::create(&there.topology, shared, &dir, &identity)?;
+    let There { topology, choices, .. } = there;
     Ok(Generated { topology, choices, file, written: false })
+}
+
+/// The newest layout is the cluster's: a file with an older one would take members away.
+fn refuse_older(there: &Topology, existing: &[Cluster], file: &Path) -> Result<()> {
+    let of = |topology: &Topology| topology.layout.generation();
+    let known = existing.iter().filter(|cluster| cluster.id == there.id);
+    let newest = known.filter_map(|cluster| cluster.topology.as_ref()).map(of).max();
+    match newest.filter(|newest| *newest > of(there)) {
+        None => Ok(()),
+        Some(newest) => Err(Error::bad_input(format!(
+            "{} has the members of cluster {} as they were in generation {}, and it is in generation {newest}",
+            file.display(),
+            there.id,
+            of(there),
+        ))
+        .hint("put the newest compose file of the cluster back")),
+    }
 }
 
 /// A path that Compose would read as something else.

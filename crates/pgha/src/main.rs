@@ -20,18 +20,21 @@ mod host;
 mod images;
 mod interrupt;
 mod kept_file;
+mod load;
 mod member;
 mod node_log;
 mod observe;
 mod pause;
 mod program;
 mod project;
+mod provider;
 mod removal;
 mod repository;
 mod restore;
 mod screen;
 mod secrets;
 mod sink;
+mod steps;
 mod terminal;
 mod turn;
 mod waiting;
@@ -79,6 +82,7 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Wan(args) => command::wan::run(&args, events).await,
         Command::Connect(args) => command::connect::run(&args, events).await,
         Command::Psql(args) => command::psql::run(&args).await,
+        Command::Load(args) => command::load::run(&args, events).await,
         Command::Restore(args) => Box::pin(command::restore::run(&args, events)).await,
         Command::Backup(args) => command::backup::run(&args, events).await,
         Command::Backups(args) => command::backups::run(&args, events).await,

@@ -4,18 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bollard::query_parameters::LogsOptions;
-use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use pgha_core::postgres_log::{self, LogFacts};
 use pgha_core::render::data_dir;
 use pgha_core::topology::Topology;
 use tokio::time::timeout;
 
-use crate::docker::Engine;
+use crate::provider::Provider;
 
 /// Lines of a container's log: Patroni writes some 50 while it waits for a Postgres that does not come.
-const LINES: &str = "400";
+const LINES: u32 = 400;
 /// Prints the end of the newest file, where there is one.
 const END_OF_NEWEST: &str = r#"newest=$(ls -t "$1"/log/* 2>/dev/null | head -n 1)
 [ -z "$newest" ] || tail -c 65536 "$newest""#;
@@ -24,32 +22,21 @@ const DEADLINE: Duration = Duration::from_secs(2);
 
 /// What the logs of these nodes say; a node whose logs cannot be had is left out.
 pub(crate) async fn read(
-    engine: &Engine,
+    provider: &impl Provider,
     topology: &Topology,
     nodes: &[&str],
 ) -> BTreeMap<String, LogFacts> {
     let data = data_dir(topology.spec.postgres);
     let each = nodes.iter().map(async |node| {
         let newest = ["sh", "-c", END_OF_NEWEST, "sh", &data];
-        let (container, file) =
-            tokio::join!(of_container(engine, node), engine.exec_stdout(node, &newest, DEADLINE));
+        let (container, file) = tokio::join!(
+            timeout(DEADLINE, provider.log(node, LINES)),
+            provider.exec_stdout(node, &newest, DEADLINE)
+        );
         let file = file.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let container = container.unwrap_or_default();
         let facts = postgres_log::read(&[&container, &file.unwrap_or_default()]);
         ((*node).to_owned(), facts)
     });
     join_all(each).await.into_iter().collect()
-}
-
-async fn of_container(engine: &Engine, node: &str) -> String {
-    let tail = LINES.to_owned();
-    let options = LogsOptions { stdout: true, stderr: true, tail, ..LogsOptions::default() };
-    let mut text = Vec::new();
-    let read = async {
-        let mut log = engine.api().logs(node, Some(options));
-        while let Some(Ok(piece)) = log.next().await {
-            text.extend_from_slice(&piece.into_bytes());
-        }
-    };
-    let _ = timeout(DEADLINE, read).await;
-    String::from_utf8_lossy(&text).into_owned()
 }

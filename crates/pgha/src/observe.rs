@@ -5,9 +5,10 @@
 //! passed over for the next one.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
+use pgha_core::agent;
 use pgha_core::observe::{self, Deadlines, SiteObservation};
 use pgha_core::postgres_log::LogFacts;
 use pgha_core::status::{ClusterView, ContainerState, Observed};
@@ -15,17 +16,15 @@ use pgha_core::topology::{Member, Role, Site, Topology};
 use pgha_wan::control::{Request, WanState};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::cluster::Cluster;
-use crate::docker::Engine;
 use crate::error::Result;
+use crate::provider::Provider;
 use crate::{node_log, wan};
 
-/// What runs in a member.
-const PROBE: [&str; 2] = ["/usr/local/bin/pgha-node", "probe"];
 /// What runs in a member while a cluster is waited for; it ends by itself.
-const WATCH: [&str; 4] = ["/usr/local/bin/pgha-node", "probe", "--watch", "30"];
+const WATCH: agent::Request = agent::Request::Watch { seconds: 30 };
 /// A report that is older says nothing any more: the one who gave it hangs.
 const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
 /// How long what a log said is taken for what it says.
@@ -51,8 +50,8 @@ type Report = Result<SiteObservation, String>;
 ///
 /// # Errors
 /// When the cluster has no topology; what cannot be learned is in the view and no error.
-pub(crate) async fn view(engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
-    let (topology, observed) = observe(engine, cluster).await?;
+pub(crate) async fn view(provider: &impl Provider, cluster: &Cluster) -> Result<ClusterView> {
+    let (topology, observed) = observe(provider, cluster).await?;
     Ok(ClusterView::new(topology, &observed))
 }
 
@@ -62,9 +61,9 @@ pub(crate) async fn view(engine: &Engine, cluster: &Cluster) -> Result<ClusterVi
 ///
 /// # Errors
 /// As [`view`].
-pub(crate) async fn whole_view(engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
-    let asked = wan::request(engine, cluster, &Request::State);
-    let (seen, links) = tokio::join!(observe(engine, cluster), asked);
+pub(crate) async fn whole_view(provider: &impl Provider, cluster: &Cluster) -> Result<ClusterView> {
+    let asked = wan::request(provider, cluster, &Request::State);
+    let (seen, links) = tokio::join!(observe(provider, cluster), asked);
     let (topology, mut observed) = seen?;
     // A router that cannot be asked is a problem of its own, which the view has by itself.
     observed.links = links.ok();
@@ -74,22 +73,25 @@ pub(crate) async fn whole_view(engine: &Engine, cluster: &Cluster) -> Result<Clu
         async {
             let psql = ["psql", "-XAtq", "-d", "postgres", "-c", observe::ARCHIVER_SQL];
             let leader = view.leader.as_deref()?;
-            Some(match engine.exec_stdout(leader, &psql, ARCHIVER_DEADLINE).await {
+            Some(match provider.exec_stdout(leader, &psql, ARCHIVER_DEADLINE).await {
                 Ok(printed) => observe::archiver(&printed),
                 Err(error) => Err(error.cause().to_owned()),
             })
         },
-        node_log::read(engine, topology, &stuck),
+        node_log::read(provider, topology, &stuck),
     );
     observed.archiver = archiver;
     observed.logs = logs;
     Ok(ClusterView::new(topology, &observed))
 }
 
-async fn observe<'a>(engine: &Engine, cluster: &'a Cluster) -> Result<(&'a Topology, Observed)> {
+async fn observe<'a>(
+    provider: &impl Provider,
+    cluster: &'a Cluster,
+) -> Result<(&'a Topology, Observed)> {
     let topology = cluster.topology()?;
     let sites = join_all(topology.sites.iter().map(async |site| {
-        let report = observe_site(engine, cluster, topology, site).await?;
+        let report = observe_site(provider, cluster, topology, site).await?;
         Some((site.name.clone(), report))
     }));
     Ok((topology, observed(cluster, sites.await.into_iter().flatten().collect())))
@@ -139,7 +141,11 @@ impl Watch {
     ///
     /// # Errors
     /// When the cluster has no topology.
-    pub(crate) async fn view(&mut self, engine: &Engine, cluster: &Cluster) -> Result<ClusterView> {
+    pub(crate) async fn view(
+        &mut self,
+        provider: &impl Provider,
+        cluster: &Cluster,
+    ) -> Result<ClusterView> {
         let topology = cluster.topology()?;
         let mut sites = BTreeMap::new();
         for site in &topology.sites {
@@ -153,11 +159,11 @@ impl Watch {
             // The same report stands until the next probe has one.
             if ended && let Some(member) = candidates(cluster, topology, site).first() {
                 let last = sites.get(&site.name).cloned();
-                self.feeds.insert(site.name.clone(), Feed::start(engine, &member.name, last));
+                self.feeds.insert(site.name.clone(), Feed::start(provider, &member.name, last));
             }
         }
         let mut observed = observed(cluster, sites);
-        observed.links = self.links(engine, cluster).await;
+        observed.links = self.links(provider, cluster).await;
         let view = ClusterView::new(topology, &observed);
         let failed = view.failed();
         if failed.is_empty() && self.logs.is_none() {
@@ -166,7 +172,7 @@ impl Watch {
         // Between two attempts a node that fails says that it is starting: what was read stays.
         let old = self.logs.as_ref().is_none_or(|(_, at)| at.elapsed() > LOGS_MAX_AGE);
         if old && !failed.is_empty() {
-            let logs = node_log::read(engine, topology, &failed).await;
+            let logs = node_log::read(provider, topology, &failed).await;
             self.logs = Some((logs, Instant::now()));
         }
         observed.logs = self.logs.as_ref().map(|(logs, _)| logs.clone()).unwrap_or_default();
@@ -174,10 +180,10 @@ impl Watch {
     }
 
     /// How the links are, asked now and then: a wait that is soon over has no use for it.
-    async fn links(&mut self, engine: &Engine, cluster: &Cluster) -> Option<WanState> {
+    async fn links(&mut self, provider: &impl Provider, cluster: &Cluster) -> Option<WanState> {
         let (links, at) = self.links.get_or_insert_with(|| (None, Instant::now()));
         if at.elapsed() > LINKS_MAX_AGE {
-            let asked = wan::request(engine, cluster, &Request::State);
+            let asked = wan::request(provider, cluster, &Request::State);
             *links = timeout(LINKS_DEADLINE, asked).await.ok().and_then(Result::ok);
             *at = Instant::now();
         }
@@ -186,14 +192,14 @@ impl Watch {
 }
 
 impl Feed {
-    fn start(engine: &Engine, member: &str, last: Option<Report>) -> Self {
+    fn start(provider: &impl Provider, member: &str, last: Option<Report>) -> Self {
         let (send, latest) = watch::channel(last.map(|report| (report, Instant::now())));
-        let (engine, member) = (engine.clone(), member.to_owned());
+        let (provider, member) = (provider.clone(), member.to_owned());
         let task = tokio::spawn(async move {
             let each = |line: &[u8]| {
                 let _ = send.send(Some((SiteObservation::from_json(line), Instant::now())));
             };
-            if let Err(error) = engine.exec_lines(&member, &WATCH, each).await {
+            if let Err(error) = provider.exec_lines(&member, &WATCH.argv(), each).await {
                 let reason = format!("{member}: {}", error.cause());
                 let _ = send.send(Some((Err(reason), Instant::now())));
                 // A container that has just started may not be ready to run anything.
@@ -206,16 +212,16 @@ impl Feed {
 
 /// The report of one site; `None` where no container of it runs.
 async fn observe_site(
-    engine: &Engine,
+    provider: &impl Provider,
     cluster: &Cluster,
     topology: &Topology,
     site: &Site,
 ) -> Option<Report> {
     let deadlines = Deadlines::of(&topology.spec);
     let deadline = deadlines.local.max(deadlines.quorum) + EXEC_ALLOWANCE;
-    let mut first = None;
+    let (probe, mut first) = (agent::Request::Probe.argv(), None);
     for member in candidates(cluster, topology, site).into_iter().take(ATTEMPTS_MAX) {
-        let report = match engine.exec_stdout(&member.name, &PROBE, deadline).await {
+        let report = match provider.exec_stdout(&member.name, &probe, deadline).await {
             Ok(printed) => SiteObservation::from_json(&printed),
             Err(error) => Err(error.cause().to_owned()),
         };

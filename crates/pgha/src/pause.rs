@@ -7,8 +7,8 @@ use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
 
 use crate::cluster::Cluster;
-use crate::docker::Engine;
-use crate::error::{OrFail as _, Result};
+use crate::error::Result;
+use crate::provider::Provider;
 
 /// Which members are resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,15 @@ fn frozen(cluster: &Cluster) -> (Vec<&str>, Vec<&str>) {
 ///
 /// # Errors
 /// When the engine refuses.
-pub(crate) async fn resume(engine: &Engine, cluster: &Cluster, which: Resume) -> Result<()> {
+pub(crate) async fn resume(
+    provider: &impl Provider,
+    cluster: &Cluster,
+    which: Resume,
+) -> Result<()> {
     let (nodes, others) = frozen(cluster);
     let nodes = if which == Resume::All { nodes } else { Vec::new() };
     for group in [others, nodes] {
-        let resumed = group.iter().map(async |name| {
-            let what = || format!("cannot resume {name}");
-            engine.api().unpause_container(name).await.or_fail(what())
-        });
+        let resumed = group.iter().map(|name| provider.unpause(name));
         join_all(resumed).await.into_iter().collect::<Result<Vec<()>>>()?;
     }
     Ok(())

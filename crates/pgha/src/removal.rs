@@ -4,25 +4,22 @@
 //! removed. Nothing is said to be stopped or gone that has not been looked for afterwards.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bollard::errors::Error as EngineError;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
-use bollard::query_parameters::{
-    ListContainersOptions, RemoveContainerOptions, RemoveVolumeOptions, StopContainerOptions,
-};
+use bollard::query_parameters::ListContainersOptions;
 use futures_util::future::join_all;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
 use pgha_core::topology::{ClusterId, Role};
+use tokio::time::Instant;
 
-use crate::cluster::{self, Cluster};
+use crate::cluster::Cluster;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::pause::{self, Resume};
+use crate::provider::{Provider, Thing};
 use crate::wan;
 
-/// Seconds a member has to end by itself, as in the compose file.
-const GRACE_S: i32 = 60;
 /// How long the engine may take to let go of what it has agreed to remove.
 const GONE_DEADLINE: Duration = Duration::from_secs(20);
 /// Time between two looks.
@@ -42,15 +39,15 @@ pub(crate) enum Data {
 ///
 /// # Errors
 /// When a container cannot be stopped, or still runs afterwards.
-pub(crate) async fn stop(engine: &Engine, cluster: &Cluster) -> Result<()> {
+pub(crate) async fn stop(provider: &impl Provider, cluster: &Cluster) -> Result<()> {
     // Nodes are to find etcd, the archive and the router at work as they stop. The engine resumes a frozen node
     // itself as it stops it.
-    pause::resume(engine, cluster, Resume::AllButNodes).await?;
-    wan::announce_stop(engine, cluster).await;
+    pause::resume(provider, cluster, Resume::AllButNodes).await?;
+    wan::announce_stop(provider, cluster).await;
     for phase in phases(&cluster.containers) {
-        all(phase.into_iter().map(|container| stop_one(engine, container))).await?;
+        all(phase.into_iter().map(|container| stop_one(provider, container))).await?;
     }
-    let running: Vec<_> = left(engine, &cluster.id)
+    let running: Vec<_> = left(provider, &cluster.id)
         .await?
         .map_or(Vec::new(), |left| left.containers)
         .into_iter()
@@ -88,55 +85,54 @@ pub(crate) async fn remove(engine: &Engine, cluster: &Cluster, data: Data) -> Re
 /// # Errors
 /// When something is left.
 pub(crate) async fn remove_what_is_there(
-    engine: &Engine,
+    provider: &impl Provider,
     cluster: &Cluster,
     data: Data,
 ) -> Result<()> {
-    let api = engine.api();
     let (looks, volumes): (&[ContainerFact], &[String]) = match data {
         Data::Kept => (&[], &[]),
         Data::Removed => (&cluster.looks, &cluster.volumes),
     };
     let containers = all(cluster.containers.iter().chain(looks).map(|container| async {
-        let options = RemoveContainerOptions { force: true, v: data == Data::Removed, link: false };
-        settled(&container.name, api.remove_container(&container.id, Some(options)).await)
+        let volumes = data == Data::Removed;
+        let thing = Thing::Container { container: &container.id, volumes };
+        named("cannot remove", &container.name, provider.remove(thing).await)
     }))
     .await;
     // Neither needs the other. A volume is not removed with its container, but after all of them: the engine
     // takes down no other container's mount while it removes one.
-    let networks = all(cluster
-        .networks
-        .iter()
-        .map(|network| async { settled(&network.name, api.remove_network(&network.id).await) }));
-    let volumes = all(volumes.iter().map(|volume| async {
-        settled(volume, api.remove_volume(volume, None::<RemoveVolumeOptions>).await)
-    }));
-    let (networks, volumes) = tokio::join!(networks, volumes);
+    let networks: Vec<&NetworkFact> = cluster.networks.iter().collect();
+    let volumes = all(volumes.iter().map(|volume| provider.remove(Thing::Volume(volume))));
+    let (networks, volumes) = tokio::join!(remove_networks(provider, &networks), volumes);
     let failed = [containers, networks, volumes].into_iter().find_map(Result::err);
-    verify_gone(engine, &cluster.id, data, failed).await
+    verify_gone(provider, &cluster.id, data, failed).await
 }
 
 /// Removes networks that nobody is connected to.
 ///
 /// # Errors
 /// When somebody is.
-pub(crate) async fn remove_networks(engine: &Engine, networks: &[&NetworkFact]) -> Result<()> {
+pub(crate) async fn remove_networks(
+    provider: &impl Provider,
+    networks: &[&NetworkFact],
+) -> Result<()> {
     all(networks.iter().map(|network| async {
-        settled(&network.name, engine.api().remove_network(&network.id).await)
+        let removed = provider.remove(Thing::Network(&network.id)).await;
+        named("cannot remove", &network.name, removed)
     }))
     .await
 }
 
 /// Waits until the engine no longer has what was removed.
 async fn verify_gone(
-    engine: &Engine,
+    provider: &impl Provider,
     id: &ClusterId,
     data: Data,
     failed: Option<Error>,
 ) -> Result<()> {
     let started = Instant::now();
     loop {
-        let left = left(engine, id).await?.map_or(Vec::new(), |left| doomed(&left, data));
+        let left = left(provider, id).await?.map_or(Vec::new(), |left| doomed(&left, data));
         if left.is_empty() {
             return Ok(());
         }
@@ -182,32 +178,16 @@ fn runs(container: &ContainerFact) -> bool {
     !matches!(container.state, Created | Missing | Stopped)
 }
 
-async fn stop_one(engine: &Engine, container: &ContainerFact) -> Result<()> {
+async fn stop_one(provider: &impl Provider, container: &ContainerFact) -> Result<()> {
     if !runs(container) {
         return Ok(());
     }
-    let options = StopContainerOptions { t: Some(GRACE_S), signal: None };
-    let stopped = engine.api().stop_container(&container.id, Some(options)).await;
-    stopped_or_gone(stopped).or_fail(format!("cannot stop {}", container.name))
+    named("cannot stop", &container.name, provider.stop(&container.id).await)
 }
 
-fn stopped_or_gone(done: Result<(), EngineError>) -> Result<(), EngineError> {
-    match done {
-        Err(EngineError::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
-        other => other,
-    }
-}
-
-/// Takes for done what somebody else has done or is about to do; whether it is shows later.
-fn settled(name: &str, done: Result<(), EngineError>) -> Result<()> {
-    match stopped_or_gone(done) {
-        Err(EngineError::DockerResponseServerError { status_code: 409, message })
-            if message.contains("already in progress") =>
-        {
-            Ok(())
-        }
-        other => other.or_fail(format!("cannot remove {name}")),
-    }
+/// Says it of the name of what is meant by its id.
+fn named(what: &str, name: &str, done: Result<()>) -> Result<()> {
+    done.map_err(|error| Error::failed(format!("{what} {name}")).because(error.cause()))
 }
 
 /// Does all of it at once, and says what failed first.
@@ -215,8 +195,8 @@ async fn all(tasks: impl Iterator<Item = impl Future<Output = Result<()>>>) -> R
     join_all(tasks).await.into_iter().collect()
 }
 
-async fn left(engine: &Engine, id: &ClusterId) -> Result<Option<Cluster>> {
-    Ok(cluster::find(engine).await?.into_iter().find(|cluster| cluster.id == *id))
+async fn left(provider: &impl Provider, id: &ClusterId) -> Result<Option<Cluster>> {
+    Ok(provider.clusters().await?.into_iter().find(|cluster| cluster.id == *id))
 }
 
 async fn every_container(engine: &Engine) -> Result<Vec<ContainerSummary>> {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use pgha_core::agent::Request;
 use pgha_core::backup_run::advice;
 use pgha_core::repository::Repository;
 use pgha_core::repository::STANZA;
@@ -15,14 +16,13 @@ use pgha_core::topology::ClusterId;
 use crate::cluster::{self, Among, Cluster};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::provider::Provider as _;
 
 /// How long a listing may take; it reads a small file of each repository.
 const INFO_DEADLINE: Duration = Duration::from_secs(60);
 /// pgBackRest, listing the one stanza.
 const INFO: [&str; 5] =
     ["pgbackrest", "--stanza=pgha_db", "--output=json", "--log-level-console=off", "info"];
-/// Says which disks of the repositories are full.
-const FULL_DISKS: [&str; 2] = ["/usr/local/bin/pgha-node", "full-disks"];
 
 /// Repository 2 of a cluster that has only one.
 pub(crate) fn no_second(id: &ClusterId) -> Error {
@@ -108,7 +108,9 @@ impl BackupHost {
         }
         let topology = self.cluster.topology()?;
         let mut said = without_requests(&(ran.stdout + &ran.stderr));
-        if let Ok(full) = self.engine.exec(&self.name, &FULL_DISKS, INFO_DEADLINE).await {
+        if let Ok(full) =
+            self.engine.exec(&self.name, &Request::FullDisks.argv(), INFO_DEADLINE).await
+        {
             said.push_str(&full.stdout);
         }
         let verb = arguments.last().unwrap_or(&"");

@@ -9,11 +9,13 @@
 //! ├── pgpass                     the superuser's, in the form that psql reads (PGPASSFILE)
 //! ├── repository-key             the key of pgBackRest's repositories
 //! ├── repo2-s3-key*              credentials of a second repository in S3; empty until the user fills them in
-//! ├── backup-*.crt, backup-*.key transport tls: authority, nodes, repository host
+//! ├── backup-ca.crt, .key        transport tls: the CA of this cluster; its key is mounted nowhere
+//! ├── pgha-*.crt, pgha-*.key     transport tls: certificate and key of each node and of the backup host
 //! └── ssh_*                      transport ssh: key of the user postgres, key of the servers
 //! ```
 //!
-//! A file that exists is kept, so that generating again does not lock anybody out.
+//! A file that exists is kept, so that generating again does not lock anybody out. A cluster of an earlier pgha has
+//! one certificate for all of its nodes and no key of the CA, and goes on with them.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -22,13 +24,15 @@ use std::path::{Path, PathBuf};
 
 use pgha_core::ownership::{Identity, MARK, Secrets};
 use pgha_core::render::{
-    BACKUP_COMMON_NAME, NODE_COMMON_NAME, NODE_PASSWORDS, REPOSITORY_KEY, S3_FILES, SSH_FILES,
-    TLS_FILES, repository_secrets,
+    CA_CERTIFICATE, CA_KEY, Certificate, NODE_PASSWORDS, REPOSITORY_KEY, S3_FILES, SSH_FILES,
+    certificates, repository_secrets,
 };
 use pgha_core::spec::BackupTransport;
-use pgha_core::topology::{Role, Topology};
+use pgha_core::topology::Topology;
 use rand::distr::{Alphanumeric, SampleString as _};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use crate::error::{Error, OrFail, Result};
@@ -86,11 +90,12 @@ pub(crate) fn whose(dir: &Path) -> Secrets {
     if nothing { Secrets::None } else { Secrets::Unmarked }
 }
 
-/// Names of the secrets that a cluster needs, which cannot be made from others and are not there.
+/// Names of the secrets that the members of a cluster need and that are not there. `shared` as for
+/// [`certificates`]. The key of the CA is not among them: no member needs it.
 ///
 /// # Errors
 /// When the folder cannot be looked into.
-pub(crate) fn missing(topology: &Topology, dir: &Path) -> Result<Vec<String>> {
+pub(crate) fn missing(topology: &Topology, shared: bool, dir: &Path) -> Result<Vec<String>> {
     if let Err(e) = fs::read_dir(dir)
         && e.kind() != ErrorKind::NotFound
     {
@@ -98,13 +103,19 @@ pub(crate) fn missing(topology: &Topology, dir: &Path) -> Result<Vec<String>> {
             .because(e)
             .hint("they are for the user alone who generated the cluster"));
     }
-    let transport: &[&str] = match topology.spec.backup_transport {
-        BackupTransport::Tls => &TLS_FILES,
-        BackupTransport::Ssh => &SSH_FILES,
+    let transport = match topology.spec.backup_transport {
+        BackupTransport::Tls => certificate_files(&certificates(topology, shared)),
+        BackupTransport::Ssh => SSH_FILES.map(str::to_owned).to_vec(),
     };
     let needed = NODE_PASSWORDS.into_iter().chain(repository_secrets(&topology.spec));
-    let needed = needed.chain(transport.iter().copied());
-    Ok(needed.filter(|name| !dir.join(name).is_file()).map(str::to_owned).collect())
+    let needed = needed.map(str::to_owned).chain(transport);
+    Ok(needed.filter(|name| !dir.join(name).is_file()).collect())
+}
+
+/// What members have mounted of these: each certificate with its key, and that of the CA.
+fn certificate_files(all: &[Certificate]) -> Vec<String> {
+    let files = all.iter().flat_map(|certificate| certificate.files.clone());
+    [CA_CERTIFICATE.to_owned()].into_iter().chain(files).collect()
 }
 
 /// A number for a cluster that no other has: 64 bits at random.
@@ -112,8 +123,13 @@ pub(crate) fn new_uid() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// Makes whatever is not there yet.
-pub(crate) fn create(topology: &Topology, dir: &Path, owner: &Identity) -> Result<()> {
+/// Makes whatever is not there yet; `shared` as for [`missing`].
+pub(crate) fn create(
+    topology: &Topology,
+    shared: bool,
+    dir: &Path,
+    owner: &Identity,
+) -> Result<()> {
     let what = || format!("cannot write secrets into {}", dir.display());
     fs::DirBuilder::new().mode(0o700).recursive(true).create(dir).or_fail(what())?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).or_fail(what())?;
@@ -139,10 +155,7 @@ pub(crate) fn create(topology: &Topology, dir: &Path, owner: &Identity) -> Resul
         write(dir, name, &text)?;
     }
     match topology.spec.backup_transport {
-        // All or none: a certificate is of no use beside another authority, and members that run
-        // keep the ones they were started with.
-        BackupTransport::Tls if TLS_FILES.iter().all(|name| dir.join(name).exists()) => Ok(()),
-        BackupTransport::Tls => create_certificates(topology, dir),
+        BackupTransport::Tls => create_certificates(topology, shared, dir),
         BackupTransport::Ssh if SSH_FILES.iter().all(|name| dir.join(name).exists()) => Ok(()),
         BackupTransport::Ssh => create_ssh_keys(topology, dir),
     }
@@ -155,29 +168,41 @@ pub(crate) fn to_fill_in(topology: &Topology, dir: &Path) -> Vec<PathBuf> {
     wanted.map(|name| dir.join(name)).filter(empty).collect()
 }
 
-/// An authority of this cluster alone, whose key is thrown away, and a certificate for each end.
-fn create_certificates(topology: &Topology, dir: &Path) -> Result<()> {
-    let [ca_crt, node_crt, node_key, host_crt, host_key] = TLS_FILES;
+/// A CA of this cluster alone, and the certificates that it signs. Those that are there stay, and further ones are
+/// signed by the same CA. Where its key is gone and one is missing, all are made anew: a certificate is of no use
+/// beside another CA.
+fn create_certificates(topology: &Topology, shared: bool, dir: &Path) -> Result<()> {
+    let all = certificates(topology, shared);
+    if certificate_files(&all).iter().all(|name| dir.join(name).exists()) {
+        return Ok(());
+    }
     let what = "cannot make certificates";
     let mut ca = CertificateParams::default();
     ca.distinguished_name.push(DnType::CommonName, format!("pgha {}", topology.id));
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let authority_key = KeyPair::generate().or_fail(what)?;
-    let authority = ca.self_signed(&authority_key).or_fail(what)?;
-    let issuer = Issuer::new(ca, authority_key);
-    write(dir, ca_crt, &authority.pem())?;
-    for (common_name, role, crt, key) in [
-        (NODE_COMMON_NAME, Role::Postgres, node_crt, node_key),
-        (BACKUP_COMMON_NAME, Role::Backup, host_crt, host_key),
-    ] {
-        // The dialled name is checked against these.
-        let names: Vec<String> = topology.of_role(role).map(|m| m.name.clone()).collect();
-        let mut params = CertificateParams::new(names).or_fail(what)?;
-        params.distinguished_name.push(DnType::CommonName, common_name);
+    let goes_on = [CA_CERTIFICATE, CA_KEY].iter().all(|name| dir.join(name).exists());
+    let key = if goes_on {
+        let pem = fs::read_to_string(dir.join(CA_KEY)).or_fail(what)?;
+        KeyPair::from_pem(&pem).or_fail(format!("{what}: {CA_KEY} is no key"))?
+    } else {
+        let key = KeyPair::generate().or_fail(what)?;
+        let signed = ca.self_signed(&key).or_fail(what)?;
+        write(dir, CA_CERTIFICATE, &signed.pem())?;
+        write(dir, CA_KEY, &key.serialize_pem())?;
+        key
+    };
+    let issuer = Issuer::new(ca, key);
+    let is_there = |c: &&Certificate| c.files.iter().all(|name| dir.join(name).exists());
+    for certificate in all.iter().filter(|c| !goes_on || !is_there(c)) {
+        let [crt, key] = &certificate.files;
+        let mut params = CertificateParams::new(certificate.names.clone()).or_fail(what)?;
+        let addresses = certificate.addresses.iter().map(|&a| SanType::IpAddress(a.into()));
+        params.subject_alt_names.extend(addresses);
+        params.distinguished_name.push(DnType::CommonName, &certificate.common_name);
         let pair = KeyPair::generate().or_fail(what)?;
-        let certificate = params.signed_by(&pair, &issuer).or_fail(what)?;
-        write(dir, crt, &certificate.pem())?;
+        let signed = params.signed_by(&pair, &issuer).or_fail(what)?;
+        write(dir, crt, &signed.pem())?;
         write(dir, key, &pair.serialize_pem())?;
     }
     Ok(())
@@ -207,7 +232,9 @@ fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgha_core::layout::{Change, Layout};
     use pgha_core::spec::Spec;
+    use pgha_core::topology::Role;
 
     fn owner() -> Identity {
         let id = Topology::new(Spec::default(), 1).id;
@@ -233,7 +260,7 @@ mod tests {
             let at = tempfile::tempdir().expect("a temporary folder");
             let dir = at.path().join("secrets");
             let spec = Spec { data_centers: 2, backup_transport, ..Spec::default() };
-            create(&Topology::new(spec, 1), &dir, &owner()).expect("secrets are made");
+            create(&Topology::new(spec, 1), false, &dir, &owner()).expect("secrets are made");
             assert_eq!(
                 fs::metadata(&dir).expect("it is there").permissions().mode() & 0o777,
                 0o700
@@ -241,7 +268,8 @@ mod tests {
             let files = modes(&dir);
             assert!(files.iter().all(|(_, mode)| *mode == 0o600), "{files:?}");
             let expected = 7 + match backup_transport {
-                BackupTransport::Tls => TLS_FILES.len(),
+                // The CA's, and two for each node and the backup host.
+                BackupTransport::Tls => 2 + 2 * 5,
                 BackupTransport::Ssh => SSH_FILES.len(),
             };
             assert_eq!(files.len(), expected, "{files:?}");
@@ -253,7 +281,8 @@ mod tests {
         let at = tempfile::tempdir().expect("a temporary folder");
         let file = at.path().join("docker-compose.yaml");
         let dir = dir_of(&file);
-        create(&Topology::new(Spec::default(), 1), &dir, &owner()).expect("secrets are made");
+        create(&Topology::new(Spec::default(), 1), false, &dir, &owner())
+            .expect("secrets are made");
         write(&dir, "postgres", r"new:pass\word").expect("a new password");
         let passfile = fresh_pgpass(&file).expect("it is made");
         let text = fs::read_to_string(&passfile).expect("it is there");
@@ -270,9 +299,9 @@ mod tests {
         assert_eq!(whose(&dir), Secrets::None);
         fs::create_dir(&dir).expect("a folder");
         assert_eq!(whose(&dir), Secrets::None);
-        let missing = || missing(&topology, &dir).expect("a folder");
+        let missing = || missing(&topology, false, &dir).expect("a folder");
         assert!(missing().contains(&REPOSITORY_KEY.to_owned()));
-        create(&topology, &dir, &owner).expect("secrets are made");
+        create(&topology, false, &dir, &owner).expect("secrets are made");
         assert_eq!(whose(&dir), Secrets::Of(owner));
         assert_eq!(missing(), Vec::<String>::new());
         fs::remove_file(dir.join(REPOSITORY_KEY)).expect("a key");
@@ -286,14 +315,76 @@ mod tests {
         assert_eq!(whose(&dir.join("postgres")), Secrets::Unmarked, "a file is in the way");
     }
 
+    fn read(dir: &Path, name: &str) -> String {
+        fs::read_to_string(dir.join(name)).expect(name)
+    }
+
+    #[test]
+    fn a_member_that_is_added_gets_a_certificate_of_the_same_ca_and_the_others_keep_theirs() {
+        let at = tempfile::tempdir().expect("a temporary folder");
+        let (dir, spec) = (at.path(), Spec::default());
+        create(&Topology::new(spec.clone(), 1), false, dir, &owner()).expect("secrets are made");
+        let kept = [CA_CERTIFICATE, CA_KEY, "pgha-demo1-DC1-1.crt", "pgha-pgbackrest-DC2-1.key"];
+        let before = kept.map(|name| read(dir, name));
+        let layout = Layout::of(&spec).changed(&[Change::AddMember(Role::Postgres, 1)]);
+        let topology = Topology::with(spec, 1, layout.expect("a node"));
+        let new = ["pgha-demo3-DC1-1.crt", "pgha-demo3-DC1-1.key"];
+        assert_eq!(missing(&topology, false, dir).expect("a folder"), new);
+        create(&topology, false, dir, &owner()).expect("one more");
+        assert_eq!(kept.map(|name| read(dir, name)), before);
+        assert!(missing(&topology, false, dir).expect("a folder").is_empty());
+        assert_eq!(signed_by(dir, new[0]), Ok(()));
+
+        // Without the CA's key nothing is lost, until there is a certificate to be made.
+        fs::remove_file(dir.join(CA_KEY)).expect("a key");
+        create(&topology, false, dir, &owner()).expect("nothing to do");
+        assert!(missing(&topology, false, dir).expect("a folder").is_empty());
+        assert_eq!(read(dir, CA_CERTIFICATE), before[0]);
+        fs::remove_file(dir.join(new[0])).expect("a certificate");
+        create(&topology, false, dir, &owner()).expect("all of them");
+        assert!(kept.iter().zip(&before).all(|(name, text)| read(dir, name) != *text));
+        for member in ["pgha-demo1-DC1-1.crt", new[0], "pgha-pgbackrest-DC2-1.crt"] {
+            assert_eq!(signed_by(dir, member), Ok(()));
+        }
+    }
+
+    /// Whether OpenSSL takes a certificate for one of the folder's CA.
+    fn signed_by(dir: &Path, name: &str) -> Result<(), String> {
+        let ca = dir.join(CA_CERTIFICATE);
+        let made = std::process::Command::new("openssl")
+            .args(["verify", "-CAfile"])
+            .args([ca, dir.join(name)])
+            .output()
+            .expect("openssl runs");
+        made.status
+            .success()
+            .then_some(())
+            .ok_or(String::from_utf8_lossy(&made.stderr).into_owned())
+    }
+
+    #[test]
+    fn a_cluster_of_an_earlier_pgha_goes_on_with_its_certificates() {
+        let at = tempfile::tempdir().expect("a temporary folder");
+        let (dir, topology) = (at.path(), Topology::new(Spec::default(), 1));
+        create(&topology, true, dir, &owner()).expect("as it was");
+        fs::remove_file(dir.join(CA_KEY)).expect("it was thrown away");
+        let before = modes(dir);
+        let names = ["backup-ca.crt", "backup-node.crt", "backup-node.key"];
+        let texts = names.map(|name| read(dir, name));
+        create(&topology, true, dir, &owner()).expect("nothing to do");
+        assert_eq!((modes(dir), names.map(|name| read(dir, name))), (before, texts));
+        fs::remove_file(dir.join(names[2])).expect("a key");
+        assert_eq!(missing(&topology, true, dir).expect("a folder"), [names[2]]);
+    }
+
     #[test]
     fn passwords_stay_when_secrets_are_made_again() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let topology = Topology::new(Spec::default(), 1);
-        create(&topology, dir.path(), &owner()).expect("secrets are made");
+        create(&topology, false, dir.path(), &owner()).expect("secrets are made");
         let read = || fs::read_to_string(dir.path().join("postgres")).expect("a password");
         let before = read();
-        create(&topology, dir.path(), &owner()).expect("secrets are made again");
+        create(&topology, false, dir.path(), &owner()).expect("secrets are made again");
         assert_eq!(read(), before);
         assert_eq!(before.trim_end().len(), PASSWORD_LEN);
     }
@@ -306,11 +397,11 @@ mod tests {
              endpoint = \"e\"\nregion = \"r\"\n",
         );
         let topology = Topology::new(spec.expect("a spec"), 1);
-        create(&topology, dir.path(), &owner()).expect("secrets are made");
+        create(&topology, false, dir.path(), &owner()).expect("secrets are made");
         assert!(!dir.path().join(REPOSITORY_KEY).exists());
         assert_eq!(to_fill_in(&topology, dir.path()).len(), 2);
         fs::write(dir.path().join(S3_FILES[0]), "key").expect("a file");
-        create(&topology, dir.path(), &owner()).expect("secrets are kept");
+        create(&topology, false, dir.path(), &owner()).expect("secrets are kept");
         assert_eq!(to_fill_in(&topology, dir.path()), [dir.path().join(S3_FILES[1])]);
     }
 }

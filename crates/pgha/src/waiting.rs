@@ -1,18 +1,19 @@
 //! Waiting for a cluster: what each member still waits for, shown as it changes, until none does.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pgha_core::event::Event;
 use pgha_core::ready::{self, Waiting};
 use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY, MemberView, Problem};
 use pgha_core::topology::ClusterId;
+use tokio::time::Instant;
 
 use crate::cluster::{self, Among};
-use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::observe::Watch;
+use crate::provider::Provider;
 
 /// Time between two looks at the latest reports.
 const POLL: Duration = Duration::from_millis(200);
@@ -59,7 +60,7 @@ impl GivenUp {
 
 /// Waits until the cluster is ready.
 pub(crate) async fn until_ready(
-    engine: &Engine,
+    provider: &impl Provider,
     id: &ClusterId,
     timeout: Duration,
     waiter: Waiter,
@@ -72,7 +73,7 @@ pub(crate) async fn until_ready(
     let give_up =
         |error: Error, guilty: Vec<String>| Err(GivenUp { guilty, ..GivenUp::because(error) });
     loop {
-        let view = match look(engine, id, &mut watch).await {
+        let view = match look(provider, id, &mut watch).await {
             Ok(view) => view,
             Err(error) => return give_up(error, Vec::new()),
         };
@@ -128,10 +129,10 @@ pub(crate) async fn until_ready(
     }
 }
 
-async fn look(engine: &Engine, id: &ClusterId, watch: &mut Watch) -> Result<ClusterView> {
+async fn look(provider: &impl Provider, id: &ClusterId, watch: &mut Watch) -> Result<ClusterView> {
     let found =
-        cluster::resolve(cluster::find(engine).await?, Some(&id.to_string()), Among::Created)?;
-    watch.view(engine, &found).await
+        cluster::resolve(provider.clusters().await?, Some(&id.to_string()), Among::Created)?;
+    watch.view(provider, &found).await
 }
 
 fn failing(view: &ClusterView, name: &str) -> bool {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use pgha_core::agent;
 use pgha_core::links::asked::{self, slow_delay};
 use pgha_core::status::ContainerState;
 use pgha_core::topology::{Role, Topology};
@@ -13,18 +14,17 @@ use pgha_wan::control::{Reply, Request, WanState};
 use pgha_wan::measured::RoundTrips;
 
 use crate::cluster::Cluster;
-use crate::docker::Engine;
 use crate::error::{Error, Result};
+use crate::provider::Provider;
 
-const NODE: &str = "/usr/local/bin/pgha-node";
 /// What a request may take: the exec itself, on a busy host.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// Echo requests to each member: enough for a median that one late answer does not move.
-const ECHOES: &str = "9";
+const ECHOES: u16 = 9;
 /// What an answer may take beyond the slowest round trip that is asked for.
 const ANSWER_ALLOWANCE: Duration = Duration::from_millis(700);
 /// The most that `round-trips --wait` takes, in milliseconds.
-const WAIT_MAX_MS: u128 = 60_000;
+const WAIT_MAX_MS: u16 = 60_000;
 /// What a measurement may take beyond that: the exec itself, on a busy host.
 const MEASURE_ALLOWANCE: Duration = Duration::from_secs(5);
 /// Members of a site that are tried.
@@ -35,24 +35,24 @@ const ATTEMPTS_MAX: usize = 2;
 /// # Errors
 /// When the router does not run, is of another version, or refuses; then nothing was changed.
 pub(crate) async fn request(
-    engine: &Engine,
+    provider: &impl Provider,
     cluster: &Cluster,
     request: &Request,
 ) -> Result<WanState> {
     let router = running_router(cluster)?;
-    let json = serde_json::to_string(request).expect("a request is always JSON");
-    let argv = [NODE, "wan-control", &json];
+    let argv = agent::Request::WanControl(request.clone()).argv();
     let old = || {
         format!(
             "`pgha logs {router}` says more; a router of an older pgha has no links to change: \
              `pgha down` and `pgha up` make a new one"
         )
     };
-    let printed = engine.exec_stdout(&router, &argv, REQUEST_DEADLINE).await.map_err(|error| {
-        Error::failed(format!("the router {router} does not answer"))
-            .because(error.cause())
-            .hint(old())
-    })?;
+    let printed =
+        provider.exec_stdout(&router, &argv, REQUEST_DEADLINE).await.map_err(|error| {
+            Error::failed(format!("the router {router} does not answer"))
+                .because(error.cause())
+                .hint(old())
+        })?;
     match serde_json::from_slice::<Reply>(&printed) {
         Ok(Reply::State(state)) => Ok(state),
         Ok(Reply::Refused(why)) => {
@@ -93,7 +93,7 @@ fn running_router(cluster: &Cluster) -> Result<String> {
 /// Round trips as one running member of each of these sites measures them, all sites at once, and
 /// what could not be learned.
 pub(crate) async fn measure(
-    engine: &Engine,
+    provider: &impl Provider,
     cluster: &Cluster,
     topology: &Topology,
     state: &WanState,
@@ -101,8 +101,8 @@ pub(crate) async fn measure(
 ) -> (Vec<RoundTrips>, Vec<String>) {
     let wait = wait_for_answers(state);
     let deadline = wait + MEASURE_ALLOWANCE;
-    let wait_ms = wait.as_millis().min(WAIT_MAX_MS).to_string();
-    let argv = [NODE, "round-trips", "--count", ECHOES, "--wait", &wait_ms];
+    let wait_ms = u16::try_from(wait.as_millis()).unwrap_or(WAIT_MAX_MS).min(WAIT_MAX_MS);
+    let argv = agent::Request::RoundTrips { count: ECHOES, wait_ms }.argv();
     let asked = from.iter().map(async |site| {
         let mut why = format!("no member of {site} runs");
         let number = topology.sites.iter().find(|s| s.name == *site).map(|s| s.number);
@@ -116,7 +116,7 @@ pub(crate) async fn measure(
             .collect();
         members.sort_by_key(|m| u8::from(m.role == Role::Postgres));
         for member in members.into_iter().take(ATTEMPTS_MAX) {
-            match engine.exec_stdout(&member.name, &argv, deadline).await {
+            match provider.exec_stdout(&member.name, &argv, deadline).await {
                 Ok(printed) => match serde_json::from_slice::<RoundTrips>(&printed) {
                     Ok(trips) => return Ok(trips),
                     Err(e) => why = format!("{}: {e}", member.name),
@@ -148,9 +148,9 @@ fn wait_for_answers(state: &WanState) -> Duration {
 
 /// Tells the router that the cluster is about to be stopped, so that its next start is without
 /// distances again until it is ready. Best effort: a router that does not hear it starts with them.
-pub(crate) async fn announce_stop(engine: &Engine, cluster: &Cluster) {
+pub(crate) async fn announce_stop(provider: &impl Provider, cluster: &Cluster) {
     let distances = cluster.topology.as_ref().is_some_and(|t| asked::any(&t.spec));
     if distances {
-        let _ = request(engine, cluster, &Request::Stopping).await;
+        let _ = request(provider, cluster, &Request::Stopping).await;
     }
 }

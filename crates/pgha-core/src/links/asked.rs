@@ -25,7 +25,9 @@ pub struct AskedLink {
 
 /// Every ordered pair of sites of a cluster, by number.
 pub fn links(topology: &Topology) -> Vec<AskedLink> {
-    directions(&topology.spec)
+    let sites = || topology.sites.iter().map(|site| site.number);
+    sites()
+        .flat_map(|from| sites().filter(move |to| *to != from).map(move |to| (from, to)))
         .map(|(from, to)| AskedLink {
             from,
             to,

@@ -1,14 +1,27 @@
 //! `docker-compose.yaml`: the contract between pgha and Compose.
 
-use serde_json::{Value, json};
+mod document;
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+use ipnet::Ipv4Net;
+use serde_saphyr::{DoubleQuoted, FlowMap, FlowSeq, LitString, RcAnchor};
 
 use crate::render::{
-    ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_MOUNT, S3_CA, SHM_SIZE,
-    SSH_FILES, TLS_FILES, data_dir, render, repo2_volume, repository_secrets, s3_ca_file,
+    CA_CERTIFICATE, CONFIG_DIR, ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR,
+    REPOSITORY2_MOUNT, S3_CA, SHM_SIZE, SSH_FILES, certificate_files, data_dir,
+    mounted_certificate, repo2_volume, repository_secrets, s3_ca_file,
 };
 use crate::repository::STANZA;
 use crate::spec::{BackupTransport, Repo2};
-use crate::topology::{HostChoices, Role, SiteKind, Topology};
+use crate::topology::{HostChoices, Member, POSTGRES_PORT, Role, Site, SiteKind, Topology};
+
+use document::{
+    Bind, File, Ipam, Labels, Logging, Mounted, Network, Ordered, Quoted, Secret, Service, Shared,
+    Subnet, Variables, Volume,
+};
 
 /// How the second line of every compose file of pgha starts; what tells it from anybody else's.
 pub const DOCKER_COMPOSE_HEADER: &str = "# Written by pgha from the specification below.";
@@ -46,98 +59,323 @@ impl Images {
 /// Renders the compose file.
 ///
 /// `secrets_dir` is taken by Compose as relative to the file's own folder. Compose takes a `$` for the
-/// start of a variable, so every one of them is written twice; [`unescaped`] takes that back.
+/// start of a variable, so every one of them is written twice; [`unescaped`] takes that back. Every service is
+/// complete; only the specification and the addresses of the members, which all of them have, stand there once.
 ///
 /// # Panics
 /// When `host` lacks the port of a node or the subnet of a site.
 pub fn compose(topology: &Topology, host: &HostChoices, secrets_dir: &str) -> String {
-    let spec = &topology.spec;
-    let (node_keys, backup_keys): (&[&str], &[&str]) = match spec.backup_transport {
-        BackupTransport::Tls => (&TLS_FILES[..3], &[TLS_FILES[0], TLS_FILES[3], TLS_FILES[4]]),
-        BackupTransport::Ssh => (&SSH_FILES, &SSH_FILES),
+    let common = Common::of(topology, host);
+    let file = File {
+        spec: common.spec.clone(),
+        layout: quoted(&topology.layout.to_string()),
+        labels: common.labels(None, None).without_spec(),
+        hosts: common.hosts.clone(),
+        services: services(topology, host, &common),
+        networks: networks(topology, host, &common),
+        volumes: volumes(topology, &common),
+        secrets: secrets(topology, secrets_dir),
     };
-    let backup_secrets: Vec<&str> =
-        backup_keys.iter().copied().chain(repository_secrets(spec)).collect();
-    let node_secrets: Vec<&str> = NODE_PASSWORDS.iter().chain(node_keys).copied().collect();
-    let mut all_secrets: Vec<&str> = node_secrets.iter().chain(&backup_secrets).copied().collect();
-    all_secrets.sort_unstable();
-    all_secrets.dedup();
-
-    let members: Vec<_> = topology
-        .members
-        .iter()
-        .map(|m| {
-            let port = (m.role == Role::Postgres).then(|| host.ports[&m.name]);
-            let mount = match m.role {
-                Role::Postgres => PGDATA_MOUNT,
-                Role::Etcd => ETCD_MOUNT,
-                Role::Backup | Role::Wan => REPOSITORY_DIR,
-            };
-            let site = topology.site(m.site);
-            json!({
-                "name": m.name, "role": m.role, "address": m.address.to_string(),
-                "site": site.name, "network": site.network, "port": port, "mount": mount,
-            })
-        })
-        .collect();
-    let sites: Vec<_> = topology
-        .sites
-        .iter()
-        .zip(&host.subnets)
-        .map(|(site, subnet)| {
-            json!({ "name": site.name, "network": site.network, "subnet": subnet.to_string() })
-        })
-        .collect();
-    assert_eq!(sites.len(), topology.sites.len(), "every site has a subnet");
-
-    let repo2 = match &spec.backup.repo2 {
-        Some(Repo2::Posix { path }) => json!({
-            "volume": repo2_volume(topology),
-            "mount": REPOSITORY2_MOUNT, "site": topology.external_site().name, "path": path,
-        }),
-        Some(Repo2::S3 { .. }) | None => json!(null),
+    let options = serde_saphyr::ser_options! {
+        anchor_generator: Some(|id| if id == 1 { "spec".to_owned() } else { "hosts".to_owned() }),
+        compact_list_indent: false,
+        prefer_block_scalars: false,
     };
-    let images = Images::of(spec.postgres);
-    render(
-        include_str!("../../templates/docker-compose.yaml.j2"),
-        &escaped(json!({
-            "title": title(topology),
-            "name": topology.id.name,
-            "instance": topology.id.instance,
-            "uid": host.uid,
-            "spec": spec.to_toml(),
-            "members": members,
-            "etcd": topology.of_role(Role::Etcd).map(|m| &m.name).collect::<Vec<_>>(),
-            "sites": sites,
-            "router": topology.router(),
-            "backup_host": topology.backup_host().name,
-            "underlay": underlay(topology, host),
-            "endpoints": topology.endpoints(),
-            "images": {
-                "etcd": images.etcd, "postgres": images.postgres,
-                "backup": images.backup, "wan": images.wan,
-            },
-            "repo2": repo2,
-            "data_dir": data_dir(spec.postgres),
-            "stanza": STANZA,
-            "shm_size": SHM_SIZE,
-            "secrets_dir": secrets_dir,
-            "secrets": { "postgres": node_secrets, "backup": backup_secrets },
-            "all_secrets": all_secrets,
-            "s3_ca": S3_CA,
-            "s3_ca_file": s3_ca_file(spec),
-        })),
-    )
+    let text = serde_saphyr::to_string_with_options(&file, options)
+        .expect("texts, lists and maps are always YAML");
+    commented(&title(topology), &text)
 }
 
-/// A value with every `$` of its texts as Compose wants it where no variable is meant.
-fn escaped(value: Value) -> Value {
-    match value {
-        Value::String(text) => text.replace('$', "$$").into(),
-        Value::Array(all) => all.into_iter().map(escaped).collect(),
-        Value::Object(all) => all.into_iter().map(|(key, value)| (key, escaped(value))).collect(),
-        other => other,
+/// What every part of the file has.
+struct Common {
+    cluster: Quoted,
+    instance: Quoted,
+    uid: Option<Quoted>,
+    layout: Quoted,
+    spec: Shared<LitString>,
+    hosts: Shared<Vec<Quoted>>,
+    endpoints: Quoted,
+    images: Images,
+}
+
+impl Common {
+    fn of(topology: &Topology, host: &HostChoices) -> Self {
+        let hosts = topology.members.iter().map(|m| quoted(&format!("{}:{}", m.name, m.address)));
+        Self {
+            cluster: quoted(&topology.id.name),
+            instance: quoted(&topology.id.instance.to_string()),
+            uid: host.uid.as_deref().map(quoted),
+            layout: quoted(&topology.layout.to_string()),
+            spec: shared(LitString(escaped(&format!("{}\n", topology.spec.to_toml().trim())))),
+            hosts: shared(hosts.collect()),
+            endpoints: quoted(&topology.endpoints()),
+            images: Images::of(topology.spec.postgres),
+        }
     }
+
+    fn labels(&self, site: Option<&str>, role: Option<Role>) -> Labels {
+        Labels {
+            cluster: self.cluster.clone(),
+            instance: self.instance.clone(),
+            uid: self.uid.clone(),
+            layout: Some(self.layout.clone()),
+            spec: Some(self.spec.clone()),
+            site: site.map(str::to_owned),
+            role,
+        }
+    }
+
+    /// What all members have, and the router.
+    fn service(&self, name: &str, image: &str, labels: Labels, networks: Vec<String>) -> Service {
+        let words = |words: &[&str]| FlowSeq(words.iter().map(|word| (*word).to_owned()).collect());
+        Service {
+            image: image.to_owned(),
+            container_name: name.to_owned(),
+            hostname: name.to_owned(),
+            labels,
+            environment: Variables {
+                spec: self.spec.clone(),
+                instance: self.instance.clone(),
+                layout: self.layout.clone(),
+                uid: self.uid.clone(),
+                underlay: None,
+                endpoints: None,
+                config_dir: None,
+                data_dir: None,
+                stanza: None,
+                patronictl: None,
+                pgbackrest: None,
+            },
+            depends_on: None,
+            networks: FlowSeq(networks),
+            ports: None,
+            volumes: Vec::new(),
+            secrets: Vec::new(),
+            extra_hosts: self.hosts.clone(),
+            restart: "unless-stopped",
+            stop_grace_period: "60s",
+            cap_drop: words(&["ALL"]),
+            cap_add: words(&[
+                "NET_ADMIN",
+                "CHOWN",
+                "DAC_OVERRIDE",
+                "FOWNER",
+                "SETUID",
+                "SETGID",
+                "KILL",
+            ]),
+            security_opt: FlowSeq(vec![quoted("no-new-privileges:true")]),
+            devices: None,
+            sysctls: pairs(&[
+                ("net.ipv4.tcp_retries2", "5"),
+                ("net.ipv4.ping_group_range", "0 65535"),
+            ]),
+            shm_size: None,
+            logging: Logging {
+                driver: "json-file",
+                options: pairs(&[("max-size", "10m"), ("max-file", "3")]),
+            },
+        }
+    }
+}
+
+fn pairs(settings: &[(&str, &str)]) -> FlowMap<Ordered<Quoted>> {
+    let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), quoted(value));
+    FlowMap(Ordered(settings.iter().map(pair).collect()))
+}
+
+/// Every member, and the router as the last.
+fn services(topology: &Topology, host: &HostChoices, common: &Common) -> Ordered<Service> {
+    let mut all: Vec<(String, Service)> = topology
+        .members
+        .iter()
+        .map(|m| (m.name.clone(), service(topology, host, common, m)))
+        .collect();
+    let router = topology.router();
+    let networks = topology.sites.iter().map(|site| site.network.clone()).collect();
+    let labels = common.labels(None, Some(Role::Wan));
+    let mut service = common.service(&router, &common.images.wan, labels, networks);
+    service.environment.underlay = Some(quoted(&underlay(topology, host)));
+    let rights = ["NET_ADMIN", "NET_RAW", "SYS_NICE", "SETUID", "SETGID", "KILL"];
+    service.cap_add = FlowSeq(rights.map(str::to_owned).to_vec());
+    service.devices = Some(FlowSeq(vec!["/dev/net/tun".to_owned()]));
+    service.sysctls = pairs(&[
+        ("net.ipv4.ip_forward", "1"),
+        ("net.ipv4.conf.all.rp_filter", "0"),
+        ("net.ipv4.conf.default.rp_filter", "0"),
+    ]);
+    all.push((router, service));
+    Ordered(all)
+}
+
+fn service(topology: &Topology, host: &HostChoices, common: &Common, member: &Member) -> Service {
+    let (spec, images) = (&topology.spec, &common.images);
+    let site = topology.site(member.site);
+    let (image, mount) = match member.role {
+        Role::Postgres => (&images.postgres, PGDATA_MOUNT),
+        Role::Etcd => (&images.etcd, ETCD_MOUNT),
+        Role::Backup | Role::Wan => (&images.backup, REPOSITORY_DIR),
+    };
+    let labels = common.labels(Some(&site.name), Some(member.role));
+    let mut service = common.service(&member.name, image, labels, vec![site.network.clone()]);
+    service.volumes = vec![quoted(&format!("{}:{mount}", member.name))];
+    let environment = &mut service.environment;
+    if member.role != Role::Backup {
+        environment.endpoints = Some(common.endpoints.clone());
+    }
+    if member.role != Role::Etcd {
+        environment.config_dir = Some(CONFIG_DIR);
+        environment.stanza = Some(STANZA);
+        environment.pgbackrest = Some(format!("{CONFIG_DIR}/pgbackrest.conf"));
+        service.secrets = secrets_of(topology, member);
+    }
+    if member.role == Role::Postgres {
+        environment.data_dir = Some(data_dir(spec.postgres));
+        environment.patronictl = Some(format!("{CONFIG_DIR}/patroni.conf"));
+        let before = topology.of_role(Role::Etcd).map(|m| m.name.clone());
+        let last = [topology.backup_host().name.clone(), topology.router()];
+        service.depends_on = Some(FlowSeq(before.chain(last).collect()));
+        let port = host.ports[&member.name];
+        service.ports = Some(FlowSeq(vec![quoted(&format!("127.0.0.1:{port}:{POSTGRES_PORT}"))]));
+        service.shm_size = Some(SHM_SIZE);
+    }
+    if member.role == Role::Backup && matches!(spec.backup.repo2, Some(Repo2::Posix { .. })) {
+        let second = format!("{}:{REPOSITORY2_MOUNT}", repo2_volume(topology));
+        service.volumes.push(quoted(&second));
+    }
+    service
+}
+
+/// The secrets of a node or of the backup host, by the names that PID 1 reads them from.
+fn secrets_of(topology: &Topology, member: &Member) -> Vec<Mounted> {
+    let spec = &topology.spec;
+    let plain = |name: &&str| Mounted::Same((*name).to_owned());
+    let mut mounted: Vec<Mounted> = match member.role {
+        Role::Postgres => NODE_PASSWORDS.iter().map(plain).collect(),
+        _ => repository_secrets(spec).iter().map(plain).collect(),
+    };
+    match spec.backup_transport {
+        BackupTransport::Ssh => mounted.extend(SSH_FILES.iter().map(plain)),
+        BackupTransport::Tls => {
+            mounted.push(plain(&CA_CERTIFICATE));
+            let own = certificate_files(&member.name);
+            let targets = mounted_certificate(member.role);
+            for (source, target) in own.into_iter().zip(targets) {
+                mounted.push(Mounted::As { source, target });
+            }
+        }
+    }
+    if member.role == Role::Backup && s3_ca_file(spec).is_some() {
+        mounted.push(plain(&S3_CA));
+    }
+    mounted
+}
+
+fn networks(topology: &Topology, host: &HostChoices, common: &Common) -> Ordered<Network> {
+    assert_eq!(host.subnets.len(), topology.sites.len(), "every site has a subnet");
+    let network = |(site, subnet): (&Site, &Ipv4Net)| {
+        let network = Network {
+            name: site.network.clone(),
+            driver: "bridge",
+            labels: common.labels(Some(&site.name), None),
+            ipam: Ipam { config: vec![Subnet { subnet: subnet.to_string() }] },
+        };
+        (site.network.clone(), network)
+    };
+    Ordered(topology.sites.iter().zip(&host.subnets).map(network).collect())
+}
+
+fn volumes(topology: &Topology, common: &Common) -> Ordered<Volume> {
+    let volume = |name: String, site: &str, role: Role| {
+        let labels = common.labels(Some(site), Some(role));
+        (name.clone(), Volume { name, labels, driver_opts: None })
+    };
+    let site = |m: &Member| &topology.site(m.site).name;
+    let mut all: Vec<(String, Volume)> =
+        topology.members.iter().map(|m| volume(m.name.clone(), site(m), m.role)).collect();
+    if let Some(Repo2::Posix { path }) = &topology.spec.backup.repo2 {
+        let site = &topology.external_site().name;
+        let mut second = volume(repo2_volume(topology), site, Role::Backup);
+        second.1.driver_opts =
+            path.as_ref().map(|path| Bind { kind: "none", options: "bind", device: quoted(path) });
+        all.push(second);
+    }
+    Ordered(all)
+}
+
+/// Every secret that a member has mounted, by name, and where it lies.
+fn secrets(topology: &Topology, dir: &str) -> Ordered<Secret> {
+    let members = topology.members.iter().filter(|m| m.role != Role::Etcd);
+    let mut names: Vec<String> =
+        members.flat_map(|m| secrets_of(topology, m)).map(Mounted::source).collect();
+    names.sort_unstable();
+    names.dedup();
+    let secret = |name: String| {
+        let file = match s3_ca_file(&topology.spec).filter(|_| name == S3_CA) {
+            Some(elsewhere) => quoted(elsewhere),
+            None => quoted(&format!("{dir}/{name}")),
+        };
+        (name, Secret { file })
+    };
+    Ordered(names.into_iter().map(secret).collect())
+}
+
+/// The file with its comments: a head, and one before each part.
+fn commented(title: &str, yaml: &str) -> String {
+    let mut text = format!(
+        "# {title}\n{DOCKER_COMPOSE_HEADER} Runs with plain `docker-compose` or `docker compose`\n\
+         # too: the folder of secrets that is named at its end belongs beside it. A `$$` is one `$`.\n"
+    );
+    for line in yaml.lines() {
+        // Only keys of the whole file begin a line.
+        if let Some((_, comment)) = COMMENTS.iter().find(|(key, _)| line.starts_with(key)) {
+            text.push_str(comment);
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// What is said before each part.
+const COMMENTS: [(&str, &str); 8] = [
+    ("x-spec:", "\n# The specification that the cluster was made from.\n"),
+    ("x-layout:", "\n# Which of its members were added or removed since; generation 1 follows from the specification.\n"),
+    ("x-labels:", "\n# Which cluster this is.\n"),
+    ("x-hosts:", "\n# Members know each other by name through these, never through the engine's DNS.\n"),
+    (
+        "services:",
+        "
+# Postgres nodes, etcd members, the backup host, and the router that every byte between two sites passes.
+# - cap_add: NET_ADMIN is for the one address and route of PID 1, which then gives it up; the rest is for
+#   owning the volume, reading secrets, and becoming the user that everything else runs as. Of the router
+#   NET_ADMIN is for addresses, rules and the TUN device, NET_RAW for knowing when packets came, and
+#   SYS_NICE for being on time on a busy machine, before PID 1 gives them up.
+# - depends_on: nodes are stopped before the others, so that a leader lets go of its key in etcd and
+#   archives its last WAL.
+# - sysctls: a connection whose packets vanish fails after 13 s instead of a quarter of an hour. Until it
+#   does, etcd and Postgres wait on it, and go on waiting after the partition has healed. Round trips are
+#   measured by echo requests, which needs no capability.
+# - shm_size: the most that parallel queries may share; memory is taken only as they do.
+# - secrets: a certificate is its member's own; PID 1 finds it under the same name in every member.
+",
+    ),
+    ("networks:", "\n# One for each site; the subnets are the engine's business, and no configuration names them.\n"),
+    ("volumes:", "\n# The data of the members.\n"),
+    ("secrets:", "\n# Files for the members alone that name them. The key of the CA is not among them.\n"),
+];
+
+/// A text as Compose wants it where no variable is meant.
+fn escaped(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+fn quoted(text: &str) -> Quoted {
+    DoubleQuoted(escaped(text))
+}
+
+fn shared<T>(value: T) -> Shared<T> {
+    RcAnchor(Rc::new(value))
 }
 
 /// A text of the compose file as it was before it was written there.
@@ -168,130 +406,4 @@ fn title(topology: &Topology) -> String {
         topology.spec.postgres,
         etcd.join("+"),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::Spec;
-    use crate::topology::FIRST_HOST_PORT;
-
-    pub(crate) fn choices(topology: &Topology) -> HostChoices {
-        HostChoices {
-            ports: topology
-                .of_role(Role::Postgres)
-                .zip(FIRST_HOST_PORT..)
-                .map(|(m, port)| (m.name.clone(), port))
-                .collect(),
-            subnets: (0..topology.sites.len())
-                .map(|n| format!("10.213.{n}.0/24").parse().expect("a subnet"))
-                .collect(),
-            uid: Some("0123456789abcdef".to_owned()),
-        }
-    }
-
-    fn rendered(spec: Spec) -> String {
-        let topology = Topology::new(spec, 1);
-        compose(&topology, &choices(&topology), "./docker-compose.secrets")
-    }
-
-    #[test]
-    fn two_by_two_is_the_file_in_the_snapshot() {
-        insta::assert_snapshot!(rendered(Spec { data_centers: 2, ..Spec::default() }));
-    }
-
-    #[test]
-    fn the_volumes_are_those_that_the_file_declares() {
-        for repo2 in [None, Some(Repo2::Posix { path: None })] {
-            let mut spec = Spec { data_centers: 2, ..Spec::default() };
-            spec.backup.repo2 = repo2;
-            let file: Value = serde_saphyr::from_str(&rendered(spec.clone())).expect("YAML");
-            let declared = file["volumes"].as_object().expect("volumes").values();
-            let mut declared: Vec<_> = declared.filter_map(|v| v["name"].as_str()).collect();
-            let mut told = crate::render::volumes(&Topology::new(spec, 1));
-            declared.sort_unstable();
-            told.sort_unstable();
-            assert_eq!(told, declared);
-        }
-    }
-
-    #[test]
-    fn the_authorities_of_the_bucket_come_to_the_backup_host_alone() {
-        let spec = Spec::from_toml(
-            "[backup.repo2]\ntype = \"s3\"\nbucket = \"b\"\nendpoint = \"e\"\nregion = \"r\"\n\
-             ca_file = \"/srv/ca.crt\"\n",
-        );
-        let file: Value = serde_saphyr::from_str(&rendered(spec.expect("a spec"))).expect("YAML");
-        assert_eq!(file["secrets"][S3_CA]["file"], "/srv/ca.crt");
-        for (name, service) in file["services"].as_object().expect("services") {
-            let mut secrets = service["secrets"].as_array().into_iter().flatten();
-            assert_eq!(secrets.any(|s| s == S3_CA), name.starts_with("pgha-pgbackrest"), "{name}");
-        }
-    }
-
-    /// What Compose makes of a text: `None` where it would look for a variable.
-    fn interpolated(text: &str) -> Option<String> {
-        (!text.split("$$").any(|part| part.contains('$'))).then(|| text.replace("$$", "$"))
-    }
-
-    /// Every text of a document.
-    fn texts(value: &Value, found: &mut Vec<String>) {
-        match value {
-            Value::String(text) => found.push(text.clone()),
-            Value::Array(all) => all.iter().for_each(|one| texts(one, found)),
-            Value::Object(all) => all.values().for_each(|one| texts(one, found)),
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn compose_finds_no_variable_in_what_a_user_wrote() {
-        let hostile = "/srv/a$b${HOME}$$c$";
-        let s3 = format!(
-            "[backup.repo2]\ntype = \"s3\"\nbucket = \"b\"\nendpoint = \"e\"\nregion = \"r\"\n\
-             ca_file = \"{hostile}\"\n"
-        );
-        let posix = format!("[backup.repo2]\ntype = \"posix\"\npath = \"{hostile}\"\n");
-        for toml in [s3, posix] {
-            let spec = Spec::from_toml(&toml).expect("a spec");
-            let topology = Topology::new(spec.clone(), 1);
-            let text = compose(&topology, &choices(&topology), hostile);
-            let file: Value = serde_saphyr::from_str(&text).expect("YAML");
-            let mut all = Vec::new();
-            texts(&file, &mut all);
-            let seen: Vec<_> = all.iter().map(|t| interpolated(t).expect(t)).collect();
-            assert!(seen.contains(&format!("{hostile}/postgres")), "{seen:?}");
-            assert!(seen.contains(&hostile.to_owned()), "{seen:?}");
-            let environment = &file["services"][topology.router()]["environment"]["PGHA_SPEC"];
-            for spec_text in [environment, &file["x-spec"]] {
-                let back = unescaped(spec_text.as_str().expect("the spec"));
-                assert_eq!(Spec::from_toml(&back).as_ref(), Ok(&spec));
-            }
-        }
-    }
-
-    #[test]
-    fn the_file_is_yaml_with_one_network_for_each_member_and_loopback_ports_only() {
-        for transport in BackupTransport::ALL {
-            let text =
-                rendered(Spec { data_centers: 3, backup_transport: *transport, ..Spec::default() });
-            let file: Value = serde_saphyr::from_str(&text).expect("YAML");
-            let services = file["services"].as_object().expect("services");
-            assert_eq!(services.len(), 6 + 5 + 1 + 1);
-            for (name, service) in services {
-                let networks = service["networks"].as_array().expect("networks").len();
-                assert_eq!(networks, if name.starts_with("pgha-wan") { 4 } else { 1 }, "{name}");
-                for port in service["ports"].as_array().into_iter().flatten() {
-                    assert!(port.as_str().expect("a string").starts_with("127.0.0.1:"), "{port}");
-                }
-                for secret in service["secrets"].as_array().into_iter().flatten() {
-                    assert!(!file["secrets"][secret.as_str().expect("a name")].is_null());
-                }
-                assert_eq!(
-                    Spec::from_toml(service["labels"]["pgha.spec"].as_str().expect("the spec")),
-                    Spec::from_toml(file["x-spec"].as_str().expect("the spec"))
-                );
-            }
-        }
-    }
 }

@@ -96,7 +96,8 @@ pub fn patroni(
 ) -> String {
     let spec = &topology.spec;
     let timers = PatroniTimers::of(spec.timers);
-    let limits = Limits::of(spec);
+    let nodes = topology.of_role(Role::Postgres).count();
+    let limits = Limits::for_nodes(u32::try_from(nodes).unwrap_or(u32::MAX));
     let synchronous = Synchronous::of(spec);
     let pgbackrest = format!("pgbackrest --config={CONFIG_DIR}/pgbackrest.conf --stanza={STANZA}");
     let etcd: Vec<_> =
@@ -138,7 +139,7 @@ pub fn patroni(
 /// `pgbackrest.conf` of a Postgres node.
 pub fn pgbackrest_node(topology: &Topology, member: &Member) -> String {
     let more =
-        json!({ "backup_host": topology.backup_host().name, "backup_cn": BACKUP_COMMON_NAME });
+        json!({ "backup_host": topology.backup_host().name, "shared_cn": BACKUP_COMMON_NAME });
     render(
         include_str!("../../templates/pgbackrest-node.conf.j2"),
         &context(topology, member, more),
@@ -183,7 +184,7 @@ pub fn pgbackrest_host(
     let nodes: Vec<_> = topology.of_role(Role::Postgres).map(|m| &m.name).collect();
     let more = json!({
         "nodes": nodes,
-        "node_cn": NODE_COMMON_NAME,
+        "shared_cn": NODE_COMMON_NAME,
         "cipher_pass": secrets.key,
         "repositories": &repositories(topology, secrets.s3.as_ref())
             [*numbers.start() as usize - 1..*numbers.end() as usize],
@@ -199,8 +200,10 @@ pub fn pgbackrest_host(
 pub fn etcd(topology: &Topology, member: &Member, joins: Option<&[(String, String)]>) -> String {
     let timers = EtcdTimers::of(largest_round_trip(&topology.spec));
     let initial_cluster: Vec<_> = match joins {
+        // One that was added later joins them.
         None => topology
             .of_role(Role::Etcd)
+            .filter(|m| m.added == 1)
             .map(|m| format!("{}=http://{}:{ETCD_PEER_PORT}", m.name, m.address))
             .collect(),
         Some(members) => members.iter().map(|(name, url)| format!("{name}={url}")).collect(),

@@ -3,20 +3,24 @@
 //! The compose file is rendered by `pgha generate`; the members' own configuration by PID 1 inside
 //! each container, from the same specification. Templates are in `templates/`, one for each file.
 
+#[cfg(any(test, feature = "compose"))]
 mod compose;
 mod members;
 
+#[cfg(any(test, feature = "compose"))]
 pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose, unescaped};
 pub use members::{
     DEBIAN_CA_FILE, NodeSecrets, RepositorySecrets, etcd, patroni, pgbackrest_host,
     pgbackrest_node, repository_config, ssh_client_config, sshd_config,
 };
 
+use std::net::Ipv4Addr;
+
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 
 use crate::spec::{Encryption, Repo2, Spec};
-use crate::topology::Topology;
+use crate::topology::{Role, Topology};
 
 /// Patroni's scope: the name of the cluster inside etcd.
 pub const SCOPE: &str = "pgha_cluster";
@@ -43,18 +47,23 @@ pub const ETCD_MOUNT: &str = "/pgha/etcd";
 pub const SHM_SIZE: &str = "1g";
 /// User name of Patroni's REST API for calls that change something.
 pub const PATRONI_API_USER: &str = "pgha";
-/// Common name in the certificate of Postgres nodes.
+/// Common name in the certificate that all nodes of a cluster of an earlier pgha share.
 pub const NODE_COMMON_NAME: &str = "pgha-node";
-/// Common name in the certificate of the backup host.
+/// Common name in the certificate of the backup host of such a cluster.
 pub const BACKUP_COMMON_NAME: &str = "pgha-backup";
 /// Port of sshd with the `ssh` transport; above 1024, since it runs without privileges.
 pub const SSH_PORT: u16 = 2222;
 
 /// Secrets mounted into Postgres nodes, by file name.
 pub const NODE_PASSWORDS: [&str; 4] = ["postgres", "replicator", "rewinder", "patroni"];
-/// Certificates for the `tls` transport: authority, and certificate and key of each end.
-pub const TLS_FILES: [&str; 5] =
-    ["backup-ca.crt", "backup-node.crt", "backup-node.key", "backup-host.crt", "backup-host.key"];
+/// Certificate of the cluster's CA, for the `tls` transport.
+pub const CA_CERTIFICATE: &str = "backup-ca.crt";
+/// The key that the CA signs with. It is mounted nowhere.
+pub const CA_KEY: &str = "backup-ca.key";
+/// Certificate and key of all nodes, as every node has them mounted; in a cluster of an earlier pgha also the files.
+pub const NODE_CERTIFICATE: [&str; 2] = ["backup-node.crt", "backup-node.key"];
+/// The same of the backup host.
+pub const HOST_CERTIFICATE: [&str; 2] = ["backup-host.crt", "backup-host.key"];
 /// Keys for the `ssh` transport: one pair for logging in, one for the servers.
 pub const SSH_FILES: [&str; 4] = ["ssh_key", "ssh_key.pub", "ssh_host_key", "ssh_host_key.pub"];
 
@@ -75,6 +84,52 @@ pub fn repository_secrets(spec: &Spec) -> Vec<&'static str> {
     let key = (spec.backup.encryption != Encryption::None).then_some(REPOSITORY_KEY);
     let s3 = matches!(spec.backup.repo2, Some(Repo2::S3 { .. }));
     key.into_iter().chain(S3_FILES.into_iter().filter(|_| s3)).collect()
+}
+
+/// A certificate that a cluster needs for the `tls` transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The files of certificate and key, among the secrets.
+    pub files: [String; 2],
+    /// Its common name, by which pgBackRest tells who may do what.
+    pub common_name: String,
+    /// The names that it is valid for, which whoever dials checks.
+    pub names: Vec<String>,
+    /// The addresses that it is valid for.
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+/// The certificates of a cluster: one for each member that talks to pgBackRest's server or is one. With `shared`
+/// those of a cluster of an earlier pgha, whose nodes share one.
+pub fn certificates(topology: &Topology, shared: bool) -> Vec<Certificate> {
+    if shared {
+        let of = |role: Role, name: &str| Certificate {
+            files: mounted_certificate(role).map(str::to_owned),
+            common_name: name.to_owned(),
+            names: topology.of_role(role).map(|m| m.name.clone()).collect(),
+            addresses: Vec::new(),
+        };
+        return vec![of(Role::Postgres, NODE_COMMON_NAME), of(Role::Backup, BACKUP_COMMON_NAME)];
+    }
+    let members =
+        topology.members.iter().filter(|m| matches!(m.role, Role::Postgres | Role::Backup));
+    let own = members.map(|m| Certificate {
+        files: certificate_files(&m.name),
+        common_name: m.name.clone(),
+        names: vec![m.name.clone()],
+        addresses: vec![m.address],
+    });
+    own.collect()
+}
+
+/// The files of a member's own certificate and key.
+fn certificate_files(member: &str) -> [String; 2] {
+    [format!("{member}.crt"), format!("{member}.key")]
+}
+
+/// The names that a node or the backup host has its certificate and key mounted by.
+pub fn mounted_certificate(role: Role) -> [&'static str; 2] {
+    if role == Role::Postgres { NODE_CERTIFICATE } else { HOST_CERTIFICATE }
 }
 
 /// The file of [`S3_CA`] on this machine, where one is named.

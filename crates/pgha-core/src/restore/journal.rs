@@ -1,6 +1,4 @@
-//! How far a restore has come: what is written down before and after each step.
-//!
-//! Every step can be done again from its beginning, so a journal that is one step behind is no harm.
+//! The steps of a restore, of giving it up, and its journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::restore::RestorePlan;
+use crate::steps::{self, Phase, Progress, StepJournal};
 
 /// What is done to restore a cluster, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -89,27 +88,18 @@ impl fmt::Display for Step {
     }
 }
 
-/// A step that is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepDone {
-    /// Which.
-    pub step: Step,
-    /// How long it took, in milliseconds, without what an interrupted attempt had taken.
-    pub took_ms: u64,
-    /// What came of it, for people.
-    pub note: String,
+impl steps::Step for Step {
+    fn word(&self) -> String {
+        self.as_str().to_owned()
+    }
+
+    fn doing(&self) -> String {
+        (*self).doing().to_owned()
+    }
 }
 
-/// Which way a restore goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// To the target.
-    #[default]
-    Forward,
-    /// Back to the old data.
-    Back,
-}
+/// A step that is done.
+pub type StepDone = steps::StepDone<Step>;
 
 /// What is done to give a restore up, in this order.
 ///
@@ -147,6 +137,16 @@ impl Undo {
             Self::Lead => "starting the old cluster",
             Self::Replicas => "waiting for the replicas",
         }
+    }
+}
+
+impl steps::Step for Undo {
+    fn word(&self) -> String {
+        (*self).doing().to_owned()
+    }
+
+    fn doing(&self) -> String {
+        (*self).doing().to_owned()
     }
 }
 
@@ -192,17 +192,9 @@ pub struct Journal {
     pub discard_old: bool,
     /// The old data stay beside after the end.
     pub keep_old: bool,
-    /// Which way it goes.
-    #[serde(default)]
-    pub phase: Phase,
-    /// What is done.
-    pub done: Vec<StepDone>,
-    /// The last step that was ever begun: what it does may be done, whole or in part.
-    #[serde(default)]
-    pub begun: Option<Step>,
-    /// What is done of giving it up.
-    #[serde(default)]
-    pub undone: Vec<Undo>,
+    /// How far it is.
+    #[serde(flatten)]
+    pub progress: Progress<Step, Undo>,
     /// The timeline that the restored data began, once it has.
     #[serde(default)]
     pub new_timeline: Option<u32>,
@@ -226,44 +218,12 @@ impl Journal {
             plan,
             discard_old,
             keep_old,
-            phase: Phase::Forward,
-            done: Vec::new(),
-            begun: None,
-            undone: Vec::new(),
+            progress: Progress::default(),
             new_timeline: None,
             began: None,
             etcd: BTreeMap::new(),
             fresh: false,
         }
-    }
-
-    /// The step to go on with; `None` when all are done.
-    pub fn next(&self) -> Option<Step> {
-        Step::ALL.into_iter().find(|step| !self.is_done(*step))
-    }
-
-    /// Whether a step is done.
-    pub fn is_done(&self, step: Step) -> bool {
-        self.done.iter().any(|done| done.step == step)
-    }
-
-    /// Begins the next step: to be written down before anything of it is done.
-    pub fn begin(&mut self) -> Option<Step> {
-        let next = self.next()?;
-        self.begun = self.begun.max(Some(next));
-        Some(next)
-    }
-
-    /// Whether a step was ever begun.
-    pub fn has_begun(&self, step: Step) -> bool {
-        // One that another version wrote down may be in the middle of the step after the last that is done.
-        let begun = self.begun.or_else(|| self.next()).unwrap_or(Step::Finish);
-        begun >= step || self.is_done(step)
-    }
-
-    /// Whether nothing was touched, as long as the leader only archives.
-    pub fn is_untouched(&self) -> bool {
-        !self.has_begun(Step::Hold)
     }
 
     /// Whether the old data are all still there.
@@ -272,12 +232,58 @@ impl Journal {
             return false;
         }
         let gone = if self.discard_old { Step::Restore } else { Step::Finish };
-        self.phase == Phase::Back || self.keep_old && !self.discard_old || !self.has_begun(gone)
+        let kept = self.keep_old && !self.discard_old;
+        self.progress.phase == Phase::Back || kept || !self.has_begun(&gone)
     }
 
-    /// How to go on with the restore of that cluster, and how not to, for a hint.
-    pub fn ways_on(&self, cluster: &str) -> String {
-        if self.phase == Phase::Back {
+    /// Whether the plan is to be made anew before it is gone on with: while the cluster may have run in
+    /// the meantime, another node may lead, on another timeline.
+    pub fn is_open(&self) -> bool {
+        self.progress.phase == Phase::Forward && !self.is_done(&Step::Hold)
+    }
+
+    /// Whether the old leader is to be started before the others: its data are the newest, which etcd no
+    /// longer knows.
+    pub fn leads_back(&self) -> bool {
+        self.plan.leader_archives && self.has_begun(&Step::Aside)
+    }
+}
+
+impl StepJournal for Journal {
+    type Step = Step;
+    type Undo = Undo;
+
+    fn steps(&self) -> Vec<Step> {
+        Step::ALL.into()
+    }
+
+    fn undos(&self) -> Vec<Undo> {
+        // Where nothing was moved, the cluster starts again as after any stop: who leads is etcd's to say.
+        let needed = |undo: &Undo| match undo {
+            _ if self.is_untouched() => false,
+            Undo::Hold | Undo::PutBack | Undo::Archive => self.has_begun(&Step::Aside),
+            Undo::Clear => self.leads_back() || self.has_begun(&Step::Clear),
+            Undo::Lead => true,
+            Undo::Replicas => self.plan.leader_archives,
+        };
+        Undo::ALL.into_iter().filter(needed).collect()
+    }
+
+    fn progress(&self) -> &Progress<Step, Undo> {
+        &self.progress
+    }
+
+    fn progress_mut(&mut self) -> &mut Progress<Step, Undo> {
+        &mut self.progress
+    }
+
+    /// Nothing is touched as long as the leader only archives.
+    fn is_untouched(&self) -> bool {
+        !self.has_begun(&Step::Hold)
+    }
+
+    fn ways_on(&self, cluster: &str) -> String {
+        if self.progress.phase == Phase::Back {
             return format!("`pgha restore {cluster} --abort` resumes it");
         }
         let resume = format!("`pgha restore {cluster}` resumes here");
@@ -290,37 +296,12 @@ impl Journal {
         }
         let back = if self.is_untouched() {
             "forgets it: nothing was touched"
-        } else if self.has_begun(Step::Aside) {
+        } else if self.has_begun(&Step::Aside) {
             "puts the old data back"
         } else {
             "starts the cluster as it was: nothing was moved"
         };
         format!("{resume}, `pgha restore {cluster} --abort` {back}")
-    }
-
-    /// Whether the plan is to be made anew before it is gone on with: while the cluster may have run in
-    /// the meantime, another node may lead, on another timeline.
-    pub fn is_open(&self) -> bool {
-        self.phase == Phase::Forward && !self.is_done(Step::Hold)
-    }
-
-    /// What to do next to give the restore up; `None` when nothing is left of it.
-    pub fn next_undo(&self) -> Option<Undo> {
-        // Where nothing was moved, the cluster starts again as after any stop: who leads is etcd's to say.
-        let needed = |undo: &Undo| match undo {
-            _ if self.is_untouched() => false,
-            Undo::Hold | Undo::PutBack | Undo::Archive => self.has_begun(Step::Aside),
-            Undo::Clear => self.leads_back() || self.has_begun(Step::Clear),
-            Undo::Lead => true,
-            Undo::Replicas => self.plan.leader_archives,
-        };
-        Undo::ALL.into_iter().filter(needed).find(|undo| !self.undone.contains(undo))
-    }
-
-    /// Whether the old leader is to be started before the others: its data are the newest, which etcd no
-    /// longer knows.
-    pub fn leads_back(&self) -> bool {
-        self.plan.leader_archives && self.has_begun(Step::Aside)
     }
 }
 
@@ -333,7 +314,7 @@ mod tests {
         let mut journal = Journal::new("1".into(), latest_plan(), false, false);
         while journal.begin() != Some(step) {
             let step = journal.next().expect("a step");
-            journal.done.push(StepDone { step, took_ms: 0, note: String::new() });
+            journal.progress.done.push(StepDone { step, took_ms: 0, note: String::new() });
         }
         journal
     }
@@ -358,7 +339,8 @@ mod tests {
         assert!(
             fresh.ways_on("before").ends_with("`pgha down before --volumes` removes what was made")
         );
-        let given_up = Journal { phase: Phase::Back, ..at(Step::Lead) };
+        let mut given_up = at(Step::Lead);
+        given_up.progress.phase = Phase::Back;
         assert_eq!(given_up.ways_on("demo"), "`pgha restore demo --abort` resumes it");
     }
 
@@ -368,8 +350,9 @@ mod tests {
         for new in ["begun", "undone", "began", "etcd", "fresh"] {
             old.as_object_mut().expect("an object").remove(new);
         }
+        assert_eq!(old["done"][0]["step"], "archive");
         let read: Journal = serde_json::from_value(old).expect("a journal");
-        assert!(read.has_begun(Step::Clear) && !read.is_untouched());
+        assert!(read.has_begun(&Step::Clear) && !read.is_untouched());
     }
 
     #[test]

@@ -12,7 +12,6 @@
 mod dynamic;
 mod holdings;
 mod journal;
-mod lineage;
 mod logical;
 mod moves;
 mod plan;
@@ -23,17 +22,18 @@ mod target;
 mod time;
 mod unfinished;
 
+pub use crate::lineage::{Lineage, LineageError};
+pub use crate::steps::Phase;
 pub use dynamic::{DYNAMIC_FILE, without_operation};
 pub use holdings::{ArchivedSegment, Backup, Holdings, HoldingsError};
-pub use journal::{Began, Journal, Phase, Step, StepDone, Undo};
-pub use lineage::{Lineage, LineageError};
+pub use journal::{Began, Journal, Step, StepDone, Undo};
 pub use logical::{LOGICAL_SQL, LogicalReplication, LogicalSlot, Subscription};
 pub use moves::{
     ASIDE, Linked, Move, OffVolume, Volume, aside_of, demand_on_volume, is_moved, is_on_volume,
 };
 pub use plan::{
-    End, Facts, LeaderFact, Loss, NotArchived, RECOVER_COPY, RECOVER_OR_END, Refusal, RestorePlan,
-    WalRange, plan,
+    End, Facts, LeaderFact, Loss, NotArchived, RECOVER_COPY, RECOVER_OR_END, Recovery, Refusal,
+    RestorePlan, WalRange, plan,
 };
 pub use room::{Room, TooFull};
 pub use stopped::{Changed, Stopped};

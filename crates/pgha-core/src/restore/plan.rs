@@ -18,9 +18,18 @@ mod refusal;
 pub use reach::{End, NotArchived, WalRange};
 pub use refusal::Refusal;
 
-/// Tells `pgha-node` that the recovery may end with the archive, where that does not go past the target.
+/// How a recovery goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// It may end with the archive, where that does not go past the target.
+    pub or_end: bool,
+    /// The recovered database is a copy, and the original goes on.
+    pub copy: bool,
+}
+
+/// Tells `pgha-node` of [`Recovery::or_end`].
 pub const RECOVER_OR_END: &str = "or-end";
-/// Tells `pgha-node` that the recovered database is a copy, and the original goes on.
+/// Tells `pgha-node` of [`Recovery::copy`].
 pub const RECOVER_COPY: &str = "copy";
 
 /// What is known when the plan is made.
@@ -295,10 +304,9 @@ impl RestorePlan {
 }
 
 impl RestorePlan {
-    /// What `pgha-node restore recover` is told.
-    pub fn recovery(&self) -> Vec<&'static str> {
-        let or_end = (self.ends == End::TargetOrArchive).then_some(RECOVER_OR_END);
-        or_end.into_iter().chain(self.copy.then_some(RECOVER_COPY)).collect()
+    /// How WAL is replayed.
+    pub fn recovery(&self) -> Recovery {
+        Recovery { or_end: self.ends == End::TargetOrArchive, copy: self.copy }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::restore::RestorePlan;
 use crate::wal::SEGMENT_BYTES;
@@ -14,7 +14,7 @@ use crate::wal::SEGMENT_BYTES;
 const WAL_MAX_BYTES: u64 = 1 << 30;
 
 /// The volume of a node, as `pgha-node restore held` tells of it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     /// Number of the disk that it lies on, the same for all volumes there.
     pub device: u64,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::restore::{Journal, Phase, Step, Undo};
+use crate::restore::{Journal, Step, Undo};
+use crate::steps::{Phase, StepJournal as _};
 
 /// A restore that is in progress, or was interrupted: nobody but the command that carries it out knows which.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub struct Unfinished {
 impl Journal {
     /// What is said of it where the cluster is looked at.
     pub fn unfinished(&self, cluster: &str) -> Unfinished {
-        let back = self.phase == Phase::Back;
+        let back = self.progress.phase == Phase::Back;
         let step = self.next().filter(|_| !back);
         let doing = if back {
             self.next_undo().map_or("the end", Undo::doing)
@@ -34,7 +35,7 @@ impl Journal {
         Unfinished {
             id: self.id.clone(),
             target: self.plan.target.to_string(),
-            phase: self.phase,
+            phase: self.progress.phase,
             step,
             doing: doing.to_owned(),
             ways: self.ways_on(cluster),
@@ -87,10 +88,12 @@ mod tests {
             let json = serde_json::to_string(&said).expect("plain data is JSON");
             assert_eq!(serde_json::from_str::<Unfinished>(&json).ok(), Some(said));
             if step == Step::Recover {
-                let back = Journal { phase: Phase::Back, ..journal.clone() }.unfinished("demo-1");
+                let mut back = journal.clone();
+                back.progress.phase = Phase::Back;
+                let back = back.unfinished("demo-1");
                 assert!(back.holds() && back.message().contains("stopping Patroni"), "{back:?}");
             }
-            journal.done.push(StepDone { step, took_ms: 0, note: String::new() });
+            journal.progress.done.push(StepDone { step, took_ms: 0, note: String::new() });
         }
     }
 }

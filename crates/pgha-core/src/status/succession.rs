@@ -1,11 +1,35 @@
-//! Who may take the leader key, by Patroni's own rules (`is_healthiest_node`).
+//! Who may take the leader key, by Patroni's own rules (`is_healthiest_node`): the one place that has them.
+
+use serde::{Deserialize, Serialize};
 
 use super::{ContainerState, Known};
-use crate::dynamic::Dynamic;
-use crate::observe::Dcs;
+use crate::observe::{Dcs, Patroni};
 use crate::topology::Role;
 use crate::tuning::SynchronousMode;
 use crate::words::{bytes, either, list};
+
+/// Who may be promoted, were the leader lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuccessionView {
+    /// Nodes that nothing of their own keeps from being promoted.
+    pub ready: Vec<String>,
+    /// Nodes that run and have a vote, with quorum commit.
+    pub voters: Vec<String>,
+    /// How many of the voters a node has to reach to be promoted, itself counted where it is one; 0 where none has a
+    /// vote.
+    pub votes_needed: u64,
+}
+
+impl SuccessionView {
+    /// Who may be promoted while these members are stopped.
+    pub fn without<'a>(&'a self, stopped: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        let stays = |name: &&String| !stopped.contains(&name.as_str());
+        let votes = self.voters.iter().filter(stays).count() as u64;
+        // A voter reaches itself, so each reaches as many.
+        let enough = votes >= self.votes_needed;
+        self.ready.iter().filter(stays).filter(move |_| enough).map(String::as_str)
+    }
+}
 
 /// What keeps a replica from being promoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,22 +100,44 @@ fn said(bar: &Bar) -> String {
 }
 
 impl Known<'_> {
+    /// Who may be promoted, were this leader lost; `None` where that is not known.
+    pub(super) fn succession_view(&self, leader: Option<&str>) -> Option<SuccessionView> {
+        let dcs = self.dcs.filter(|dcs| dcs.tells_succession && dcs.config.is_some())?;
+        let by_votes = self.votes_needed(dcs).is_some();
+        let others = |is: &dyn Fn(&str) -> bool| {
+            let nodes = self.topology.of_role(Role::Postgres).map(|node| node.name.clone());
+            nodes.filter(|name| Some(name.as_str()) != leader && is(name)).collect()
+        };
+        Some(SuccessionView {
+            ready: others(&|name| self.own_bar(dcs, name).is_none()),
+            voters: others(&|name| by_votes && self.votes(dcs, name)),
+            votes_needed: self.votes_needed(dcs).unwrap_or_default(),
+        })
+    }
+
+    /// Whether a node has a vote, as etcd has it, and is there to give it.
+    fn votes(&self, dcs: &Dcs, name: &str) -> bool {
+        let runs = |p: &Patroni| p.state == "running" && p.role == "replica";
+        dcs.sync_standbys.iter().any(|voter| voter == name) && self.patroni(name).is_some_and(runs)
+    }
+
+    /// How many voters a candidate has to reach, itself counted; `None` where none is asked.
+    fn votes_needed(&self, dcs: &Dcs) -> Option<u64> {
+        let by_votes = self.settings().synchronous_mode == SynchronousMode::Quorum
+            && dcs.sync_leader.is_some();
+        // It has to hear from as many besides itself, one more where it has no vote itself.
+        by_votes.then_some(dcs.sync_quorum + 1)
+    }
+
     /// Who may take over from `former`, which does not count itself.
     pub(super) fn succession(&self, dcs: &Dcs, former: Option<&str>) -> Succession {
-        let settings = self.settings();
-        let voters: Vec<&str> = dcs.sync_standbys.iter().map(String::as_str).collect();
-        let alive = |name: &str| {
-            self.patroni(name).is_some_and(|p| p.state == "running" && p.role == "replica")
-        };
         let mut succession = Succession { certain: dcs.tells_succession, ..Succession::default() };
         for node in self.topology.of_role(Role::Postgres) {
             let name = node.name.as_str();
             if Some(name) == former {
                 continue;
             }
-            let others = voters.iter().filter(|v| **v != name && alive(v)).count() as u64;
-            let reached = others + u64::from(voters.contains(&name));
-            match self.bar(dcs, settings, name, reached) {
+            match self.bar(dcs, name) {
                 None => succession.may.push(name.to_owned()),
                 Some(bar) => succession.barred.push((name.to_owned(), bar)),
             }
@@ -99,8 +145,23 @@ impl Known<'_> {
         succession
     }
 
-    /// What keeps one node from being promoted, which reaches so many voters with itself.
-    fn bar(&self, dcs: &Dcs, settings: Dynamic, name: &str, reached: u64) -> Option<Bar> {
+    /// What keeps one node from being promoted.
+    fn bar(&self, dcs: &Dcs, name: &str) -> Option<Bar> {
+        self.own_bar(dcs, name).or_else(|| {
+            if !dcs.tells_succession || self.patroni(name).is_some_and(Patroni::is_running_primary)
+            {
+                return None;
+            }
+            let needed = self.votes_needed(dcs)?;
+            let others = dcs.sync_standbys.iter().filter(|v| *v != name && self.votes(dcs, v));
+            let own = u64::from(dcs.sync_standbys.iter().any(|voter| voter == name));
+            (others.count() as u64 + own < needed).then_some(Bar::TooFewVoters)
+        })
+    }
+
+    /// What of its own keeps one node from being promoted, whoever votes for it.
+    fn own_bar(&self, dcs: &Dcs, name: &str) -> Option<Bar> {
+        let settings = self.settings();
         let container = self.container_state(name);
         if container != ContainerState::Running {
             return Some(Bar::Down(container));
@@ -136,10 +197,6 @@ impl Known<'_> {
                 let named =
                     synchronous == Some(name) || dcs.sync_standbys.iter().any(|s| s == name);
                 (!named).then_some(Bar::NotSynchronous)
-            }
-            // It has to hear from as many besides itself, one more where it has no vote itself.
-            SynchronousMode::Quorum if synchronous.is_some() => {
-                (reached < dcs.sync_quorum + 1).then_some(Bar::TooFewVoters)
             }
             _ => None,
         }

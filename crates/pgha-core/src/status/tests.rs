@@ -119,6 +119,17 @@ impl Lab {
         }
     }
 
+    /// How far the leader was, and who votes, as it wrote it last.
+    pub(crate) fn wrote(&mut self, last_lsn: u64, voters: &[String], quorum: u64) {
+        for member in self.etcd() {
+            let dcs = member.dcs.as_mut().expect("a read");
+            dcs.last_lsn = Some(last_lsn);
+            dcs.sync_leader = (!voters.is_empty()).then(|| LEADER.to_owned());
+            dcs.sync_standbys = voters.to_vec();
+            dcs.sync_quorum = quorum;
+        }
+    }
+
     pub(super) fn etcd(&mut self) -> impl Iterator<Item = &mut EtcdObservation> {
         self.reports().flat_map(|r| &mut r.etcd)
     }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pgha_core::etcd_start::{self, Listed, Peer, Start, Step};
+use pgha_core::etcd_start::{self, Listed, Myself, Peer, Start, Step};
 use pgha_core::links::asked::largest_round_trip;
 use pgha_core::render;
 use pgha_core::topology::{
@@ -70,7 +70,9 @@ fn wait(topology: &Topology, me: &Member) -> Start {
     // 1 s each, whether they have a cluster already. Members that start at the same moment all listen and do
     // not answer yet, so each waits for each. The one that is asked first therefore starts alone, while
     // its peers refuse at once, and answers those that start after it.
-    let first = others.iter().all(|other| url < peer_url(other));
+    let founds = |member: &Member| member.added == 1;
+    let first = others.iter().filter(|other| founds(other)).all(|other| url < peer_url(other));
+    let myself = Myself { url: &url, founder: founds(me), first };
     let near = PEER_DEADLINE.saturating_add(largest_round_trip(&topology.spec).saturating_mul(2));
     let began = Instant::now();
     let mut told = false;
@@ -78,7 +80,7 @@ fn wait(topology: &Topology, me: &Member) -> Start {
         let patient = began.elapsed() >= TOGETHER_DEADLINE;
         let deadline = if patient { near.max(PATIENT_DEADLINE) } else { near };
         let found = ask_all(&others, deadline);
-        match etcd_start::start(&url, first, patient, &found) {
+        match etcd_start::start(myself, patient, &found) {
             Start::Wait => {}
             decided => return decided,
         }
@@ -120,8 +122,10 @@ fn join(topology: &Topology, me: &Member) -> Result<()> {
     let url = peer_url(me);
     crate::log("the store is empty and the others have a cluster: joining it as a new member");
     let mut told = String::new();
+    // A member that was added later gets its vote from whoever adds it, once it has what the others have.
+    let mut votes = me.added == 1;
     loop {
-        match try_join(topology, me, &url) {
+        match try_join(topology, me, &url, &mut votes) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(reason) => {
@@ -136,16 +140,17 @@ fn join(topology: &Topology, me: &Member) -> Result<()> {
 }
 
 /// One step; whether it was the last.
-fn try_join(topology: &Topology, me: &Member, url: &str) -> Result<bool> {
+fn try_join(topology: &Topology, me: &Member, url: &str, votes: &mut bool) -> Result<bool> {
     let (through, members) = list_with_quorum(topology, me)?;
     match etcd_start::next_step(url, &members) {
-        Step::Remove(id) => {
+        Step::Remove { id, voted } => {
+            *votes |= voted;
             call(through, "remove", &json!({ "ID": id.to_string() }))?;
             crate::log(&format!("removed member {id:x}, which had the store that is gone"));
             Ok(false)
         }
         Step::Add => {
-            call(through, "add", &json!({ "peerURLs": [url] }))?;
+            call(through, "add", &json!({ "peerURLs": [url], "isLearner": !*votes }))?;
             Ok(false)
         }
         Step::Start => {

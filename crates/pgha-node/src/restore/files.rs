@@ -126,8 +126,8 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// The folders among these that a restore may write to, where links lead to.
-fn places(paths: &[&str], data: &str) -> Result<BTreeSet<String>> {
-    let place = |path: &&str| {
+fn places(paths: &[String], data: &str) -> Result<BTreeSet<String>> {
+    let place = |path: &String| {
         let path = resolved(Path::new(path)).display().to_string();
         Linked {
             link: "a tablespace of the backup".to_owned(),
@@ -196,7 +196,7 @@ pub(crate) fn is_empty(path: &Path) -> bool {
 /// Moves the data away, with what lies elsewhere and what is where the backup has its tablespaces, and
 /// makes empty folders in their places. Where they were moved away already, what is in the data folder is
 /// this restore's own and stays.
-pub(crate) fn aside(me: &Identity, id: &str, backup: &[&str]) -> Result<()> {
+pub(crate) fn aside(me: &Identity, id: &str, backup: &[String]) -> Result<()> {
     let folders = Folders::of(me);
     let backup = places(backup, &folders.name())?;
     demand_on_volume(&me.member()?.name, &folders.linked()).map_err(|off| off.to_string())?;
@@ -207,7 +207,7 @@ pub(crate) fn aside(me: &Identity, id: &str, backup: &[&str]) -> Result<()> {
 }
 
 /// Makes folders that recovery needs for tablespaces, where they are not there.
-pub(crate) fn make_places(me: &Identity, paths: &[&str]) -> Result<()> {
+pub(crate) fn make_places(me: &Identity, paths: &[String]) -> Result<()> {
     let paths = places(paths, &Folders::of(me).name())?;
     paths.iter().try_for_each(|path| make(Path::new(path)))
 }

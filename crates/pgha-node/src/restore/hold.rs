@@ -7,8 +7,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pgha_core::agent::NodeState;
 use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
-use pgha_core::restore::HOLD_FILE;
+use pgha_core::restore::{HOLD_FILE, Room, Stopped};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::files::{self, POSTGRES, sync};
@@ -81,25 +82,27 @@ pub(crate) fn lock_step() -> Result<File> {
 
 /// Prints how this node is: whether it is held, whether this PID 1 holds it, though the mark may be gone
 /// by now, and what is on its volume.
-pub(crate) fn print_held(me: &Identity) {
+pub(crate) fn print_held(me: &Identity) -> Result<()> {
     let data = super::files::Folders::of(me);
-    let held = demand().is_ok();
-    say(&serde_json::json!({
-        "held": held,
-        "holding": Path::new(HELD_FILE).exists(),
-        "by": held_by(),
-        "system_id": crate::start::system_id(me),
-        "data_bytes": data.used_bytes(),
-        "free_bytes": super::files::free_bytes(),
-        "device": super::files::device(),
-        "linked": data.linked(),
-        "stopped": stopped(me, &data.data),
-    })
-    .to_string());
+    let state = NodeState {
+        held: demand().is_ok(),
+        holding: Path::new(HELD_FILE).exists(),
+        by: held_by(),
+        room: Room {
+            device: super::files::device(),
+            free_bytes: super::files::free_bytes(),
+            data_bytes: data.used_bytes(),
+            system_id: crate::start::system_id(me),
+        },
+        linked: data.linked(),
+        stopped: stopped(me, &data.data),
+    };
+    say(&serde_json::to_string(&state).map_err(|e| format!("cannot write JSON: {e}"))?);
+    Ok(())
 }
 
-/// How Postgres left the data: what `pg_control` says, and what was not archived; `null` without data.
-fn stopped(me: &Identity, data: &Path) -> Option<serde_json::Value> {
+/// How Postgres left the data: what `pg_control` says, and what was not archived; `None` without data.
+fn stopped(me: &Identity, data: &Path) -> Option<Stopped> {
     let tool = format!("/usr/lib/postgresql/{}/bin/pg_controldata", me.topology.spec.postgres);
     let said = Command::new(tool).arg(data).env("LC_ALL", "C").output().ok()?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -110,11 +113,11 @@ fn stopped(me: &Identity, data: &Path) -> Option<serde_json::Value> {
     let waiting = fs::read_dir(data.join("pg_wal/archive_status")).into_iter().flatten().flatten();
     let waiting =
         waiting.filter(|entry| entry.path().extension().is_some_and(|ext| ext == "ready"));
-    Some(serde_json::json!({
-        "state": field("Database cluster state")?,
-        "timeline": timeline,
-        "not_archived": waiting.count(),
-    }))
+    Some(Stopped {
+        state: field("Database cluster state")?.to_owned(),
+        timeline,
+        not_archived: waiting.count(),
+    })
 }
 
 /// Lets PID 1 start Patroni from the next start of the container on.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use pgha_core::agent::{BUSY, HELD};
 use pgha_core::render::REPOSITORY_DIR;
 use pgha_core::repository::STANZA;
 use pgha_core::restore::{Began, JOURNAL_FILE, Journal, Unfinished};
@@ -51,9 +52,8 @@ pub(crate) fn write(text: &str) -> Result<()> {
 
 /// Removes from the archive what the timelines of a restore have put there: one that was given up must not
 /// leave a history that replicas of the old data would try to follow.
-pub(crate) fn forget(me: &Identity, began: &str) -> Result<()> {
-    let began: Began = serde_json::from_str(began).map_err(|e| format!("`{began}`: {e}"))?;
-    me.topology.spec.backup.repositories().try_for_each(|number| forget_in(number, &began))
+pub(crate) fn forget(me: &Identity, began: &Began) -> Result<()> {
+    me.topology.spec.backup.repositories().try_for_each(|number| forget_in(number, began))
 }
 
 fn forget_in(number: u32, began: &Began) -> Result<()> {
@@ -80,16 +80,16 @@ fn forget_in(number: u32, began: &Began) -> Result<()> {
     Ok(())
 }
 
-/// Holds the lock as long as somebody holds the other end of standard input. Prints `held`, or `busy`
+/// Holds the lock as long as somebody holds the other end of standard input. Prints [`HELD`], or [`BUSY`]
 /// where another restore has it.
 pub(crate) fn lock() -> Result<()> {
     let path = Path::new(REPOSITORY_DIR).join(LOCK_FILE);
     let file = File::create(&path).map_err(|e| format!("cannot open {}: {e}", path.display()))?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        say("busy");
+        say(BUSY);
         return Ok(());
     }
-    say("held");
+    say(HELD);
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     Ok(())
 }

@@ -5,11 +5,12 @@
 
 use std::process::ExitCode;
 
+use pgha_core::agent::AGENT;
 use pgha_core::render::{
     CONFIG_DIR, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT,
 };
 use pgha_core::repository::STANZA;
-use pgha_core::restore::{RECOVER_COPY, RECOVER_OR_END};
+use pgha_core::restore::{RECOVER_OR_END, Recovery};
 use pgha_core::spec::Encryption;
 
 use crate::Result;
@@ -24,7 +25,7 @@ use crate::supervise::{Process, Supervisor};
 const READY: &str = "/pgdata/look.ready";
 
 /// Restores with these arguments of pgBackRest, then runs Postgres until it is asked to stop.
-pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+pub(crate) fn run(or_end: bool, arguments: &[String]) -> Result<ExitCode> {
     let me = Identity::from_environment()?;
     let data = Folders::of(&me).data.display().to_string();
     for dir in [PGDATA_MOUNT, CONFIG_DIR, &data, "/run/postgresql"] {
@@ -50,7 +51,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     );
     files::write(&format!("{CONFIG_DIR}/pgbackrest.conf"), &config, POSTGRES)?;
     if !std::path::Path::new(READY).exists() {
-        let mut argv = vec!["/usr/local/bin/pgha-node", "look-restore"];
+        let mut argv = vec![AGENT, "look-restore"];
+        argv.extend(or_end.then_some(RECOVER_OR_END));
         argv.extend(arguments.iter().map(String::as_str));
         let main = Some(Process::new(POSTGRES, POSTGRES_HOME, &argv));
         if let Some(stopped) = (Supervisor { main, ..Supervisor::default() }).run_first()? {
@@ -80,10 +82,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 /// Restores and recovers; runs as the user postgres.
 pub(crate) fn restore(arguments: &[String]) -> Result<ExitCode> {
     let me = Identity::from_environment()?;
-    let (or_end, arguments): (Vec<&str>, Vec<&str>) =
-        arguments.iter().map(String::as_str).partition(|argument| *argument == RECOVER_OR_END);
-    recover::fetch(&me, &arguments)?;
-    recover::recover(&me, &[or_end.as_slice(), &[RECOVER_COPY]].concat())?;
+    let (or_end, arguments) = match arguments {
+        [first, rest @ ..] if first == RECOVER_OR_END => (true, rest),
+        _ => (false, arguments),
+    };
+    recover::fetch(&me, arguments)?;
+    recover::recover(&me, Recovery { or_end, copy: true })?;
     files::keep(READY, "", POSTGRES)?;
     Ok(ExitCode::SUCCESS)
 }

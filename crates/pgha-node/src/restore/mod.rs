@@ -15,50 +15,39 @@ mod recover;
 pub(crate) mod restoreme;
 pub(crate) mod source;
 
-use std::process::ExitCode;
+use pgha_core::agent::Restore;
 
 use crate::identity::Identity;
 use crate::{Result, dcs, repository};
 
-/// What this verb takes.
-const USAGE: &str = "usage: pgha-node restore held | aside ID [TABLESPACE…] | discard | folders PATH… | \
-    fetch ARGUMENTS | recover [or-end] [copy] | remember | clear [KEYS] | release | back ID | tidy ID | journal [TEXT] | lock | stanza \
-    | tablespaces REPOSITORY BACKUP | forget BEGAN";
-
-/// Carries out one step: `pgha-node restore STEP [ARGUMENTS]`.
-pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+/// Does what a restore asks for.
+pub(crate) fn run(request: &Restore) -> Result<()> {
     let me = Identity::from_environment()?;
-    match arguments.as_slice() {
-        ["journal"] => journal::print(),
-        ["journal", text] => journal::write(text),
-        ["lock"] => journal::lock(),
-        ["stanza"] => crate::stanza::make_missing(),
-        ["tablespaces", repository, backup] => repository::print_tablespaces(repository, backup),
-        ["forget", began] => journal::forget(&me, began),
-        ["tidy", id] => files::tidy(&me, id),
-        ["held"] => {
-            hold::print_held(&me);
-            Ok(())
+    let _lock = if request.needs_hold() {
+        hold::demand()?;
+        Some(hold::lock_step()?)
+    } else {
+        None
+    };
+    match request {
+        Restore::Journal => journal::print(),
+        Restore::KeepJournal(text) => journal::write(text),
+        Restore::Lock => journal::lock(),
+        Restore::Stanza => crate::stanza::make_missing(),
+        Restore::Tablespaces { repository, backup } => {
+            repository::print_tablespaces(*repository, backup)
         }
-        ["release"] => hold::release(),
-        ["clear"] => dcs::clear(&me, "{}"),
-        ["clear", put_back] => dcs::clear(&me, put_back),
-        ["remember"] => dcs::remember(&me),
-        [step, rest @ ..] => {
-            hold::demand()?;
-            let _lock = hold::lock_step()?;
-            match (*step, rest) {
-                ("aside", [id, backup @ ..]) => files::aside(&me, id, backup),
-                ("folders", paths) => files::make_places(&me, paths),
-                ("discard", []) => files::discard(&me),
-                ("fetch", arguments) => recover::fetch(&me, arguments),
-                ("recover", options) => recover::recover(&me, options),
-                ("back", [id]) => files::back(&me, id),
-                _ => Err(USAGE.to_owned()),
-            }
-        }
-        [] => Err(USAGE.to_owned()),
-    }?;
-    Ok(ExitCode::SUCCESS)
+        Restore::Forget(began) => journal::forget(&me, began),
+        Restore::Held => hold::print_held(&me),
+        Restore::Release => hold::release(),
+        Restore::Remember => dcs::remember(&me),
+        Restore::Clear { put_back } => dcs::clear(&me, put_back),
+        Restore::Aside { id, tablespaces } => files::aside(&me, id, tablespaces),
+        Restore::Discard => files::discard(&me),
+        Restore::Folders(paths) => files::make_places(&me, paths),
+        Restore::Fetch { arguments } => recover::fetch(&me, arguments),
+        Restore::Recover(recovery) => recover::recover(&me, *recovery),
+        Restore::Back { id } => files::back(&me, id),
+        Restore::Tidy { id } => files::tidy(&me, id),
+    }
 }

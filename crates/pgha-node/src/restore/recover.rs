@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use pgha_core::agent::Recovered;
 use pgha_core::archive_get::Reader;
 use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
-use pgha_core::restore::{DYNAMIC_FILE, RECOVER_COPY, RECOVER_OR_END, without_operation};
-use serde_json::json;
+use pgha_core::restore::{DYNAMIC_FILE, Recovery, without_operation};
 
 use crate::files::sync;
 use crate::files::{self as own_files, POSTGRES};
@@ -73,7 +73,7 @@ const RECOVERY_SETTINGS: [&str; 9] = [
 /// Copies a backup's files into the data folder. Prints what pgBackRest says as it says it.
 ///
 /// What an interrupted attempt has copied is used again.
-pub(crate) fn fetch(me: &Identity, arguments: &[&str]) -> Result<()> {
+pub(crate) fn fetch(me: &Identity, arguments: &[String]) -> Result<()> {
     let folders = Folders::of(me);
     let data = &folders.data;
     own_files::private_dir(&data.display().to_string(), POSTGRES)?;
@@ -97,18 +97,14 @@ pub(crate) fn fetch(me: &Identity, arguments: &[&str]) -> Result<()> {
     run(command, "pgbackrest restore")
 }
 
-/// Replays WAL up to the target and begins a new timeline there; prints what came of it as JSON. The options are
-/// those of the plan.
-pub(crate) fn recover(me: &Identity, options: &[&str]) -> Result<()> {
-    let mut recovery = Recovery::new(me)?;
-    if let Some(unknown) = options.iter().find(|o| ![RECOVER_OR_END, RECOVER_COPY].contains(*o)) {
-        return Err(format!("unknown option of a recovery: `{unknown}`"));
-    }
+/// Replays WAL up to the target and begins a new timeline there; prints what came of it as JSON.
+pub(crate) fn recover(me: &Identity, how: Recovery) -> Result<()> {
+    let mut recovery = Recovering::new(me)?;
     // Where an earlier attempt has come to its end this is a start like any other, and the same is
     // asked again.
     let made = recovery.start_making_folders(me);
     let made = match made {
-        Err(reason) if options.contains(&RECOVER_OR_END) && reason.contains(NOT_REACHED) => {
+        Err(reason) if how.or_end && reason.contains(NOT_REACHED) => {
             say("the archive has nothing from the target on: replaying all of it");
             recovery.to_the_end = true;
             recovery.start_making_folders(me)?
@@ -116,10 +112,10 @@ pub(crate) fn recover(me: &Identity, options: &[&str]) -> Result<()> {
         made => made?,
     };
     let mut disabled = Vec::new();
-    if options.contains(&RECOVER_COPY) {
+    if how.copy {
         disabled = recovery.disable_subscriptions()?;
     }
-    let facts = recovery.settle()?;
+    let (timeline, lsn) = recovery.settle()?;
     recovery.stop()?;
     drop_operation(&recovery.data)?;
     sync(&recovery.data)?;
@@ -129,14 +125,19 @@ pub(crate) fn recover(me: &Identity, options: &[&str]) -> Result<()> {
         stopped.as_deref().and_then(|line| line.split_once("LOG:  ")).map(|l| l.1.to_owned());
     let last = recovery.log_lines().into_iter().rev().find(|line| line.contains(LAST_TRANSACTION));
     let last = last.as_deref().and_then(|line| line.split_once("LOG:  ")).map(|l| l.1.to_owned());
-    let history = recovery.data.join(format!("pg_wal/{:08X}.history", facts.0));
+    let history = recovery.data.join(format!("pg_wal/{timeline:08X}.history"));
     let history = fs::read_to_string(&history)
         .map_err(|e| format!("cannot read {}: {e}", history.display()))?;
-    say(&json!({
-        "timeline": facts.0, "lsn": facts.1, "stopped": stopped, "last": last, "history": history,
-        "made": made, "disabled": disabled,
-    })
-    .to_string());
+    let recovered = Recovered {
+        timeline: Some(timeline),
+        lsn: Some(lsn),
+        stopped,
+        last,
+        history: Some(history),
+        made,
+        disabled,
+    };
+    say(&serde_json::to_string(&recovered).map_err(|e| format!("cannot write JSON: {e}"))?);
     Ok(())
 }
 
@@ -160,7 +161,7 @@ fn missing_folder(said: &str) -> Option<&str> {
 
 /// Ends a Postgres that a failed recovery has left.
 pub(crate) fn end(me: &Identity) {
-    let Ok(recovery) = Recovery::new(me) else { return };
+    let Ok(recovery) = Recovering::new(me) else { return };
     if recovery.runs() {
         // What it did is thrown away.
         let _ = recovery.pg_ctl().args(["-m", "immediate", "-w", "-s", "stop"]).status();
@@ -168,7 +169,7 @@ pub(crate) fn end(me: &Identity) {
 }
 
 /// A Postgres without Patroni.
-struct Recovery {
+struct Recovering {
     bin: PathBuf,
     data: PathBuf,
     log: PathBuf,
@@ -176,7 +177,7 @@ struct Recovery {
     to_the_end: bool,
 }
 
-impl Recovery {
+impl Recovering {
     fn new(me: &Identity) -> Result<Self> {
         let bin = PathBuf::from(format!("/usr/lib/postgresql/{}/bin", me.topology.spec.postgres));
         own_files::write(&format!("{CONFIG_DIR}/restore.hba"), HBA, POSTGRES)?;
@@ -205,7 +206,8 @@ impl Recovery {
             let Err(reason) = self.start() else { return Ok(made) };
             match missing_folder(&reason) {
                 Some(path) if !made.iter().any(|known| known == path) => {
-                    files::make_places(me, &[path]).map_err(|e| format!("{reason}\n{e}"))?;
+                    files::make_places(me, &[path.to_owned()])
+                        .map_err(|e| format!("{reason}\n{e}"))?;
                     made.push(path.to_owned());
                 }
                 _ => return Err(reason),
@@ -320,7 +322,7 @@ impl Recovery {
     }
 
     /// Makes it an ordinary primary with this cluster's passwords; gives timeline and position.
-    fn settle(&self) -> Result<(u64, String)> {
+    fn settle(&self) -> Result<(u32, String)> {
         let mut script = String::new();
         for name in RECOVERY_SETTINGS {
             let _ = writeln!(script, "alter system reset {name};");

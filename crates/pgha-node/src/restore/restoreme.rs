@@ -4,14 +4,18 @@
 //! sets the trigger. The next start of the container restores the latest state before it starts
 //! Patroni. The old data stand aside until that has succeeded, and are put back where it has not.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pgha_core::agent::AGENT;
 use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT, SCOPE};
-use pgha_core::restore::{Facts, Holdings, LogicalReplication, Target, TargetOptions, plan};
+use pgha_core::restore::{
+    Facts, Holdings, LogicalReplication, Recovery, Target, TargetOptions, plan,
+};
 use pgha_core::topology::{Member, PATRONI_PORT, Role};
 
 use crate::files::POSTGRES_HOME;
@@ -134,7 +138,7 @@ pub(crate) fn run_where_asked() -> Result<Option<ExitCode>> {
     for user in PASSWORDS {
         own_files::install_secret(user, &password_file(user), POSTGRES)?;
     }
-    let restore = ["/usr/local/bin/pgha-node", "restoreme-now"];
+    let restore = [AGENT, "restoreme-now"];
     let main = Some(Process::new(POSTGRES, POSTGRES_HOME, &restore));
     Supervisor { main, ..Supervisor::default() }.run_first()
 }
@@ -149,13 +153,11 @@ pub(crate) fn now() -> Result<ExitCode> {
     crate::start::wait_for_etcd(&me);
     let done = checked(&me).and_then(|(arguments, tablespaces)| {
         own_files::keep(&started().display().to_string(), &id, POSTGRES)?;
-        let tablespaces: Vec<&str> = tablespaces.iter().map(String::as_str).collect();
         files::aside(&me, &id, &tablespaces)?;
         crate::log(&format!("{TRIGGER}: restoring; the old data stand aside meanwhile"));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         recover::fetch(&me, &arguments)?;
-        recover::recover(&me, &[])?;
-        dcs::clear(&me, "{}")
+        recover::recover(&me, Recovery::default())?;
+        dcs::clear(&me, &BTreeMap::new())
     });
     match &done {
         Ok(()) => {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -35,7 +35,7 @@ const FETCHERS: usize = 8;
 const HEAD_BYTES: usize = 64;
 
 /// Does what standard input asks for and prints the answer as JSON.
-pub(crate) fn run() -> Result<ExitCode> {
+pub(crate) fn run() -> Result<()> {
     let request: Request = serde_json::from_reader(std::io::stdin())
         .map_err(|e| format!("no request on standard input: {e}"))?;
     let answer = match &request.ask {
@@ -53,7 +53,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         }
     };
     say(&answer.to_string());
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// pgBackRest with a configuration of one repository.

@@ -6,7 +6,6 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -206,16 +205,14 @@ fn wait_for_cluster(me: &Identity, tell: Sender<Message>, bell: Arc<OwnedFd>) {
     });
 }
 
-/// `pgha-node wan-control REQUEST`: says one request to the socket and prints the answer.
-pub(crate) fn relay() -> Result<ExitCode> {
-    let request =
-        std::env::args().nth(2).ok_or_else(|| "usage: pgha-node wan-control REQUEST".to_owned())?;
+/// Says one request to the socket and prints the answer.
+pub(crate) fn relay(request: &Request) -> Result<()> {
+    let request = serde_json::to_string(request).map_err(|e| format!("cannot write JSON: {e}"))?;
     let explain = |e: std::io::Error| format!("cannot talk to the router at {SOCKET}: {e}");
     let mut stream = UnixStream::connect(SOCKET).map_err(explain)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(explain)?;
-    stream.write_all(format!("{}\n", request.replace('\n', " ")).as_bytes()).map_err(explain)?;
+    stream.write_all(format!("{request}\n").as_bytes()).map_err(explain)?;
     let mut answer = String::new();
     BufReader::new(&stream).read_line(&mut answer).map_err(explain)?;
-    std::io::stdout().write_all(answer.as_bytes()).map_err(explain)?;
-    Ok(ExitCode::SUCCESS)
+    std::io::stdout().write_all(answer.as_bytes()).map_err(explain)
 }

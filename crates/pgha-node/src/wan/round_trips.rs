@@ -1,11 +1,10 @@
-//! `pgha-node round-trips [--count N] [--wait MS]`: measures, from a member, the round trip to every
-//! other site by echo requests (ICMP) and prints one JSON document on one line.
+//! Measures, from a member, the round trip to every other site by echo requests (ICMP) and prints one JSON
+//! document on one line.
 //!
 //! Kernels answer echo requests, so it works whatever the state of the services.
 
 use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,10 +15,6 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use crate::Result;
 use crate::identity::Identity;
 
-/// Requests where no number is given.
-const COUNT: u16 = 5;
-/// How long the last answer may take where nothing is given.
-const WAIT: Duration = Duration::from_secs(2);
 /// Between two requests to one member.
 const INTERVAL: Duration = Duration::from_millis(10);
 /// Enough for one socket; the default of 2 MiB for each member would be for nothing.
@@ -28,9 +23,8 @@ const STACK_BYTES: usize = 128 << 10;
 const ECHO_REQUEST: u8 = 8;
 const HEAD_LEN: usize = 8;
 
-/// Measures and prints.
-pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
-    let (count, wait) = arguments()?;
+/// Measures by so many requests to each member, of which the last is waited for so long, and prints.
+pub(crate) fn run(me: &Identity, count: u16, wait: Duration) -> Result<()> {
     let own = me.member()?;
     let others = me.topology.members.iter().filter(|m| m.site != own.site);
     let asked: Vec<(&Member, _)> = others
@@ -65,23 +59,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     };
     let mut line = serde_json::to_vec(&measured).map_err(|e| format!("cannot write JSON: {e}"))?;
     line.push(b'\n');
-    std::io::stdout().write_all(&line).map_err(|e| format!("cannot print: {e}"))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn arguments() -> Result<(u16, Duration)> {
-    let (mut count, mut wait) = (COUNT, WAIT);
-    let words: Vec<_> = std::env::args().skip(2).collect();
-    for pair in words.chunks(2) {
-        let [name, value] = pair else { return Err(format!("{} wants a number", pair[0])) };
-        let number = value.parse::<u16>().map_err(|e| format!("{name} {value}: {e}"))?;
-        match name.as_str() {
-            "--count" => count = number,
-            "--wait" => wait = Duration::from_millis(number.into()),
-            _ => return Err("usage: pgha-node round-trips [--count N] [--wait MS]".to_owned()),
-        }
-    }
-    Ok((count, wait))
+    std::io::stdout().write_all(&line).map_err(|e| format!("cannot print: {e}"))
 }
 
 /// More answers are better, and of as many the quicker ones.

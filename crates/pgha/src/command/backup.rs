@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use pgha_core::agent;
 use pgha_core::backup_run::{Event, Level, Said, advice};
 use pgha_core::render::repository_config;
 use pgha_core::repository::without_requests;
@@ -14,6 +15,7 @@ use crate::cli::{Backup, BackupAction, BackupExpire, BackupMake, BackupOf};
 use crate::command::{backup_schedule, backups};
 use crate::error::{Error, OrFail as _, Result};
 use crate::events::{Events, Work};
+use crate::provider::Provider as _;
 use crate::repository::{BackupHost, no_second};
 use crate::terminal;
 use crate::{observe, screen};
@@ -74,14 +76,9 @@ async fn make(args: &BackupMake, events: &Events) -> Result<()> {
     }
 
     let kind = args.kind.unwrap_or(BackupType::Incr);
-    let mut command = vec![
-        "/usr/local/bin/pgha-node".to_owned(),
-        "backup".to_owned(),
-        format!("--type={kind}"),
-        format!("--repo={}", args.repo),
-    ];
-    command.extend(args.annotations.iter().map(|pair| format!("--annotation={pair}")));
-    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let backup =
+        agent::Backup { kind, repository: args.repo, annotations: args.annotations.clone() };
+    let command = agent::Request::Backup(backup).argv();
     let started = Instant::now();
     let mut watch = Watching::start(&id, events);
     let run = host.engine.exec_lines(&host.name, &command, |line| watch.take(line));

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pgha_core::agent::Request;
 use pgha_core::schedule::Schedule;
 use serde::Serialize;
 
 use crate::cli::BackupSchedule;
 use crate::error::{Error, Result};
 use crate::events::Events;
+use crate::provider::Provider as _;
 use crate::repository::BackupHost;
 use crate::screen;
 use crate::terminal;
 
 /// How long writing one line may take.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// The helper on the backup host that keeps the schedule.
-const KEEP: [&str; 2] = ["/usr/local/bin/pgha-node", "schedule"];
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -48,8 +48,8 @@ pub(crate) async fn run(args: &BackupSchedule, events: &Events) -> Result<()> {
         })
         .transpose()?;
     let host = BackupHost::find(name, Some("schedule")).await?;
-    let keep = async |arguments: &[&str]| {
-        let ran = host.engine.exec(&host.name, &[&KEEP, arguments].concat(), DEADLINE).await?;
+    let ask = async |request: Request| {
+        let ran = host.engine.exec(&host.name, &request.argv(), DEADLINE).await?;
         if ran.code == 0 {
             return Ok(ran.stdout);
         }
@@ -59,12 +59,12 @@ pub(crate) async fn run(args: &BackupSchedule, events: &Events) -> Result<()> {
                 "`pgha up` builds images anew where those of the cluster are older than this pgha",
             ))
     };
-    if let Some(schedule) = &new {
-        keep(&[&schedule.to_string()]).await?;
+    if let Some(schedule) = new {
+        ask(Request::KeepSchedule(schedule)).await?;
     } else if args.clear {
-        keep(&["--clear"]).await?;
+        ask(Request::ClearSchedule).await?;
     }
-    let kept = keep(&[]).await?;
+    let kept = ask(Request::ShowSchedule).await?;
     let kept: Option<Schedule> = kept.trim().parse().ok();
     let now = Timestamp::now();
     let next = kept.as_ref().and_then(|schedule| schedule.next(now));

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod generate;
 pub(crate) mod list;
+pub(crate) mod load;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod psql;

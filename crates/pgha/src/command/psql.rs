@@ -18,6 +18,7 @@ use crate::connection::{self, Connection};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::handover;
+use crate::provider::Provider as _;
 
 /// Variables of the caller that would turn the session elsewhere or keep it from the password file.
 const UNSET: [&str; 9] = [

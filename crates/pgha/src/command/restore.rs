@@ -6,6 +6,7 @@ use pgha_core::restore::{
     Journal, LeaderFact, LogicalReplication, Phase, RestorePlan, Step, StepDone, Target,
     TargetError, TargetOptions, Undo,
 };
+use pgha_core::steps::StepJournal as _;
 use pgha_core::topology::Topology;
 
 use crate::agree;
@@ -18,6 +19,7 @@ use crate::interrupt::interrupted;
 use crate::restore::Session;
 use crate::restore::fresh::FRESH_ID;
 use crate::screen::{self, restore::OldData};
+use crate::steps::Lock;
 use crate::terminal;
 
 /// Carries out `pgha restore`.
@@ -52,21 +54,21 @@ pub(crate) async fn run(args: &Restore, events: &Events) -> Result<()> {
         return show(args, &cluster, &plan);
     }
 
-    let _lock = session.lock().await?;
+    let lock = session.lock().await?;
     let journal = session.journal().await?;
     if args.abort {
         let mut journal = journal.ok_or_else(|| {
             Error::bad_input(format!("no restore of cluster {} is under way", cluster.id))
                 .hint("there is nothing to put back")
         })?;
-        if guessed || journal.is_done(Step::Lead) {
+        if guessed || journal.is_done(&Step::Lead) {
             let id = &cluster.id;
             let question =
                 format!("Put the old data of {id} back? Writes since the restore are lost.");
             agree(args, &question)?;
         }
         let ended = tokio::select! {
-            ended = session.give_up(&mut journal, timeout) => Some(ended),
+            ended = session.give_up(&mut journal, timeout, &lock) => Some(ended),
             () = interrupted() => None,
         };
         return ended.unwrap_or_else(|| {
@@ -86,8 +88,9 @@ pub(crate) async fn run(args: &Restore, events: &Events) -> Result<()> {
             let mut journal = begin(args, &session, &cluster, target).await?;
             journal.discard_old = true;
             journal.id = failed.id;
-            journal.begun = failed.begun;
-            journal.done =
+            let failed = failed.progress;
+            journal.progress.begun = failed.begun;
+            journal.progress.done =
                 failed.done.into_iter().filter(|done| done.step <= Step::Aside).collect();
             journal
         }
@@ -102,7 +105,7 @@ pub(crate) async fn run(args: &Restore, events: &Events) -> Result<()> {
         }
         None => begin(args, &session, &cluster, target).await?,
     };
-    finish(args, &session, &mut journal, timeout).await
+    finish(args, &session, &mut journal, timeout, &lock).await
 }
 
 /// Restores into a fresh cluster.
@@ -143,14 +146,14 @@ pub(super) async fn restore_made(
     id: String,
     timeout: Duration,
 ) -> Result<()> {
-    let _lock = session.lock().await?;
+    let lock = session.lock().await?;
     let mut journal = Journal {
         plan: session.plan_into(&session.topology, &planned.target, None, leading).await?,
-        done: vec![made],
         fresh: true,
         ..new_journal(args, planned, id)
     };
-    finish(args, &session, &mut journal, timeout).await
+    journal.progress.done.push(made);
+    finish(args, &session, &mut journal, timeout, &lock).await
 }
 
 /// Restores into one container.
@@ -186,9 +189,10 @@ async fn finish(
     session: &Session,
     journal: &mut Journal,
     timeout: Duration,
+    lock: &Lock,
 ) -> Result<()> {
     let ended = tokio::select! {
-        ended = session.go_on(journal, timeout) => Some(ended),
+        ended = session.go_on(journal, timeout, lock) => Some(ended),
         () = interrupted() => None,
     };
     let id = session.topology.id.to_string();
@@ -270,7 +274,7 @@ fn go_on_with(
 ) -> Result<Journal> {
     let id = &cluster.id;
     let step = journal.next().map_or("the end", Step::as_str);
-    if journal.phase == Phase::Back {
+    if journal.progress.phase == Phase::Back {
         return Err(Error::failed(format!("a restore of cluster {id} is being given up"))
             .because(format!("to {}, begun as {}", journal.plan.target, journal.id))
             .hint(journal.ways_on(&id.to_string())));

@@ -10,6 +10,7 @@ use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail as _, Result};
 use crate::events::Events;
+use crate::provider::Provider as _;
 use crate::{archived, observe, terminal};
 
 /// Longest name that Postgres takes, in bytes.

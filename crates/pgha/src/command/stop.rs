@@ -6,7 +6,6 @@ use crate::agree::agree;
 use crate::bring_up;
 use crate::cli::{Down, Start, Stop};
 use crate::cluster::{self, Among, Cluster, Meant};
-use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
@@ -39,7 +38,7 @@ pub(crate) async fn start(args: &Start, events: &Events) -> Result<()> {
     let (project, generated) = Project::of_cluster(&cluster)?;
     let started = Instant::now();
     pause::resume(&engine, &cluster, Resume::All).await?;
-    bring_up::start_containers(&ComposeTool::find()?, &project, &cluster.id, events).await?;
+    bring_up::start_containers(&engine, &project, &cluster.id, events).await?;
     let timeout = Duration::from_secs(args.wait.timeout);
     match waiting::until_ready(&engine, &cluster.id, timeout, Waiter::User, events).await {
         Ok(ready) => {

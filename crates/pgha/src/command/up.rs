@@ -52,7 +52,8 @@ fn refuse_missing_authorities(generated: &Generated) -> Result<()> {
 /// Carries out `pgha up`.
 pub(crate) async fn run(args: &Up, events: &Events) -> Result<()> {
     let engine = Engine::connect().await?;
-    let compose = ComposeTool::find()?;
+    // Without Compose nothing is written either.
+    ComposeTool::find()?;
     let (existing, turn) = look_around(args, &engine, events).await?;
     let generated = files(args, &existing, events)?;
     refuse_empty_secrets(&generated)?;
@@ -76,7 +77,7 @@ pub(crate) async fn run(args: &Up, events: &Events) -> Result<()> {
         pause::resume(&engine, frozen, Resume::All).await?;
     }
     let brought_up = tokio::select! {
-        done = start(&engine, &compose, &project, &id, args.wait.timeout, turn, events) => done,
+        done = start(&engine, &project, &id, args.wait.timeout, turn, events) => done,
         () = interrupted() => Err(GivenUp::because(Error::failed("interrupted"))),
     };
     match brought_up {
@@ -134,14 +135,13 @@ fn files(args: &Up, existing: &[Cluster], events: &Events) -> Result<Generated> 
 
 async fn start(
     engine: &Engine,
-    compose: &ComposeTool,
     project: &Project,
     id: &ClusterId,
     timeout_s: u64,
     turn: Option<Turn>,
     events: &Events,
 ) -> Result<Ready, GivenUp> {
-    bring_up::start_containers(compose, project, id, events).await.map_err(GivenUp::because)?;
+    bring_up::start_containers(engine, project, id, events).await.map_err(GivenUp::because)?;
     drop(turn);
     waiting::until_ready(engine, id, Duration::from_secs(timeout_s), Waiter::User, events).await
 }

@@ -1,3 +1,4 @@
+use pgha_core::layout::Change;
 use pgha_core::topology::FIRST_HOST_PORT;
 
 use super::*;
@@ -42,7 +43,7 @@ impl Place {
         let dir = secrets::dir_of(&self.file);
         let choices = choices(topology, uid);
         let owner = Identity { id: topology.id.clone(), uid: choices.uid.clone() };
-        secrets::create(topology, &dir, &owner).expect("secrets");
+        secrets::create(topology, false, &dir, &owner).expect("secrets");
         let text = render::compose(topology, &choices, "./docker-compose.secrets");
         fs::write(&self.file, text).expect("a folder");
     }
@@ -57,6 +58,14 @@ impl Place {
     pub(crate) fn rewrite(&self, nodes: u32) {
         let id = &self.topology.id;
         self.write(&topology(&id.name, id.instance, nodes), self.uid.as_deref());
+    }
+
+    /// Writes the compose file with another layout.
+    pub(crate) fn change(&mut self, changes: &[Change]) {
+        let layout = self.topology.layout.changed(changes).expect("a layout");
+        self.topology =
+            Topology::with(self.topology.spec.clone(), self.topology.id.instance, layout);
+        self.write(&self.topology, self.uid.as_deref());
     }
 
     pub(crate) fn lose_key(&self) {
@@ -185,8 +194,22 @@ fn lost_secrets_are_made_for_a_cluster_that_is_not_there_and_for_no_other() {
     assert!(error.to_string().contains("repository-key"), "{error}");
     assert_eq!(place.content(), before);
     open(&place.file, Some(&[])).expect("a new cluster").expect("a file");
-    let missing = secrets::missing(&place.topology, &secrets::dir_of(&place.file));
+    let missing = secrets::missing(&place.topology, false, &secrets::dir_of(&place.file));
     assert!(missing.expect("a folder").is_empty());
+}
+
+#[test]
+fn of_two_layouts_the_newer_one_counts() {
+    let mut place = Place::with("demo", 1, Some("x"));
+    let (before, old) = (made_from(&place), fs::read(&place.file).expect("a file"));
+    place.change(&[Change::AddMember(Role::Postgres, 1)]);
+    let file_is_newer = open(&place.file, Some(&[before])).expect("its own").expect("a file");
+    assert_eq!(file_is_newer.topology, place.topology);
+    let after = made_from(&place);
+    assert_eq!(after.topology.as_ref(), Some(&place.topology));
+    fs::write(&place.file, old).expect("a folder");
+    let error = open(&place.file, Some(&[after])).expect_err("it is older").to_string();
+    assert!(error.contains("generation 1, and it is in generation 2"), "{error}");
 }
 
 #[test]

@@ -4,18 +4,27 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use pgha_core::restore::{Journal, Phase, Step, Undo};
+use pgha_core::agent::{Request, Restore};
+use pgha_core::restore::{Journal, Step, Undo};
+use pgha_core::steps::StepJournal as _;
 
 use crate::error::{Error, Result};
-use crate::restore::{NODE, Session};
+use crate::provider::Provider;
+use crate::restore::Session;
+use crate::restore::steps::Restoring;
+use crate::steps::{self, Lock};
 
-impl Session {
-    /// Puts everything back to where it was when the restore began. Each step is written down when it is
-    /// done, so that none is done again after the old cluster has run.
+impl<P: Provider> Session<P> {
+    /// Puts everything back to where it was when the restore began.
     ///
     /// # Errors
     /// When the old data were discarded, or a step fails: the same command goes on.
-    pub(crate) async fn give_up(&self, journal: &mut Journal, timeout: Duration) -> Result<()> {
+    pub(crate) async fn give_up(
+        &self,
+        journal: &mut Journal,
+        timeout: Duration,
+        lock: &Lock,
+    ) -> Result<()> {
         let id = &self.topology.id;
         if !journal.can_go_back() {
             let what = if journal.fresh {
@@ -25,43 +34,38 @@ impl Session {
             };
             return Err(Error::failed(what).hint(journal.ways_on(&id.to_string())));
         }
-        let moved = journal.has_begun(Step::Aside);
-        journal.phase = Phase::Back;
-        self.write_journal(Some(journal)).await?;
-        let work = self.events.begin(format!("restore {id}"));
-        while let Some(undo) = journal.next_undo() {
-            work.at(undo.doing(), "");
-            let undone = self.undo(undo, journal, timeout).await;
-            undone.map_err(|error| error.also_hint(&journal.ways_on(&id.to_string())))?;
-            journal.undone.push(undo);
-            self.write_journal(Some(journal)).await?;
-        }
-        self.write_journal(None).await?;
+        let moved = journal.has_begun(&Step::Aside);
+        let work = steps::go_back(&Restoring { session: self, timeout }, journal, lock).await?;
         let state = if moved { "it has its old data again" } else { "its data were not touched" };
         work.done(&format!("the restore of cluster {id} is given up; {state}"));
         Ok(())
     }
 
-    async fn undo(&self, undo: Undo, journal: &Journal, timeout: Duration) -> Result<()> {
+    pub(super) async fn undo(
+        &self,
+        undo: Undo,
+        journal: &Journal,
+        timeout: Duration,
+    ) -> Result<()> {
         let nodes = self.nodes();
         match undo {
             Undo::Hold => self.hold(journal).await.map(drop),
             Undo::PutBack => {
-                let arguments = ["restore", "back", &journal.id];
-                try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await.map(drop)
+                let back = Request::Restore(Restore::Back { id: journal.id.clone() });
+                try_join_all(nodes.iter().map(|node| self.ask(node, back.clone()))).await.map(drop)
             }
             Undo::Archive => {
                 let Some(began) = &journal.began else { return Ok(()) };
-                let began = serde_json::to_string(began).expect("plain data is JSON");
                 // One call of pgBackRest for each file: it takes as long as it takes.
-                let forget = [NODE, "restore", "forget", &began];
+                let forget = Request::Restore(Restore::Forget(began.clone())).argv();
                 self.engine.exec_step(&self.backup_host().name, &forget, |_| ()).await
             }
             Undo::Clear => {
                 // Where nobody had led, who may is told by what etcd knew.
-                let known = if journal.leads_back() { &BTreeMap::new() } else { &journal.etcd };
-                let known = serde_json::to_string(known).expect("plain data is JSON");
-                self.ask(&journal.plan.leader, &["restore", "clear", &known]).await.map(drop)
+                let put_back =
+                    if journal.leads_back() { BTreeMap::new() } else { journal.etcd.clone() };
+                let clear = Request::Restore(Restore::Clear { put_back });
+                self.ask(&journal.plan.leader, clear).await.map(drop)
             }
             Undo::Lead => {
                 self.start_held(journal).await?;

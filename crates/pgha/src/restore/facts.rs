@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use pgha_core::agent::{NodeState, Request, Restore};
 use pgha_core::render::data_dir;
 use pgha_core::restore::{
-    self, Facts, Holdings, LOGICAL_SQL, LeaderFact, Linked, LogicalReplication, OffVolume,
-    RestorePlan, Room, Target, plan,
+    self, Facts, Holdings, LOGICAL_SQL, LeaderFact, LogicalReplication, OffVolume, RestorePlan,
+    Room, Target, plan,
 };
 use pgha_core::status::ContainerState;
 use pgha_core::topology::Role;
 
-use serde_json::Value;
-
 use crate::cluster::Cluster;
 use crate::error::{Error, OrFail, Result};
 use crate::observe;
+use crate::provider::Provider;
 use crate::repository::no_second;
 use crate::restore::Session;
 
@@ -31,15 +31,12 @@ pub(super) fn refuse_off_volume(off: &OffVolume) -> Error {
     Error::bad_input(off.to_string()).because(off.reason()).hint(off.hint())
 }
 
-/// Fails where a node, by its answer to `restore held`, has data that cannot be moved away.
-pub(super) fn demand_on_volume(node: &str, answer: &Value) -> Result<()> {
-    let linked: Option<Vec<Linked>> = serde_json::from_value(answer["linked"].clone())
-        .or_fail(format!("{node} answers nonsense"))?;
-    restore::demand_on_volume(node, &linked.unwrap_or_default())
-        .map_err(|off| refuse_off_volume(&off))
+/// Fails where a node has data that cannot be moved away.
+pub(super) fn demand_on_volume(node: &str, state: &NodeState) -> Result<()> {
+    restore::demand_on_volume(node, &state.linked).map_err(|off| refuse_off_volume(&off))
 }
 
-impl Session {
+impl<P: Provider> Session<P> {
     /// Decides what a restore would do.
     ///
     /// # Errors
@@ -81,10 +78,9 @@ impl Session {
     /// # Errors
     /// When one of them is not on the volume of the data.
     pub(super) async fn with_tablespaces(&self, plan: RestorePlan) -> Result<RestorePlan> {
-        let repository = plan.repository.to_string();
-        let question = ["restore", "tablespaces", &repository, &plan.backup];
-        let answer = self.ask_json(&self.backup_host().name, &question).await?;
-        let paths = serde_json::from_value(answer).or_fail("cannot plan a restore")?;
+        let (repository, backup) = (plan.repository, plan.backup.clone());
+        let question = Restore::Tablespaces { repository, backup };
+        let paths = self.ask_json(&self.backup_host().name, question).await?;
         let data = data_dir(self.topology.spec.postgres);
         plan.with_tablespaces(paths, &data).map_err(|off| refuse_off_volume(&off))
     }
@@ -100,10 +96,9 @@ impl Session {
         }
         let mut repositories = Vec::new();
         for number in all.filter(|number| repo.is_none_or(|repo| repo == *number)) {
-            let text = number.to_string();
             // One that cannot be listed does not keep the other from being restored from.
             repositories.push(
-                match self.ask(&self.backup_host().name, &["repository", &text]).await {
+                match self.ask(&self.backup_host().name, Request::Repository { number }).await {
                     Ok(report) => {
                         Holdings::parse(report.as_bytes()).or_fail("cannot plan a restore")?
                     }
@@ -170,11 +165,9 @@ impl Session {
     /// What is on the volume of each node that runs.
     async fn rooms(&self, cluster: &Cluster) -> Result<BTreeMap<String, Room>> {
         let room = |node: String| async move {
-            let answer = self.ask_json(&node, &["restore", "held"]).await?;
-            demand_on_volume(&node, &answer)?;
-            let room: Room =
-                serde_json::from_value(answer).or_fail(format!("{node} answers nonsense"))?;
-            Ok((node, room))
+            let state: NodeState = self.ask_json(&node, Restore::Held).await?;
+            demand_on_volume(&node, &state)?;
+            Ok((node, state.room))
         };
         let rooms = try_join_all(self.running(cluster).into_iter().map(room)).await?;
         Ok(rooms.into_iter().collect())

@@ -1,7 +1,6 @@
 //! The cluster of `--into`: its files, its containers, a copy of a repository, and the key to it.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use pgha_core::render::{Images, PGDATA_MOUNT, REPOSITORY_DIR, REPOSITORY_KEY};
 use pgha_core::restore::source::Found;
@@ -12,16 +11,16 @@ use pgha_core::topology::{ClusterId, Role, Topology};
 
 use crate::bring_up;
 use crate::cli::OutputArgs;
-use crate::cluster::{self, Cluster, LABEL_LOOK};
-use crate::compose_tool::ComposeTool;
+use crate::cluster::{self, Cluster};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::{Events, Work};
 use crate::generated::{self, Generated};
 use crate::interrupt::interrupted;
 use crate::project::Project;
-use crate::restore::Session;
+use crate::provider::{Provider as _, Up};
 use crate::restore::from::Source;
+use crate::restore::{Session, copy};
 use crate::turn::Turn;
 use crate::{kept_file, secrets};
 
@@ -144,28 +143,27 @@ async fn fill(
 ) -> Result<Session> {
     let new = generated.topology.id.clone();
     let project = Project::of_files(generated, half_made);
-    let compose = ComposeTool::find()?;
     work.at("making its containers", "");
     let host = generated.topology.backup_host().name.clone();
-    compose.run(&project, &["up", "--no-start"]).await?;
+    engine.up(&project, Up::MadeAnew).await?;
     drop(turn);
     // Whatever starts them now, no empty database is made.
     for node in generated.topology.of_role(Role::Postgres) {
         engine.put_file(&node.name, PGDATA_MOUNT, HOLD_FILE, id).await?;
     }
     // One that an attempt which was killed has started reads what is copied anew.
-    compose.run(&project, &["stop", &host]).await?;
+    engine.stop(&host).await?;
     work.at("copying the repository", "");
     let to = generated.topology.backup_host().volume();
     match origin {
         Origin::Volume { volume, folder } => {
             let image = Images::of(generated.topology.spec.postgres).backup;
-            copy_volume(volume, folder, to, &new, &image).await?;
+            copy_volume(engine, volume, folder, to, &new, &image).await?;
         }
-        Origin::Source(source, found) => source.copy(found, to, &new).await?,
+        Origin::Source(source, found) => source.copy(engine, found, to, &new).await?,
     }
     work.at("starting its backup host", "");
-    compose.run(&project, &["up", "-d", "--no-deps", &host]).await?;
+    engine.up(&project, Up::Alone(&host)).await?;
     let found = cluster::find(engine).await?;
     let cluster: &Cluster = found
         .iter()
@@ -175,22 +173,19 @@ async fn fill(
 }
 
 async fn copy_volume(
+    engine: &Engine,
     from: &str,
     folder: &str,
     to: &str,
     id: &ClusterId,
     image: &str,
 ) -> Result<()> {
-    let done = tokio::process::Command::new("docker")
-        .args(["run", "--rm", "--network", "none", "--entrypoint", "sh"])
-        .args(["--label", &format!("{LABEL_LOOK}={id}")])
-        .args(["--volume", &format!("{from}:/from:ro"), "--volume", &format!("{to}:/to")])
-        .args([image, "-c", COPY, "copy", &format!("/from/{folder}")])
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .or_fail("cannot run `docker run`")?;
+    let (from_mount, to_mount) = (format!("{from}:/from:ro"), format!("{to}:/to"));
+    let folder = format!("/from/{folder}");
+    let arguments = ["--network", "none", "--volume", &from_mount, "--volume", &to_mount];
+    let command = ["--entrypoint", "sh", image, "-c", COPY, "copy", &folder];
+    let arguments = [arguments.as_slice(), &command].concat();
+    let done = copy::run_copy(engine, id, &arguments, &[]).await?;
     if done.status.success() {
         return Ok(());
     }

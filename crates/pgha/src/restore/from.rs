@@ -4,8 +4,9 @@
 //! its standard input, so neither key nor credentials stand in arguments, environment or labels.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::Output;
 
+use pgha_core::agent;
 use pgha_core::render::{Images, data_dir};
 use pgha_core::restore::source::{
     self, Answer, Ask, Bucket, COPY_MOUNT, Found, Place, Request, SOURCE_CA_FILE, SOURCE_MOUNT,
@@ -14,16 +15,14 @@ use pgha_core::restore::{Facts, Holdings, LogicalReplication, RestorePlan, Targe
 use pgha_core::spec::{Encryption, Spec};
 use pgha_core::topology::{ClusterId, Topology};
 use serde::de::DeserializeOwned;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 
 use crate::cli::FromArgs;
-use crate::cluster::LABEL_LOOK;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::Events;
 use crate::images;
-use crate::restore::NODE;
+use crate::provider::Provider;
+use crate::restore::copy;
 use crate::restore::facts::refuse_off_volume;
 use crate::restore::into::demand_valid;
 
@@ -104,7 +103,7 @@ impl Source {
             images::demand(engine, Spec::default().postgres, events).await?;
         }
         let ask = Ask::Find { stanza: stanza.map(str::to_owned) };
-        match self.answer(ask, &[]).await? {
+        match self.answer(ask).await? {
             Answer::Found(found) => Ok(found),
             Answer::Refused(refusal) => Err(unusable(&refusal)),
         }
@@ -143,7 +142,7 @@ impl Source {
         let plan = plan(&facts, target)
             .map_err(|refusal| Error::bad_input(refusal.to_string()).hint(refusal.hint()))?;
         let ask = Ask::Tablespaces { at: found.at.clone(), backup: plan.backup.clone() };
-        let paths: Vec<String> = self.answer(ask, &[]).await?;
+        let paths: Vec<String> = self.answer(ask).await?;
         plan.with_tablespaces(paths, &data_dir(topology.spec.postgres))
             .map_err(|off| refuse_off_volume(&off))
     }
@@ -152,67 +151,64 @@ impl Source {
     ///
     /// # Errors
     /// When a part of it cannot be read or written.
-    pub(super) async fn copy(&self, found: &Found, volume: &str, id: &ClusterId) -> Result<()> {
-        let name = format!("pgha-{}-copy-{}", id.name, id.instance);
-        let label = format!("{LABEL_LOOK}={id}");
-        // One that a command which was killed has left would copy on. A container of that name without the
-        // label is somebody else's.
-        let (named, labelled) = (format!("name=^/{name}$"), format!("label={label}"));
-        let left = Command::new("docker")
-            .args([
-                "ps",
-                "--all",
-                "--quiet",
-                "--no-trunc",
-                "--filter",
-                &named,
-                "--filter",
-                &labelled,
-            ])
-            .output()
-            .await
-            .or_fail("cannot run `docker ps`")?;
-        for left in String::from_utf8_lossy(&left.stdout).lines() {
-            let _ = Command::new("docker").args(["rm", "--force", left]).output().await;
-        }
+    pub(super) async fn copy(
+        &self,
+        provider: &impl Provider,
+        found: &Found,
+        volume: &str,
+        id: &ClusterId,
+    ) -> Result<()> {
         let mount = format!("type=volume,source={volume},target={COPY_MOUNT}");
-        let extra = ["--name", &name, "--label", &label, "--mount", &mount];
-        self.answer(Ask::Copy { at: found.at.clone() }, &extra).await
+        let arguments = [&["--mount".to_owned(), mount], self.arguments().as_slice()].concat();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ask = self.request(Ask::Copy { at: found.at.clone() });
+        self.read(&copy::run_copy(provider, id, &arguments, &ask).await?)
     }
 
-    /// What the container prints.
-    async fn answer<T: DeserializeOwned>(&self, ask: Ask, extra: &[&str]) -> Result<T> {
+    /// What the container answers.
+    async fn answer<T: DeserializeOwned>(&self, ask: Ask) -> Result<T> {
+        let arguments = self.arguments();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.read(&copy::run(&arguments, &self.request(ask)).await?)
+    }
+
+    /// What the container is told.
+    fn request(&self, ask: Ask) -> Vec<u8> {
         let request = Request {
             place: self.place.clone(),
             credentials: self.credentials.clone(),
             key: self.key.clone(),
             ask,
         };
-        let text = serde_json::to_vec(&request).expect("plain data is JSON");
-        let mut command = Command::new("docker");
-        command.args(["run", "--rm", "--interactive", "--cap-drop", "ALL"]);
-        command.args(CAPABILITIES.iter().flat_map(|capability| ["--cap-add", capability]));
+        serde_json::to_vec(&request).expect("plain data is JSON")
+    }
+
+    /// What the container is.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--cap-drop", "ALL"];
+        arguments.extend(CAPABILITIES.iter().flat_map(|capability| ["--cap-add", capability]));
         // In memory: the configuration holds the key.
-        command.args(["--tmpfs", "/pgha/config:mode=0700"]);
+        arguments.extend(["--tmpfs", "/pgha/config:mode=0700"]);
         let bind = |from: &str, to: &str| format!("type=bind,source={from},target={to},readonly");
-        match &self.place {
+        let mount = match &self.place {
             Place::Folder(path) => {
-                command.args(["--network", "none", "--mount", &bind(path, SOURCE_MOUNT)]);
+                arguments.extend(["--network", "none"]);
+                Some(bind(path, SOURCE_MOUNT))
             }
-            Place::S3(Bucket { ca_file: Some(file), .. }) => {
-                command.args(["--mount", &bind(file, SOURCE_CA_FILE)]);
+            Place::S3(Bucket { ca_file, .. }) => {
+                ca_file.as_ref().map(|file| bind(file, SOURCE_CA_FILE))
             }
-            Place::S3(_) => {}
-        }
-        command.args(extra).args(["--entrypoint", NODE]);
-        command.args([&Images::of(Spec::default().postgres).backup, "source"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.kill_on_drop(true).spawn().or_fail("cannot run `docker run`")?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // One that has ended says why itself.
-            let _ = stdin.write_all(&text).await;
-        }
-        let done = child.wait_with_output().await.or_fail("cannot run `docker run`")?;
+        };
+        arguments.extend(mount.iter().flat_map(|mount| ["--mount", mount]));
+        let image = Images::of(Spec::default().postgres).backup;
+        let argv = agent::Request::Source.argv();
+        arguments.extend(["--entrypoint", &argv[0], &image]);
+        arguments.extend(argv[1..].iter().map(String::as_str));
+        arguments.into_iter().map(str::to_owned).collect()
+    }
+
+    /// What the container has printed.
+    fn read<T: DeserializeOwned>(&self, done: &Output) -> Result<T> {
         let what = || format!("the repository in {} cannot be read", self.place);
         if !done.status.success() {
             return Err(Error::failed(what()).because(String::from_utf8_lossy(&done.stderr)));

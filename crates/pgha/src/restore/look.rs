@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::RemoveContainerOptions;
+use pgha_core::agent::Request;
 use pgha_core::render::{Images, REPOSITORY_DIR, REPOSITORY2_MOUNT, SHM_SIZE};
-use pgha_core::restore::{End, RECOVER_OR_END, RestorePlan};
+use pgha_core::restore::RestorePlan;
 use pgha_core::topology::POSTGRES_PORT;
 
 use crate::cluster::{self, LABEL_LOOK};
 use crate::error::{Error, OrFail, Result};
 use crate::host::{self, Taken};
 use crate::interrupt::interrupted;
+use crate::provider::Provider as _;
 use crate::restore::Session;
 use crate::secrets;
 use crate::turn::Turn;
@@ -163,16 +165,10 @@ impl Session {
             command
                 .args(["--volume", &format!("{}:/run/secrets/repository-key:ro", key.display())]);
         }
-        command.args([
-            "--entrypoint",
-            "/usr/local/bin/pgha-node",
-            &Images::of(spec.postgres).postgres,
-            "look",
-        ]);
-        if plan.ends == End::TargetOrArchive {
-            command.arg(RECOVER_OR_END);
-        }
-        command.args(plan.pgbackrest());
+        let (or_end, arguments) = (plan.recovery().or_end, plan.pgbackrest());
+        let argv = Request::Look { or_end, arguments }.argv();
+        command.args(["--entrypoint", &argv[0], &Images::of(spec.postgres).postgres]);
+        command.args(&argv[1..]);
         let done =
             command.stdin(Stdio::null()).output().await.or_fail("cannot run `docker run`")?;
         if done.status.success() {

@@ -2,27 +2,29 @@
 //!
 //! [`facts`] learns what a plan needs, [`steps`] carries a plan out and [`back`] undoes it;
 //! [`fresh`] makes the fresh cluster and [`look`] the single container of a restore that leaves its source
-//! alone, which is a cluster's repository ([`into`]) or one without a cluster ([`from`]). How far a
+//! alone, which is a cluster's repository ([`into`]) or one without a cluster ([`from`]); [`copy`] copies it. How far a
 //! restore has come stands in the journal on the backup host; nothing is kept on this host. Each step
 //! begins from whatever an interrupted attempt has left, so a restore is continued by beginning its
 //! first undone step again.
 
 pub(crate) mod back;
+mod copy;
 pub(crate) mod facts;
 pub(crate) mod fresh;
 pub(crate) mod from;
 pub(crate) mod into;
 pub(crate) mod look;
 pub(crate) mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pgha_core::agent::{Request, Restore};
 use pgha_core::restore::Journal;
 use pgha_core::topology::{Member, Topology};
-use serde_json::Value;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use serde::de::DeserializeOwned;
 
 use crate::cluster::{self, Among, Cluster};
 use crate::compose_tool::ComposeTool;
@@ -30,17 +32,17 @@ use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::Events;
 use crate::project::Project;
+use crate::provider::{Provider, Up};
+use crate::steps::Lock;
 
-/// The program inside members.
-const NODE: &str = "/usr/local/bin/pgha-node";
 /// How long a short question to a member may take on a busy host.
 const QUESTION: Duration = Duration::from_secs(60);
 
 /// A cluster that is being restored, and the means to do so.
 #[derive(Debug)]
-pub(crate) struct Session {
-    /// The engine.
-    pub(crate) engine: Engine,
+pub(crate) struct Session<P = Engine> {
+    /// What runs its containers.
+    pub(crate) engine: P,
     /// Where it is reported to.
     pub(crate) events: Events,
     /// The cluster's names and places.
@@ -48,19 +50,6 @@ pub(crate) struct Session {
     /// Its compose file.
     pub(crate) file: PathBuf,
     project: Project,
-    compose: ComposeTool,
-}
-
-/// The right to restore a cluster: nobody else has it until this is dropped or this process ends.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    holder: JoinHandle<()>,
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        self.holder.abort();
-    }
 }
 
 impl Session {
@@ -70,38 +59,41 @@ impl Session {
     /// When one of them is missing.
     pub(crate) fn new(engine: &Engine, cluster: &Cluster, events: &Events) -> Result<Self> {
         let (project, _) = Project::of_cluster(cluster)?;
+        // Without Compose nothing is begun.
+        ComposeTool::find()?;
         Ok(Self {
             engine: engine.clone(),
             events: events.of(&cluster.id),
             topology: cluster.topology()?.clone(),
             file: project.file.clone(),
             project,
-            compose: ComposeTool::find()?,
         })
     }
+}
 
+impl<P: Provider> Session<P> {
     /// How the cluster's containers are now.
     ///
     /// # Errors
     /// When the engine does not answer.
     pub(crate) async fn cluster(&self) -> Result<Cluster> {
         let id = self.topology.id.to_string();
-        cluster::resolve(cluster::find(&self.engine).await?, Some(&id), Among::Created)
+        cluster::resolve(self.engine.clusters().await?, Some(&id), Among::Created)
     }
 
-    /// Runs Compose on the cluster's file.
-    async fn compose(&self, arguments: &[&str]) -> Result<()> {
-        self.compose.run(&self.project, arguments).await
+    /// Makes and starts members of the cluster's file.
+    async fn up(&self, up: Up<'_>) -> Result<()> {
+        self.engine.up(&self.project, up).await
     }
 
     fn backup_host(&self) -> &Member {
         self.topology.backup_host()
     }
 
-    /// Runs `pgha-node` in a member and gives what it prints.
-    async fn ask(&self, member: &str, arguments: &[&str]) -> Result<String> {
+    /// Asks a member and gives what it prints.
+    async fn ask(&self, member: &str, request: Request) -> Result<String> {
         let mut said = String::new();
-        let argv = [&[NODE], arguments].concat();
+        let argv = request.argv();
         let ask = self.engine.exec_step(member, &argv, |line| {
             said.push_str(line);
             said.push('\n');
@@ -113,8 +105,8 @@ impl Session {
     }
 
     /// As [`Session::ask`], for an answer in JSON.
-    async fn ask_json(&self, member: &str, arguments: &[&str]) -> Result<Value> {
-        let said = self.ask(member, arguments).await?;
+    async fn ask_json<T: DeserializeOwned>(&self, member: &str, request: Restore) -> Result<T> {
+        let said = self.ask(member, Request::Restore(request)).await?;
         serde_json::from_str(&said).or_fail(format!("{member} answers nonsense"))
     }
 
@@ -123,28 +115,12 @@ impl Session {
     /// # Errors
     /// When another `pgha` has it, or the backup host does not run.
     pub(crate) async fn lock(&self) -> Result<Lock> {
-        let (send, answer) = oneshot::channel();
-        let (engine, host) = (self.engine.clone(), self.backup_host().name.clone());
-        let holder = tokio::spawn(async move {
-            let mut send = Some(send);
-            let each = |line: &[u8]| {
-                if let Some(send) = send.take() {
-                    let _ = send.send(String::from_utf8_lossy(line).trim().to_owned());
-                }
-            };
-            let _ = engine.exec_lines(&host, &[NODE, "restore", "lock"], each).await;
-        });
-        match answer.await.as_deref() {
-            Ok("held") => Ok(Lock { holder }),
-            Ok("busy") => Err(Error::failed(format!(
-                "cluster {} is being restored already",
-                self.topology.id
-            ))
-            .because("another `pgha restore` is at work on it")
-            .hint("wait for its end, or end it; what it has done is kept")),
-            _ => Err(Error::failed(format!("{} takes no lock", self.backup_host().name))
-                .hint(format!("`pgha logs {}` says why", self.backup_host().name))),
-        }
+        let argv = Request::Restore(Restore::Lock).argv();
+        Lock::take(&self.engine, &self.backup_host().name, argv).await?.ok_or_else(|| {
+            Error::failed(format!("cluster {} is being restored already", self.topology.id))
+                .because("another `pgha restore` is at work on it")
+                .hint("wait for its end, or end it; what it has done is kept")
+        })
     }
 
     /// The restore that goes on, if one does.
@@ -152,7 +128,7 @@ impl Session {
     /// # Errors
     /// When the backup host cannot say, or another version of pgha wrote it.
     pub(crate) async fn journal(&self) -> Result<Option<Journal>> {
-        let text = self.ask(&self.backup_host().name, &["restore", "journal"]).await?;
+        let text = self.ask(&self.backup_host().name, Request::Restore(Restore::Journal)).await?;
         if text.trim().is_empty() {
             return Ok(None);
         }
@@ -163,7 +139,7 @@ impl Session {
     async fn write_journal(&self, journal: Option<&Journal>) -> Result<()> {
         let text =
             journal.map(|journal| serde_json::to_string(journal).expect("plain data is JSON"));
-        let arguments = ["restore", "journal", &text.unwrap_or_default()];
-        self.ask(&self.backup_host().name, &arguments).await.map(drop)
+        let request = Request::Restore(Restore::KeepJournal(text.unwrap_or_default()));
+        self.ask(&self.backup_host().name, request).await.map(drop)
     }
 }

@@ -1,25 +1,31 @@
 //! Carries out the steps of a restore, each from whatever state it finds.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use pgha_core::agent::{NodeState, Recovered, Request, Restore};
 use pgha_core::ready::{self, Waiting};
 use pgha_core::render::PGDATA_MOUNT;
-use pgha_core::restore::{Began, HOLD_FILE, Journal, Step, StepDone, Stopped};
+use pgha_core::restore::{Began, HOLD_FILE, Journal, Phase, Step, Undo};
 use pgha_core::status::ContainerState;
+use pgha_core::steps::StepJournal as _;
 use pgha_core::topology::Role;
 use pgha_core::wal::Segment;
 use pgha_core::words::replicas_stream;
-use serde_json::Value;
+use serde_json::json;
+use tokio::time::Instant;
 
 use crate::archived;
 use crate::bring_up;
 use crate::cluster::Cluster;
 use crate::error::{Error, OrFail as _, Result};
-use crate::events::Work;
+use crate::events::{Events, Work};
 use crate::observe::{self, Watch};
+use crate::provider::{Provider, Up};
+use crate::restore::Session;
 use crate::restore::facts::demand_on_volume;
-use crate::restore::{NODE, Session};
+use crate::steps::{self, Lock, Verb};
 use crate::waiting::{self, Waiter, Waits};
 
 /// How long the last WAL may take into the repository.
@@ -38,90 +44,107 @@ const TIMELINE: &str = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn
 /// Which timeline a standby receives.
 const RECEIVES: &str = "select received_tli from pg_stat_wal_receiver where status = 'streaming'";
 
-impl Session {
+/// A restore, as a verb in steps.
+#[derive(Debug)]
+pub(super) struct Restoring<'a, P> {
+    pub(super) session: &'a Session<P>,
+    /// How long nodes may take to come up.
+    pub(super) timeout: Duration,
+}
+
+impl<P: Provider> Verb for Restoring<'_, P> {
+    type Journal = Journal;
+
+    fn work(&self) -> String {
+        format!("restore {}", self.session.topology.id)
+    }
+
+    fn events(&self) -> &Events {
+        &self.session.events
+    }
+
+    fn cluster(&self) -> String {
+        self.session.topology.id.to_string()
+    }
+
+    async fn keep(&self, journal: Option<&Journal>) -> Result<()> {
+        self.session.write_journal(journal).await
+    }
+
+    async fn wake(&self, journal: &Journal) -> Result<()> {
+        self.session.wake(journal).await
+    }
+
+    async fn run(&self, step: Step, journal: &mut Journal, work: &Work) -> Result<String> {
+        let Self { session, timeout } = *self;
+        let leader = journal.plan.leader.clone();
+        match step {
+            Step::Archive => session.archive(journal).await,
+            Step::Hold => {
+                let held = session.hold(journal).await?;
+                session.demand_as_planned(journal).await?;
+                journal.etcd = session.ask_json(&leader, Restore::Remember).await?;
+                Ok(held)
+            }
+            Step::Aside => session.aside(journal).await,
+            Step::Restore => session.fetch(journal, work).await,
+            Step::Recover => session.recover(journal, work).await,
+            Step::Clear => {
+                let clear = Restore::Clear { put_back: BTreeMap::new() };
+                session.ask(&leader, Request::Restore(clear)).await?;
+                Ok("etcd has forgotten who led".to_owned())
+            }
+            Step::Lead => {
+                let led = session.lead(&leader, timeout).await?;
+                // A repository that is away does not keep the cluster from coming back.
+                let stanza = Request::Restore(Restore::Stanza);
+                let _ = session.ask(&session.backup_host().name, stanza).await;
+                Ok(led)
+            }
+            Step::Replicas => session.replicas(&journal.plan.replicas, timeout).await,
+            Step::Verify => session.verify(journal).await,
+            Step::Finish => session.finish(journal).await,
+        }
+    }
+
+    async fn undo(&self, undo: Undo, journal: &Journal) -> Result<()> {
+        self.session.undo(undo, journal, self.timeout).await
+    }
+}
+
+impl<P: Provider> Session<P> {
     /// Carries out what is not done yet, and writes down each step.
     ///
     /// # Errors
     /// When a step fails: the journal says where to go on.
-    pub(crate) async fn go_on(&self, journal: &mut Journal, timeout: Duration) -> Result<()> {
-        journal.begin();
-        self.write_journal(Some(journal)).await?;
-        self.wake(journal).await?;
-        while let Some(step) = journal.next() {
-            let work = self.events.begin(format!("restore {}", self.topology.id));
-            work.at(step.doing(), "");
-            let started = Instant::now();
-            let note = self.step(step, journal, timeout, &work).await;
-            // Of one that has touched nothing there is no journal any more.
-            let forgotten = step == Step::Archive && journal.is_untouched();
-            let note = note
-                .map_err(|error| if forgotten { error } else { self.resumable(error, journal) })?;
-            let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            work.step_done(step.as_str(), took_ms, &note);
-            journal.done.push(StepDone { step, took_ms, note });
-            journal.begin();
-            self.write_journal(Some(journal)).await?;
-        }
-        self.write_journal(None).await
+    pub(crate) async fn go_on(
+        &self,
+        journal: &mut Journal,
+        timeout: Duration,
+        lock: &Lock,
+    ) -> Result<()> {
+        steps::go_on(&Restoring { session: self, timeout }, journal, lock).await
     }
 
-    /// Forgets a restore that has not touched anything.
-    async fn forget_untouched(&self, journal: &Journal) -> Result<()> {
-        if journal.is_untouched() { self.write_journal(None).await } else { Ok(()) }
-    }
-
-    /// Starts what was stopped since an attempt that was interrupted: its steps ask running nodes.
+    /// Starts what was stopped since an attempt that was interrupted: its steps ask running nodes, some of which
+    /// may have only just started.
     async fn wake(&self, journal: &Journal) -> Result<()> {
-        let Some(next) = journal.next().filter(|_| journal.is_done(Step::Hold)) else {
-            return Ok(());
+        let held = match (journal.progress.phase, journal.next(), journal.next_undo()) {
+            (Phase::Forward, Some(next), _) if journal.is_done(&Step::Hold) => next < Step::Lead,
+            (Phase::Back, _, Some(Undo::PutBack | Undo::Archive | Undo::Clear)) => true,
+            (Phase::Back, _, Some(Undo::Replicas)) => false,
+            // What is next starts them itself, or nothing was stopped.
+            _ => return Ok(()),
         };
         let cluster = self.cluster().await?;
         let nodes = self.nodes();
         let runs = |node: &String| {
             cluster.container(node).is_some_and(|c| c.state == ContainerState::Running)
         };
-        if nodes.iter().all(runs) {
-            return Ok(());
+        if !nodes.iter().all(runs) {
+            self.up(Up::All).await?;
         }
-        self.compose(&["up", "-d", "--no-recreate"]).await?;
-        if next < Step::Lead { self.wait_held(&nodes, &journal.id).await } else { Ok(()) }
-    }
-
-    async fn step(
-        &self,
-        step: Step,
-        journal: &mut Journal,
-        timeout: Duration,
-        work: &Work,
-    ) -> Result<String> {
-        let leader = journal.plan.leader.clone();
-        let replicas = journal.plan.replicas.clone();
-        match step {
-            Step::Archive => self.archive(journal).await,
-            Step::Hold => {
-                let held = self.hold(journal).await?;
-                self.demand_as_planned(journal).await?;
-                let known = self.ask_json(&leader, &["restore", "remember"]).await?;
-                journal.etcd = serde_json::from_value(known).or_fail("cannot read etcd's keys")?;
-                Ok(held)
-            }
-            Step::Aside => self.aside(journal).await,
-            Step::Restore => self.fetch(journal, work).await,
-            Step::Recover => self.recover(journal, work).await,
-            Step::Clear => {
-                self.ask(&leader, &["restore", "clear"]).await?;
-                Ok("etcd has forgotten who led".to_owned())
-            }
-            Step::Lead => {
-                let led = self.lead(&leader, timeout).await?;
-                // A repository that is away does not keep the cluster from coming back.
-                let _ = self.ask(&self.backup_host().name, &["restore", "stanza"]).await;
-                Ok(led)
-            }
-            Step::Replicas => self.replicas(&replicas, timeout).await,
-            Step::Verify => self.verify(journal).await,
-            Step::Finish => self.finish(journal).await,
-        }
+        if held { self.wait_held(&nodes, &journal.id).await } else { Ok(()) }
     }
 
     /// Has the leader archive all that it has written, while nothing is stopped yet.
@@ -131,10 +154,7 @@ impl Session {
             return Ok("nobody leads this database: what is archived is all".to_owned());
         }
         // Without a stanza a repository takes no WAL, and no segment counts as archived.
-        if let Err(error) = self.ask(&self.backup_host().name, &["restore", "stanza"]).await {
-            self.forget_untouched(journal).await?;
-            return Err(error);
-        }
+        self.ask(&self.backup_host().name, Request::Restore(Restore::Stanza)).await?;
         self.sql(leader, LAST_COMMIT).await?;
         let last = self.sql(leader, LAST_SEGMENT).await?;
         let last: Segment =
@@ -147,7 +167,6 @@ impl Session {
                 return Ok(format!("{leader} has archived its last segment, {last}"));
             }
             if started.elapsed() > ARCHIVE_DEADLINE {
-                self.forget_untouched(journal).await?;
                 let error =
                     Error::deadline("the last WAL cannot be archived, and nothing was touched")
                         .because(format!("{leader} still has {waiting} files to archive"));
@@ -167,19 +186,16 @@ impl Session {
         let cluster = self.cluster().await?;
         let nodes = self.nodes();
         if nodes.iter().any(|node| cluster.container(node).is_none()) {
-            self.compose(&["up", "--no-start", "--no-recreate"]).await?;
+            self.up(Up::Made).await?;
         }
         let mark = |node: String| async move {
             self.engine.put_file(&node, PGDATA_MOUNT, HOLD_FILE, &journal.id).await
         };
         try_join_all(nodes.iter().cloned().map(mark)).await?;
         // With the leader stopped first, a replica would take over and begin a timeline of its own.
-        let replicas: Vec<&str> = journal.plan.replicas.iter().map(String::as_str).collect();
-        if !replicas.is_empty() {
-            self.compose(&[&["stop"], replicas.as_slice()].concat()).await?;
-        }
-        self.compose(&["stop", &journal.plan.leader]).await?;
-        self.compose(&["up", "-d", "--no-recreate"]).await?;
+        try_join_all(journal.plan.replicas.iter().map(|node| self.engine.stop(node))).await?;
+        self.engine.stop(&journal.plan.leader).await?;
+        self.up(Up::All).await?;
         self.wait_held(&nodes, &journal.id).await?;
         Ok(format!("{} nodes run neither Patroni nor Postgres", nodes.len()))
     }
@@ -188,11 +204,9 @@ impl Session {
     async fn demand_as_planned(&self, journal: &Journal) -> Result<()> {
         let nodes = self.nodes();
         let ask = |node: String| async move {
-            let answer = self.ask_json(&node, &["restore", "held"]).await?;
-            demand_on_volume(&node, &answer)?;
-            let stopped: Option<Stopped> = serde_json::from_value(answer["stopped"].clone())
-                .or_fail(format!("{node} answers nonsense"))?;
-            Ok((node, stopped))
+            let state: NodeState = self.ask_json(&node, Restore::Held).await?;
+            demand_on_volume(&node, &state)?;
+            Ok((node, state.stopped))
         };
         let stopped: Result<Vec<_>> = try_join_all(nodes.into_iter().map(ask)).await;
         let changed = stopped.and_then(|stopped| {
@@ -222,7 +236,7 @@ impl Session {
         for node in &nodes {
             self.engine.put_file(node, PGDATA_MOUNT, HOLD_FILE, &journal.id).await?;
         }
-        self.compose(&["up", "-d", "--no-recreate"]).await?;
+        self.up(Up::All).await?;
         self.wait_held(&nodes, &journal.id).await
     }
 
@@ -238,7 +252,7 @@ impl Session {
         let (target, repository) = (journal.plan.target.clone(), journal.plan.repository);
         let plan = self.plan(cluster, &target, Some(repository), journal.discard_old).await;
         journal.plan = plan.map_err(|error| self.resumable(error, journal))?;
-        journal.done.clear();
+        journal.progress.done.clear();
         Ok(())
     }
 
@@ -255,8 +269,8 @@ impl Session {
         let started = Instant::now();
         for node in nodes {
             loop {
-                let answer = self.ask_json(node, &["restore", "held"]).await;
-                let held = |answer: &Value| answer["held"] == true && answer["by"] == id;
+                let answer = self.ask_json(node, Restore::Held).await;
+                let held = |state: &NodeState| state.held && state.by.as_deref() == Some(id);
                 match answer {
                     Ok(answer) if held(&answer) => break,
                     Ok(_) | Err(_) if started.elapsed() < HOLD_DEADLINE => {
@@ -264,7 +278,7 @@ impl Session {
                     }
                     Ok(answer) => {
                         return Err(Error::deadline(format!("{node} is not held"))
-                            .because(answer)
+                            .because(json!(answer))
                             .hint(format!("`pgha logs {node}` says why")));
                     }
                     Err(error) => return Err(error),
@@ -276,15 +290,15 @@ impl Session {
 
     async fn aside(&self, journal: &Journal) -> Result<String> {
         if journal.discard_old {
-            let discard = ["restore", "discard"];
-            let all = journal.plan.replicas.iter().map(|node| self.ask(node, &discard));
+            let discard = || Request::Restore(Restore::Discard);
+            let all = journal.plan.replicas.iter().map(|node| self.ask(node, discard()));
             try_join_all(all).await?;
             return Ok("the replicas' data are gone, the leader's are restored in place".to_owned());
         }
         let nodes = self.nodes();
-        let mut arguments = vec!["restore", "aside", &journal.id];
-        arguments.extend(journal.plan.tablespaces.iter().map(String::as_str));
-        let said = try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
+        let (id, tablespaces) = (journal.id.clone(), journal.plan.tablespaces.clone());
+        let aside = Request::Restore(Restore::Aside { id, tablespaces });
+        let said = try_join_all(nodes.iter().map(|node| self.ask(node, aside.clone()))).await?;
         if journal.fresh {
             return Ok("a fresh cluster has no old data".to_owned());
         }
@@ -293,9 +307,7 @@ impl Session {
 
     async fn fetch(&self, journal: &Journal, work: &Work) -> Result<String> {
         let plan = &journal.plan;
-        let arguments = plan.pgbackrest();
-        let mut argv = vec![NODE, "restore", "fetch"];
-        argv.extend(arguments.iter().map(String::as_str));
+        let argv = Request::Restore(Restore::Fetch { arguments: plan.pgbackrest() }).argv();
         let mut size = String::new();
         let each = |line: &str| {
             if let Some((_, said)) = line.split_once("restore size = ") {
@@ -320,7 +332,7 @@ impl Session {
             }
             line.clone_into(&mut last);
         };
-        let argv = [&[NODE, "restore", "recover"], journal.plan.recovery().as_slice()].concat();
+        let argv = Request::Restore(Restore::Recover(journal.plan.recovery())).argv();
         let done = self.engine.exec_step(&journal.plan.leader, &argv, each).await;
         done.map_err(|error| {
             error.hint(if journal.discard_old {
@@ -329,28 +341,24 @@ impl Session {
                 "after --abort another target, or --set with an earlier backup, may do"
             })
         })?;
-        let facts: Value = serde_json::from_str(&last).unwrap_or_default();
-        let timeline = facts["timeline"].as_u64().and_then(|n| u32::try_from(n).ok());
+        let Recovered { timeline, lsn, stopped, last, history, made, disabled } =
+            serde_json::from_str(&last).unwrap_or_default();
         journal.new_timeline = timeline;
-        let history = facts["history"].as_str().map(str::to_owned);
         journal.began =
             timeline.zip(history).map(|(timeline, history)| Began { timeline, history });
-        let made = facts["made"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let folders: Vec<&str> = ["restore", "folders"].into_iter().chain(made).collect();
-        if folders.len() > 2 {
+        if !made.is_empty() {
             // They replay the same WAL.
+            let folders = Request::Restore(Restore::Folders(made));
             let replicas = journal.plan.replicas.iter();
-            try_join_all(replicas.map(|node| self.ask(node, &folders))).await?;
+            try_join_all(replicas.map(|node| self.ask(node, folders.clone()))).await?;
         }
         let timeline = timeline.map_or("?".to_owned(), |timeline| timeline.to_string());
-        let lsn = facts["lsn"].as_str().unwrap_or("?");
-        let stopped = match (facts["stopped"].as_str(), facts["last"].as_str()) {
-            (Some(stopped), _) => stopped.to_owned(),
+        let lsn = lsn.as_deref().unwrap_or("?");
+        let stopped = match (stopped, last) {
+            (Some(stopped), _) => stopped,
             (None, Some(last)) => format!("all archived WAL is replayed, {last}"),
             (None, None) => "all archived WAL is replayed".to_owned(),
         };
-        let disabled = facts["disabled"].as_array().into_iter().flatten();
-        let disabled: Vec<&str> = disabled.filter_map(Value::as_str).collect();
         let disabled = match disabled[..] {
             [] => String::new(),
             _ => format!("; subscriptions disabled: {}", disabled.join(", ")),
@@ -392,15 +400,12 @@ impl Session {
     /// Has nodes that are held start Patroni. One that an interrupted attempt has let go already is left
     /// to what it does: it may be in the middle of a clone.
     pub(super) async fn let_go(&self, nodes: &[String]) -> Result<()> {
-        try_join_all(nodes.iter().map(|node| self.ask(node, &["restore", "release"]))).await?;
-        let answers = nodes.iter().map(|node| self.ask_json(node, &["restore", "held"]));
-        let answers = try_join_all(answers).await?;
-        let held = nodes.iter().zip(&answers).filter(|(_, answer)| answer["holding"] == true);
-        let held: Vec<&str> = held.map(|(node, _)| node.as_str()).collect();
-        if held.is_empty() {
-            return Ok(());
-        }
-        self.compose(&[&["restart"], held.as_slice()].concat()).await
+        let release = || Request::Restore(Restore::Release);
+        try_join_all(nodes.iter().map(|node| self.ask(node, release()))).await?;
+        let states = nodes.iter().map(|node| self.ask_json::<NodeState>(node, Restore::Held));
+        let states = try_join_all(states).await?;
+        let held = nodes.iter().zip(&states).filter(|(_, state)| state.holding);
+        try_join_all(held.map(|(node, _)| self.engine.restart(node))).await.map(drop)
     }
 
     /// Lets the others start Patroni, all at once, and waits until each streams.
@@ -447,8 +452,8 @@ impl Session {
             return Ok("the old data stay beside, as asked".to_owned());
         }
         let nodes = self.nodes();
-        let arguments = ["restore", "tidy", &journal.id];
-        try_join_all(nodes.iter().map(|node| self.ask(node, &arguments))).await?;
+        let tidy = Request::Restore(Restore::Tidy { id: journal.id.clone() });
+        try_join_all(nodes.iter().map(|node| self.ask(node, tidy.clone()))).await?;
         let old = if journal.fresh {
             "a fresh cluster has no old data"
         } else {

@@ -6,6 +6,7 @@ pub(crate) mod backups;
 pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod list;
+pub(crate) mod load;
 pub(crate) mod plan;
 pub(crate) mod restore;
 pub(crate) mod status;

@@ -51,8 +51,8 @@ impl Report {
             leader: journal.plan.leader.clone(),
             new_timeline: journal.new_timeline,
             old_data_kept: journal.keep_old,
-            took_ms: journal.done.iter().map(|done| done.took_ms).sum(),
-            steps: journal.done.clone(),
+            took_ms: journal.progress.done.iter().map(|done| done.took_ms).sum(),
+            steps: journal.progress.done.clone(),
         }
     }
 }

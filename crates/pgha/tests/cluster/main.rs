@@ -26,6 +26,7 @@ mod docker;
 mod durability;
 mod interrupted_up;
 mod leader_loss;
+mod load;
 mod main_path;
 mod postgres_versions;
 mod process;

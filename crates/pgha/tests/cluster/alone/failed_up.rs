@@ -15,7 +15,8 @@ const LAST_WORDS: &str = "this member is broken on purpose";
 fn a_failed_up_shows_the_guilty_log_and_cleans_up_unless_told_to_keep() {
     let cluster = TestCluster::reserve("failed_up");
     let node = format!("pgha-{}1-DC1-{}", cluster.name, cluster.instance);
-    let (file, secret) = (cluster.compose_file(), cluster.secrets_dir().join("backup-node.key"));
+    let (file, secret) =
+        (cluster.compose_file(), cluster.secrets_dir().join(format!("{node}.key")));
     let generate = || {
         cluster.forget_files();
         cluster.generate(&[]).ok();

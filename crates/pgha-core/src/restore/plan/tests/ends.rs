@@ -22,7 +22,7 @@ fn a_time_after_the_last_commit_is_a_recovery_to_the_end_of_the_archive() {
         assert_eq!(plan.ends, ends, "{second} {leader:?}");
         let has_target = plan.pgbackrest().iter().any(|a| a.starts_with("--target="));
         assert_eq!(has_target, ends != End::Archive, "{:?}", plan.pgbackrest());
-        let or_end = plan.recovery().contains(&RECOVER_OR_END);
+        let or_end = plan.recovery().or_end;
         assert_eq!(or_end, ends == End::TargetOrArchive);
         let not_archived = matches!(plan.loss, Loss::NotArchived { .. });
         assert_eq!(not_archived, ends == End::Archive, "{:?}", plan.loss);
@@ -105,7 +105,7 @@ fn what_the_source_of_a_copy_has_not_archived_is_known() {
     let source = plan.source.clone().expect("it leads");
     assert_eq!((source.leader.as_str(), source.bytes), ("pgha-demo2-DC1-1", Some(0x4000)));
     assert!(matches!(plan.loss, Loss::NotArchived { .. }), "{:?}", plan.loss);
-    assert_eq!(plan.recovery(), [RECOVER_COPY]);
+    assert_eq!(plan.recovery(), Recovery { or_end: false, copy: true });
     let older = TargetOptions { timeline: Some(1), ..latest() };
     assert_eq!(planned(leader(2), older).source.expect("it leads").bytes, None);
     assert_eq!(planned(LeaderFact { system_id: 9, ..leader(2) }, latest()).source, None);

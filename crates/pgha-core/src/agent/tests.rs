@@ -1,0 +1,250 @@
+use std::collections::BTreeMap;
+
+use pgha_wan::control::{self, Direction};
+use pgha_wan::settings::LinkChange;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::restore::{Began, Recovery};
+
+/// Fails to compile where a variant is new: it belongs into [`restore`] or [`request`] below, and into the table of
+/// words.
+#[allow(clippy::match_same_arms, reason = "each line names some")]
+fn is_known(request: &Request) {
+    use Restore as R;
+    match request {
+        Request::Probe
+        | Request::Watch { .. }
+        | Request::Backup(_)
+        | Request::FullDisks
+        | Request::ShowSchedule
+        | Request::KeepSchedule(_)
+        | Request::ClearSchedule
+        | Request::Repository { .. }
+        | Request::WanControl(_)
+        | Request::RoundTrips { .. }
+        | Request::PutLayout
+        | Request::ApplyLayout
+        | Request::Source
+        | Request::Look { .. } => {}
+        Request::Restore(restore) => match restore {
+            R::Journal | R::KeepJournal(_) | R::Lock | R::Stanza | R::Tablespaces { .. } => {}
+            R::Forget(_) | R::Held | R::Release | R::Remember | R::Clear { .. } => {}
+            R::Aside { .. } | R::Discard | R::Folders(_) | R::Fetch { .. } | R::Recover(_) => {}
+            R::Back { .. } | R::Tidy { .. } => {}
+        },
+    }
+}
+
+fn restore() -> impl Strategy<Value = Restore> {
+    let recovery = (any::<bool>(), any::<bool>());
+    prop_oneof![
+        Just(Restore::Journal),
+        any::<String>().prop_map(Restore::KeepJournal),
+        Just(Restore::Lock),
+        Just(Restore::Stanza),
+        (any::<u32>(), any::<String>())
+            .prop_map(|(repository, backup)| Restore::Tablespaces { repository, backup }),
+        (any::<u32>(), any::<String>())
+            .prop_map(|(timeline, history)| Restore::Forget(Began { timeline, history })),
+        Just(Restore::Held),
+        Just(Restore::Release),
+        Just(Restore::Remember),
+        btree_map(any::<String>(), any::<String>(), 0..3)
+            .prop_map(|put_back| Restore::Clear { put_back }),
+        (any::<String>(), vec(any::<String>(), 0..3))
+            .prop_map(|(id, tablespaces)| Restore::Aside { id, tablespaces }),
+        Just(Restore::Discard),
+        vec(any::<String>(), 0..3).prop_map(Restore::Folders),
+        vec(any::<String>(), 0..3).prop_map(|arguments| Restore::Fetch { arguments }),
+        recovery.prop_map(|(or_end, copy)| Restore::Recover(Recovery { or_end, copy })),
+        any::<String>().prop_map(|id| Restore::Back { id }),
+        any::<String>().prop_map(|id| Restore::Tidy { id }),
+    ]
+}
+
+fn wan() -> impl Strategy<Value = control::Request> {
+    let links = || {
+        let site = || "DC[1-9]";
+        vec((site(), site()).prop_map(|(from, to)| Direction { from, to }), 0..3)
+    };
+    prop_oneof![
+        Just(control::Request::State),
+        Just(control::Request::Stopping),
+        links().prop_map(|links| control::Request::Reset { links }),
+        (links(), any::<Option<u64>>()).prop_map(|(links, for_ms)| control::Request::Change {
+            links,
+            change: LinkChange::default(),
+            for_ms
+        }),
+    ]
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let kind = || select(BackupType::ALL.to_vec());
+    let entry = (0..60u8, kind()).prop_map(|(minute, kind)| format!("{minute}  1 * * 0 {kind}"));
+    let schedule = vec(entry, 1..3).prop_map(|entries| entries.join(";"));
+    // Of pgBackRest, whose first argument is an option.
+    let arguments = vec("--[a-z]{1,8}=[^\0]{0,9}", 0..4);
+    prop_oneof![
+        Just(Request::Probe),
+        any::<u64>().prop_map(|seconds| Request::Watch { seconds }),
+        (kind(), any::<u32>(), vec(any::<String>(), 0..3)).prop_map(
+            |(kind, repository, annotations)| Request::Backup(Backup {
+                kind,
+                repository,
+                annotations
+            })
+        ),
+        Just(Request::FullDisks),
+        Just(Request::ShowSchedule),
+        schedule.prop_map(|text| Request::KeepSchedule(text.parse().expect("a schedule"))),
+        Just(Request::ClearSchedule),
+        any::<u32>().prop_map(|number| Request::Repository { number }),
+        wan().prop_map(Request::WanControl),
+        any::<(u16, u16)>().prop_map(|(count, wait_ms)| Request::RoundTrips { count, wait_ms }),
+        Just(Request::PutLayout),
+        Just(Request::ApplyLayout),
+        Just(Request::Source),
+        (any::<bool>(), arguments)
+            .prop_map(|(or_end, arguments)| Request::Look { or_end, arguments }),
+        restore().prop_map(Request::Restore),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn what_one_side_writes_the_other_reads(request in request()) {
+        is_known(&request);
+        prop_assert_eq!(Request::parse(&request.argv()), Ok(request));
+    }
+
+    #[test]
+    fn no_words_make_the_other_side_panic(words in vec("[a-z{}\"-]{0,9}|restore|probe|--watch", 0..5)) {
+        let _ = Request::parse(&words);
+    }
+}
+
+/// Members that an earlier pgha has made know these words.
+#[test]
+fn the_words_stay_what_they_are() {
+    let line = |request: Request| {
+        assert_eq!(request.argv()[0], "/usr/local/bin/pgha-node");
+        request.argv()[1..].join(" ")
+    };
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let of = |restore| line(Request::Restore(restore));
+    let backup =
+        Backup { kind: BackupType::Full, repository: 2, annotations: texts(&["why=a test"]) };
+    let schedule: Schedule = "0 1 * * 0 full; 0 1 * * 1-6 incr".parse().expect("a schedule");
+    let began = Began { timeline: 3, history: "1\t0/5000000\tx\n".to_owned() };
+    let known = BTreeMap::from([("initialize".to_owned(), "NzU=".to_owned())]);
+    let id = || "20261127-1".to_owned();
+    let recover = |or_end, copy| of(Restore::Recover(Recovery { or_end, copy }));
+    let lines = [
+        (line(Request::Probe), "probe"),
+        (line(Request::Watch { seconds: 30 }), "probe --watch 30"),
+        (line(Request::Backup(backup)), "backup --type=full --repo=2 --annotation=why=a test"),
+        (line(Request::FullDisks), "full-disks"),
+        (line(Request::ShowSchedule), "schedule"),
+        (line(Request::KeepSchedule(schedule)), "schedule 0 1 * * 0 full; 0 1 * * 1-6 incr"),
+        (line(Request::ClearSchedule), "schedule --clear"),
+        (line(Request::Repository { number: 1 }), "repository 1"),
+        (line(Request::WanControl(control::Request::State)), r#"wan-control {"verb":"state"}"#),
+        (line(Request::RoundTrips { count: 9, wait_ms: 700 }), "round-trips --count 9 --wait 700"),
+        (line(Request::PutLayout), "layout put"),
+        (line(Request::ApplyLayout), "layout apply"),
+        (line(Request::Source), "source"),
+        (
+            line(Request::Look { or_end: true, arguments: texts(&["--repo=1", "restore"]) }),
+            "look or-end --repo=1 restore",
+        ),
+        (
+            line(Request::Look { or_end: false, arguments: texts(&["--repo=1", "restore"]) }),
+            "look --repo=1 restore",
+        ),
+        (of(Restore::Journal), "restore journal"),
+        (of(Restore::KeepJournal("{}".to_owned())), "restore journal {}"),
+        (of(Restore::KeepJournal(String::new())), "restore journal "),
+        (of(Restore::Lock), "restore lock"),
+        (of(Restore::Stanza), "restore stanza"),
+        (
+            of(Restore::Tablespaces { repository: 1, backup: "20261127-1F".to_owned() }),
+            "restore tablespaces 1 20261127-1F",
+        ),
+        (
+            of(Restore::Forget(began)),
+            r#"restore forget {"timeline":3,"history":"1\t0/5000000\tx\n"}"#,
+        ),
+        (of(Restore::Held), "restore held"),
+        (of(Restore::Release), "restore release"),
+        (of(Restore::Remember), "restore remember"),
+        (of(Restore::Clear { put_back: BTreeMap::new() }), "restore clear"),
+        (of(Restore::Clear { put_back: known }), r#"restore clear {"initialize":"NzU="}"#),
+        (
+            of(Restore::Aside { id: id(), tablespaces: texts(&["/pgdata/fast"]) }),
+            "restore aside 20261127-1 /pgdata/fast",
+        ),
+        (of(Restore::Discard), "restore discard"),
+        (
+            of(Restore::Folders(texts(&["/pgdata/a", "/pgdata/b"]))),
+            "restore folders /pgdata/a /pgdata/b",
+        ),
+        (
+            of(Restore::Fetch { arguments: texts(&["--set=x", "restore"]) }),
+            "restore fetch --set=x restore",
+        ),
+        (recover(false, false), "restore recover"),
+        (recover(true, true), "restore recover or-end copy"),
+        (of(Restore::Back { id: id() }), "restore back 20261127-1"),
+        (of(Restore::Tidy { id: id() }), "restore tidy 20261127-1"),
+    ];
+    for (written, known) in lines {
+        assert_eq!(written, known);
+    }
+}
+
+#[test]
+fn a_request_of_another_version_is_refused_with_what_it_was() {
+    let refused = |words: &[&str]| {
+        let argv: Vec<&str> = ["pgha-node"].iter().chain(words).copied().collect();
+        Request::parse(&argv).expect_err("it is unknown").to_string()
+    };
+    for words in [
+        &["dance"][..],
+        &["probe", "--listen"],
+        &["restore", "sideways", "x"],
+        &["restore", "recover", "twice"],
+        &["restore"],
+        &["backup", "--type=full"],
+        &["backup", "--type=full", "--repo=1", "--delta"],
+        &[],
+    ] {
+        let said = refused(words);
+        assert!(said.contains(&format!("`{}`", words[..words.len().min(3)].join(" "))), "{said}");
+        assert!(said.contains("another version"), "{said}");
+    }
+    for (words, why) in [
+        (&["repository", "one"][..], "`one`"),
+        (&["schedule", "daily"], "five fields"),
+        (&["wan-control", r#"{"verb":"dance"}"#], "dance"),
+        (&["restore", "forget", "{}"], "timeline"),
+    ] {
+        let said = refused(words);
+        assert!(said.contains(why) && said.contains("cannot be read"), "{said}");
+    }
+}
+
+#[test]
+fn an_answer_of_an_earlier_node_is_read() {
+    let room = r#"{"held":false,"by":null,"data_bytes":1,"free_bytes":2,"device":3}"#;
+    let state: NodeState = serde_json::from_str(room).expect("an answer");
+    assert_eq!((state.room.device, state.linked.len(), state.stopped.clone()), (3, 0, None));
+    let again: NodeState = serde_json::from_str(&json(&state)).expect("an answer");
+    assert_eq!(again, state);
+    let recovered: Recovered = serde_json::from_str(r#"{"timeline":2}"#).expect("an answer");
+    assert_eq!((recovered.timeline, recovered.history), (Some(2), None));
+}
