@@ -58,6 +58,10 @@ pub enum Request {
         /// How long the last answer may take, in milliseconds.
         wait_ms: u16,
     },
+    /// The layout on standard input is kept in the container, where it is newer.
+    PutLayout,
+    /// The member works with the newest layout it has: a [`crate::layout_file::Applied`].
+    ApplyLayout,
     /// Something that a restore does in members.
     Restore(Restore),
     /// To read, or to copy, a repository: what exactly comes on standard input
@@ -137,6 +141,8 @@ impl Request {
                 &["round-trips", "--count", &count.to_string(), "--wait"],
                 [wait_ms.to_string()],
             ),
+            Self::PutLayout => words(&["layout", "put"], []),
+            Self::ApplyLayout => words(&["layout", "apply"], []),
             Self::Restore(restore) => restore.words(),
             Self::Source => words(&["source"], []),
             Self::Look { or_end, arguments } => {
@@ -171,6 +177,8 @@ impl Request {
                 count: read(count).map_err(malformed)?,
                 wait_ms: read(wait).map_err(malformed)?,
             },
+            ["layout", "put"] => Self::PutLayout,
+            ["layout", "apply"] => Self::ApplyLayout,
             ["restore", step @ ..] => {
                 Self::Restore(Restore::parse(step).map_err(malformed)?.ok_or_else(unknown)?)
             }

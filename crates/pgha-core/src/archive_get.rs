@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::agent::AGENT;
 use crate::lineage::Lineage;
 use crate::wal::{Lsn, Segment};
 
+/// Program and verb of a `restore_command`; what follows is the [`Reader`], `%f` and `%p`.
+const ARCHIVE_GET: &str = "/usr/local/bin/pgha-node archive-get";
 /// pgBackRest's exit code for a file that is in no repository.
 const NOT_THERE: i32 = 1;
 
@@ -38,7 +39,7 @@ impl Reader {
 
     /// The `restore_command` as Postgres wants it.
     pub fn restore_command(self) -> String {
-        format!("{AGENT} archive-get {} %f %p", self.as_str())
+        format!("{ARCHIVE_GET} {} %f %p", self.as_str())
     }
 
     /// What becomes of pgBackRest's exit code; `None` where a signal ended it.

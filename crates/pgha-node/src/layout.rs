@@ -1,13 +1,12 @@
-//! `pgha-node layout`: has a member work with a newer layout of its cluster than its container was made with.
+//! Has a member work with a newer layout of its cluster than its container was made with.
 //!
-//! `put` keeps a layout from standard input in the container, where it outlives a restart. `apply` writes what of the
+//! [`put`] keeps a layout from standard input in the container, where it outlives a restart. [`apply`] writes what of the
 //! member's configuration follows from the newest layout and has it read again. What takes a new container
 //! is said in the answer, and never done here.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
-use std::process::ExitCode;
 
 use pgha_core::layout_file::{Applied, LAYOUT_FILE, LayoutFile};
 use pgha_core::topology::{Member, Role, Topology};
@@ -23,22 +22,14 @@ const MARK: &str = "# Members of the cluster that this container was not made wi
 /// Most of a layout that is read.
 const LAYOUT_MAX_BYTES: u64 = 1 << 20;
 
-/// Does what the word behind the verb says.
-pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    let me = Identity::from_environment()?;
-    match arguments {
-        [word] if word == "put" => put(&me)?,
-        [word] if word == "apply" => {
-            let applied = apply(&me)?;
-            say(&serde_json::to_string(&applied).map_err(|e| e.to_string())?);
-        }
-        _ => return Err("usage: pgha-node layout put | apply".to_owned()),
-    }
-    Ok(ExitCode::SUCCESS)
+/// Works with the newest layout and prints what became of it.
+pub(crate) fn print_applied(me: &Identity) -> Result<()> {
+    say(&serde_json::to_string(&apply(me)?).map_err(|e| e.to_string())?);
+    Ok(())
 }
 
 /// Keeps the layout on standard input, where it is of this cluster and not older than what is known.
-fn put(me: &Identity) -> Result<()> {
+pub(crate) fn put(me: &Identity) -> Result<()> {
     let mut text = String::new();
     let stdin = std::io::stdin().lock();
     stdin

@@ -42,7 +42,6 @@ fn main() -> ExitCode {
     let done = match verb.as_str() {
         "run" => run(),
         "keep-stanza" => stanza::keep(),
-        "layout" => layout::run(&arguments()),
         "run-schedule" => schedule::run(),
         "archive-get" => archive_get::run(&arguments()),
         "replica-from-backup" => postgres::replica_from_backup(),
@@ -88,6 +87,8 @@ fn asked() -> Result<ExitCode> {
             let wait = Duration::from_millis(wait_ms.into());
             wan::round_trips(&Identity::from_environment()?, count, wait)
         }
+        Request::PutLayout => layout::put(&Identity::from_environment()?),
+        Request::ApplyLayout => layout::print_applied(&Identity::from_environment()?),
         Request::Restore(request) => restore::run(&request),
         Request::Source => restore::source::run(),
         Request::Look { or_end, arguments } => return restore::look::run(or_end, &arguments),

@@ -138,7 +138,6 @@ impl Lock {
                     let _ = send.send(String::from_utf8_lossy(line).trim().to_owned());
                 }
             };
-            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
             let _ = provider.exec_lines(&on, &argv, each).await;
         });
         let lock = Self { holder };

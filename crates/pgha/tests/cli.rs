@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "plan",
     "generate",
     "build",
@@ -16,6 +16,7 @@ const VERBS: [&str; 21] = [
     "wan",
     "connect",
     "psql",
+    "load",
     "backup",
     "backups",
     "restore-point",
@@ -28,7 +29,7 @@ const VERBS: [&str; 21] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 25] = [
+const DOCKER_VERBS: [&[&str]; 26] = [
     &["build"],
     &["stop"],
     &["start"],
@@ -44,6 +45,7 @@ const DOCKER_VERBS: [&[&str]; 25] = [
     &["wan", "watch"],
     &["connect"],
     &["psql"],
+    &["load"],
     &["backup"],
     &["backup", "verify", "demo"],
     &["backup", "list"],

@@ -25,6 +25,8 @@ fn is_known(request: &Request) {
         | Request::Repository { .. }
         | Request::WanControl(_)
         | Request::RoundTrips { .. }
+        | Request::PutLayout
+        | Request::ApplyLayout
         | Request::Source
         | Request::Look { .. } => {}
         Request::Restore(restore) => match restore {
@@ -103,6 +105,8 @@ fn request() -> impl Strategy<Value = Request> {
         any::<u32>().prop_map(|number| Request::Repository { number }),
         wan().prop_map(Request::WanControl),
         any::<(u16, u16)>().prop_map(|(count, wait_ms)| Request::RoundTrips { count, wait_ms }),
+        Just(Request::PutLayout),
+        Just(Request::ApplyLayout),
         Just(Request::Source),
         (any::<bool>(), arguments)
             .prop_map(|(or_end, arguments)| Request::Look { or_end, arguments }),
@@ -151,6 +155,8 @@ fn the_words_stay_what_they_are() {
         (line(Request::Repository { number: 1 }), "repository 1"),
         (line(Request::WanControl(control::Request::State)), r#"wan-control {"verb":"state"}"#),
         (line(Request::RoundTrips { count: 9, wait_ms: 700 }), "round-trips --count 9 --wait 700"),
+        (line(Request::PutLayout), "layout put"),
+        (line(Request::ApplyLayout), "layout apply"),
         (line(Request::Source), "source"),
         (
             line(Request::Look { or_end: true, arguments: texts(&["--repo=1", "restore"]) }),

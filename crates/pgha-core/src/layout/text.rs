@@ -89,7 +89,7 @@ fn in_the_next_site(a: Run, b: Run) -> Option<Run> {
     next.then_some(Run { last: b.first, ..a })
 }
 
-/// Reads what [`write`] writes, and whatever means a layout.
+/// Reads what [`write()`] writes, and whatever means a layout.
 pub(super) fn parse(text: &str, spec: &Spec) -> Result<Layout, String> {
     let mut words = text.split_ascii_whitespace();
     let first = words.next().ok_or("the layout is empty")?;

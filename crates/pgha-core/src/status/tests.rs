@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::disk::Disk;
-use crate::observe::EtcdStatus;
+use crate::observe::{Dcs, EtcdObservation, EtcdStatus, NodeObservation};
 use crate::ready::awaiting;
 use crate::spec::Spec;
 

@@ -86,7 +86,7 @@ fn what_is_in_the_way_is_refused_with_a_hint_and_left_alone() {
     });
     claim("a subnet that somebody took", || {
         let text = fs::read_to_string(other.compose_file()).expect("it is there");
-        let subnet = text.split("subnet: ").nth(1).and_then(|t| t.split('}').next()).expect("one");
+        let subnet = text.split("subnet: ").nth(1).and_then(|t| t.lines().next()).expect("one");
         let network = format!("pgha-e2e-squatter-{}", other.instance);
         docker(&["network", "create", "--subnet", subnet, &network]);
         let untouched = Untouched::of(&both);

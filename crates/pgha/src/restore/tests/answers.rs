@@ -54,9 +54,9 @@ impl Fake {
             Restore::Forget(began) => self.forget(&began).await,
             Restore::Held => {
                 let mut world = self.world();
-                let answer = json!(held(&world, member)).to_string();
+                let state = held(&world, member);
                 world.hold(member);
-                Ok(Ok(answer))
+                Ok(Ok(json!(state).to_string()))
             }
             Restore::Release => nothing(self.effect(|world| world.node(member).mark = None).await?),
             Restore::Remember => {

@@ -72,7 +72,7 @@ fn limit_volumes(cluster: &TestCluster, sizes: &[(&str, &str)]) {
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
         .expect("volumes");
     for (role, size) in sizes {
-        let label = format!("pgha.role: {role}}}\n");
+        let label = format!("      pgha.role: {role}\n");
         assert!(volumes.contains(&label), "{volumes}");
         let options = format!("    driver_opts: {{type: tmpfs, device: tmpfs, o: size={size}}}\n");
         volumes = volumes.replace(&label, &(label.clone() + &options));
