@@ -11,6 +11,8 @@ use crate::wal::{Lsn, Segment};
 
 /// Program and verb of a `restore_command`; what follows is the [`Reader`], `%f` and `%p`.
 const ARCHIVE_GET: &str = "/usr/local/bin/pgha-node archive-get";
+/// What is said of a file that could not be asked for until the recovery gave up; the file's name stands before it.
+pub const UNKNOWN: &str = "nobody can say whether the archive has it";
 /// pgBackRest's exit code for a file that is in no repository.
 const NOT_THERE: i32 = 1;
 
@@ -61,6 +63,16 @@ pub enum Verdict {
     NotThere,
     /// Nobody knows whether it is there: to be asked again, and never to be taken for "not there".
     Unknown,
+}
+
+/// What to do about a recovery that failed for this reason, with that backup host; the old data are gone where
+/// `discarded`.
+pub fn advice(reason: &str, discarded: bool, host: &str) -> String {
+    if reason.contains(UNKNOWN) {
+        return format!("`pgha logs {host}` says how the repository is");
+    }
+    let another = "another target, or --set with an earlier backup, may do";
+    if discarded { another.to_owned() } else { format!("after --abort {another}") }
 }
 
 /// The newer timeline by which a segment has been left, if it has: that timeline begins in this segment or before, and
@@ -128,6 +140,15 @@ mod tests {
             assert_eq!(Reader::Standby.verdict(code), standby, "{code:?}");
             assert_eq!(Reader::Recovery.verdict(code), recovery, "{code:?}");
         }
+    }
+
+    #[test]
+    fn another_target_is_no_help_where_the_archive_could_not_be_asked() {
+        let unknown = format!("pgha-node: 000000010000000000000004: {UNKNOWN}\nFATAL:  could not");
+        assert!(advice(&unknown, false, "host").starts_with("`pgha logs host`"));
+        let ended = "FATAL:  recovery ended before configured recovery target was reached";
+        assert!(advice(ended, false, "host").starts_with("after --abort another target"));
+        assert!(advice(ended, true, "host").starts_with("another target"));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
             Verdict::Got => return Ok(ExitCode::SUCCESS),
             Verdict::NotThere => return Ok(ExitCode::FAILURE),
             Verdict::Unknown if started.elapsed() > PATIENCE => {
-                log(&format!("{file}: nobody can say whether the archive has it"));
+                log(&format!("{file}: {}", archive_get::UNKNOWN));
                 return Ok(ExitCode::from(FATAL));
             }
             Verdict::Unknown => std::thread::sleep(PAUSE),

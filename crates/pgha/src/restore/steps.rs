@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use pgha_core::agent::{NodeState, Recovered, Request, Restore};
+use pgha_core::archive_get::advice;
 use pgha_core::ready::{self, Waiting};
 use pgha_core::render::PGDATA_MOUNT;
 use pgha_core::restore::{Began, HOLD_FILE, Journal, Phase, Step, Undo};
@@ -335,11 +336,8 @@ impl<P: Provider> Session<P> {
         let argv = Request::Restore(Restore::Recover(journal.plan.recovery())).argv();
         let done = self.engine.exec_step(&journal.plan.leader, &argv, each).await;
         done.map_err(|error| {
-            error.hint(if journal.discard_old {
-                "another target, or --set with an earlier backup, may do"
-            } else {
-                "after --abort another target, or --set with an earlier backup, may do"
-            })
+            let (reason, host) = (error.cause().to_owned(), &self.backup_host().name);
+            error.hint(advice(&reason, journal.discard_old, host))
         })?;
         let Recovered { timeline, lsn, stopped, last, history, made, disabled } =
             serde_json::from_str(&last).unwrap_or_default();
