@@ -67,6 +67,10 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Open psql on the cluster
     Psql(Psql),
+    /// Kill members, or all of a site, as a crash would: SIGKILL
+    Kill(Struck),
+    /// Freeze members, or all of a site: they keep their connections and answer nothing
+    PauseContainer(Struck),
     /// Write without a pause, and show for how long no write went and what was lost
     Load(Load),
     /// Make a backup; check, verify, expire or schedule backups
@@ -102,6 +106,7 @@ impl Command {
             Self::Backup(args) => args.report,
             Self::RestorePoint(args) => args.report,
             Self::Restore(args) => args.report,
+            Self::Kill(args) | Self::PauseContainer(args) => args.report,
             Self::Load(args) => args.report,
             _ => ReportArgs::default(),
         }
@@ -297,6 +302,22 @@ pub(crate) struct Stop {
     /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// Arguments of `kill` and `pause-container`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pgha kill demo1-DC1              one member, by its name or a part of it\n  \
+    pgha kill demo DC2               every member in DC2\n  \
+    pgha pause-container demo1-DC1   frozen instead of killed\n\n\
+    Nothing undoes it by itself: `pgha start` starts what is killed and resumes what is frozen. A leader that is\n\
+    resumed after others have taken over acknowledges writes for a moment and loses them; docs/operations.md tells more.")]
+pub(crate) struct Struck {
+    /// Members or sites, such as demo1-DC1 or DC2; before them the cluster where there are several
+    #[arg(value_name = "[NAME] MEMBER|SITE", required = true)]
+    pub(crate) targets: Vec<String>,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }

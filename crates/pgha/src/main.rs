@@ -70,6 +70,8 @@ async fn main() -> ExitCode {
     result.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS)
 }
 
+use crate::command::kill::{KILL, PAUSE};
+
 async fn carry_out(command: Command, events: &Events) -> Result<()> {
     match command {
         Command::Plan(args) => command::plan::run(&args, events).await,
@@ -84,6 +86,8 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Wan(args) => command::wan::run(&args, events).await,
         Command::Connect(args) => command::connect::run(&args, events).await,
         Command::Psql(args) => command::psql::run(&args).await,
+        Command::Kill(args) => command::kill::run(&args, &KILL, events).await,
+        Command::PauseContainer(args) => command::kill::run(&args, &PAUSE, events).await,
         Command::Load(args) => command::load::run(&args, events).await,
         Command::Restore(args) => Box::pin(command::restore::run(&args, events)).await,
         Command::Backup(args) => command::backup::run(&args, events).await,

@@ -44,7 +44,7 @@ fn names(clusters: &[Cluster]) -> Vec<&str> {
 
 /// The one name that is meant: equal to it, else with it as whole parts between hyphens, else with
 /// it anywhere; capitals make no difference.
-fn pick<'a>(names: &[&'a str], wanted: &str) -> Result<&'a str> {
+pub(crate) fn pick<'a>(names: &[&'a str], wanted: &str) -> Result<&'a str> {
     if names.is_empty() {
         return Err(
             Error::missing("there is no cluster on this engine").hint("`pgha up` makes one")

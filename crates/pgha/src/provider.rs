@@ -119,6 +119,18 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// When it is not there, or does not start.
     fn restart(&self, container: &str) -> impl Future<Output = Result<()>> + Send;
 
+    /// Ends all processes of a running container at once; it stays stopped until it is started.
+    ///
+    /// # Errors
+    /// When it does not run.
+    fn kill(&self, container: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// Freezes a running container: its processes are there and do nothing, and its connections stay open.
+    ///
+    /// # Errors
+    /// When it does not run, or is frozen already.
+    fn pause(&self, container: &str) -> impl Future<Output = Result<()>> + Send;
+
     /// Lets a frozen container go on.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 24] = [
     "plan",
     "generate",
     "build",
@@ -16,6 +16,8 @@ const VERBS: [&str; 22] = [
     "wan",
     "connect",
     "psql",
+    "kill",
+    "pause-container",
     "load",
     "backup",
     "backups",
@@ -29,7 +31,7 @@ const VERBS: [&str; 22] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 26] = [
+const DOCKER_VERBS: [&[&str]; 28] = [
     &["build"],
     &["stop"],
     &["start"],
@@ -45,6 +47,8 @@ const DOCKER_VERBS: [&[&str]; 26] = [
     &["wan", "watch"],
     &["connect"],
     &["psql"],
+    &["kill", "DC1"],
+    &["pause-container", "demo1-DC1"],
     &["load"],
     &["backup"],
     &["backup", "verify", "demo"],

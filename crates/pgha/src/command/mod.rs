@@ -9,6 +9,7 @@ pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod generate;
+pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod logs;

@@ -4,8 +4,8 @@ use bollard::container::LogOutput;
 use bollard::errors::Error as EngineError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::query_parameters::{
-    DownloadFromContainerOptions, LogsOptions, RemoveContainerOptions, RemoveVolumeOptions,
-    RestartContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    DownloadFromContainerOptions, KillContainerOptions, LogsOptions, RemoveContainerOptions,
+    RemoveVolumeOptions, RestartContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
 use futures_util::StreamExt as _;
 
@@ -44,6 +44,16 @@ impl Provider for Engine {
         let options = RestartContainerOptions { t: Some(GRACE_S), signal: None };
         let restarted = self.api().restart_container(container, Some(options)).await;
         restarted.or_fail(format!("cannot restart {container}"))
+    }
+
+    async fn kill(&self, container: &str) -> Result<()> {
+        let killed = self.api().kill_container(container, None::<KillContainerOptions>).await;
+        killed.or_fail(format!("cannot kill {container}"))
+    }
+
+    async fn pause(&self, container: &str) -> Result<()> {
+        let paused = self.api().pause_container(container).await;
+        paused.or_fail(format!("cannot pause {container}"))
     }
 
     async fn unpause(&self, container: &str) -> Result<()> {

@@ -29,6 +29,17 @@ fn asynchronous_replication_loses_acknowledged_writes_and_a_quorum_none() {
         let report = through_an_isolation(&cluster, 0);
         assert_eq!((&report["lost"], &report["unexpected"]), (&0.into(), &0.into()), "{report}");
     });
+    claim("a killed leader and a frozen standby are back with `start`", || {
+        let leader = cluster.leader();
+        cluster.pgha(&["kill", &leader]).ok();
+        cluster.pgha(&["kill", &leader]).refused(3, "nothing to kill");
+        let next = cluster.wait_leader_other_than(std::slice::from_ref(&leader), HEAL_DEADLINE_S);
+        let nodes = cluster.of_kind("postgres");
+        let standby = nodes.iter().find(|node| **node != leader && **node != next);
+        cluster.pgha(&["pause-container", standby.expect("a third node")]).ok();
+        cluster.pgha(&["start", &cluster.id()]).ok();
+        cluster.wait_whole();
+    });
     claim("nothing is left of the runs", || {
         let left = "select count(*) from pg_namespace where nspname = 'pgha_load'";
         assert_eq!(sql(&cluster.leader(), left), "0");

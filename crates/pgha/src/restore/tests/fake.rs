@@ -189,6 +189,14 @@ impl Provider for Fake {
         self.effect(|world| world.start(container)).await
     }
 
+    async fn kill(&self, container: &str) -> Result<()> {
+        panic!("a restore does not kill {container}")
+    }
+
+    async fn pause(&self, container: &str) -> Result<()> {
+        panic!("a restore does not freeze {container}")
+    }
+
     async fn unpause(&self, container: &str) -> Result<()> {
         panic!("{container} is not frozen")
     }
