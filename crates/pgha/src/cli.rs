@@ -312,7 +312,7 @@ pub(crate) struct Stop {
     pgha kill demo1-DC1              one member, by its name or a part of it\n  \
     pgha kill demo DC2               every member in DC2\n  \
     pgha pause-container demo1-DC1   frozen instead of killed\n\n\
-    Nothing undoes it by itself: `pgha start` starts what is killed and resumes what is frozen. A leader that is\n\
+    Nothing undoes it by itself: `pgha start` starts what is killed and resumes what is frozen. A leader that is \
     resumed after others have taken over acknowledges writes for a moment and loses them; docs/operations.md tells more.")]
 pub(crate) struct Struck {
     /// Members or sites, such as demo1-DC1 or DC2; before them the cluster where there are several

@@ -14,7 +14,7 @@ use crate::cli::ReportArgs;
     pgha load demo                            until Ctrl-C\n  \
     pgha load demo --for 2m --rate 200        200 writes per second in all, for two minutes\n  \
     pgha load demo --for 30s --json | jq '.lost, .longest_outage_ms'\n\n\
-    Clients connect from this host to whichever node takes writes, and connect anew where that ends. Each inserts rows\n\
+    Clients connect from this host to whichever node takes writes, and connect anew where that ends. Each inserts rows \
     into a table of its own run, which is dropped at the end. docs/load.md tells how it counts.\n\n\
     Exit codes: 0 nothing acknowledged was lost, 5 something was.")]
 pub(crate) struct Load {
