@@ -51,7 +51,8 @@ fn through_an_isolation(cluster: &TestCluster, exit_code: i32) -> Value {
     let before = cluster.status();
     let leader = leader_of(&before).expect("there is a leader");
     let load = start(cluster);
-    let writes = "select count(*) > 0 from pg_stat_activity where application_name = 'pgha load'";
+    let writes = "select count(*) = 4 from pg_stat_activity \
+        where application_name = 'pgha load' and query like 'insert%'";
     until("clients write", 30, || match sql(&leader, writes).as_str() {
         "t" => Ok(()),
         other => Err(other.to_owned()),
