@@ -33,6 +33,9 @@ use pgha_core::topology::Role;
 
 use crate::identity::Identity;
 
+/// What is said where nothing is asked, or something unknown.
+const USAGE: &str = "usage: pgha-node run, or what pgha asks of it";
+
 /// What every step of PID 1 returns; the text says what failed and why.
 type Result<T, E = String> = std::result::Result<T, E>;
 
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
         "restoreme" => restore::restoreme::ask(),
         "restoreme-now" => restore::restoreme::now(),
         "look-restore" => restore::look::restore(&arguments()),
-        "" => Err("usage: pgha-node run, or what pgha asks of it".to_owned()),
+        "" => Err(USAGE.to_owned()),
         _ => asked(),
     };
     match done {
@@ -67,7 +70,7 @@ fn main() -> ExitCode {
 /// Does what pgha asks for.
 fn asked() -> Result<ExitCode> {
     let argv: Vec<String> = std::env::args().collect();
-    let request = Request::parse(&argv).map_err(|unknown| unknown.to_string())?;
+    let request = Request::parse(&argv).map_err(|unknown| format!("{unknown}\n{USAGE}"))?;
     match request {
         Request::Probe => probe::run(&Identity::from_environment()?, Duration::ZERO),
         Request::Watch { seconds } => {
