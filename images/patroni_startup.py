@@ -57,12 +57,13 @@ def _names_the_first_standbys_at_once(module):
     """Has the leader of a new cluster name standbys for its quorum as soon as they stream.
 
     After a promotion Patroni leaves the key /sync as it is for loop_wait, lest it strike out standbys that are about
-    to stream. Where the key names none there is none to strike out.
+    to stream. Where the key names none there is none to strike out, and on timeline 1 there was no promotion.
     """
     process = module.Ha.process_sync_replication
 
     def process_sync_replication(self):
-        if self._promote_timestamp and not self.cluster.sync.voters:
+        is_first = not self.cluster.sync.voters or self.state_handler.get_primary_timeline() == 1
+        if self._promote_timestamp and is_first:
             self._promote_timestamp = 1
         process(self)
 
