@@ -55,7 +55,6 @@ const MEANT: &[(&str, &[&str], &str)] = &[
         &["restart", "reload"],
         "`pgha stop`, then `pgha start`; one member: `docker restart MEMBER`",
     ),
-    ("", &["kill"], "`docker kill MEMBER` kills one member"),
     (
         "",
         &["check", "validate", "preflight"],
