@@ -142,9 +142,8 @@ impl Connection {
     /// # Errors
     /// When its file cannot be read.
     pub(crate) fn password(&self) -> Result<String> {
-        secrets::superuser_password(&self.compose_file).map_err(|e| {
-            e.hint("the secrets stand beside the compose file; `--no-password` does without them")
-        })
+        secrets::superuser_password(&self.compose_file)
+            .map_err(|e| e.hint("the secrets stand beside the compose file"))
     }
 }
 

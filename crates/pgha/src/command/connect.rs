@@ -21,7 +21,11 @@ pub(crate) async fn run(args: &Connect, events: &Events) -> Result<()> {
         return Err(Error::failed(format!("no port of cluster {} is known", cluster.id))
             .because("its containers and its compose file are gone"));
     }
-    let password = if args.no_password { None } else { Some(connection.password()?) };
+    let password = if args.no_password {
+        None
+    } else {
+        Some(connection.password().map_err(|e| e.also_hint("`--no-password` does without them"))?)
+    };
     if let Err(error) = connection.fresh_passfile() {
         events.note(format!("note: the password file is not made anew: {error}"));
     }

@@ -6,8 +6,10 @@ use pgha_core::status::ContainerState;
 use pgha_core::topology::{ClusterId, Topology};
 use pgha_core::words::list;
 
+use crate::agree::agree;
 use crate::cli::Struck;
-use crate::cluster::{self, Among, Cluster};
+use crate::cluster::{self, Among, Cluster, Meant};
+use crate::command::wan::sites::is_site;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
@@ -17,15 +19,18 @@ use crate::provider::Provider;
 /// What is done to members.
 #[derive(Debug)]
 pub(crate) struct Blow {
+    command: &'static str,
     verb: &'static str,
     done: &'static str,
     freezes: bool,
 }
 
 /// Their processes end at once.
-pub(crate) const KILL: Blow = Blow { verb: "kill", done: "killed", freezes: false };
+pub(crate) const KILL: Blow =
+    Blow { command: "kill", verb: "kill", done: "killed", freezes: false };
 /// Their processes are frozen.
-pub(crate) const PAUSE: Blow = Blow { verb: "pause", done: "frozen", freezes: true };
+pub(crate) const PAUSE: Blow =
+    Blow { command: "pause-container", verb: "pause", done: "frozen", freezes: true };
 
 /// Carries it out.
 pub(crate) async fn run(args: &Struck, blow: &Blow, events: &Events) -> Result<()> {
@@ -35,7 +40,7 @@ pub(crate) async fn run(args: &Struck, blow: &Blow, events: &Events) -> Result<(
     let (name, targets) = apart(&ids, &args.targets);
     let cluster = match name {
         Some(name) => cluster::resolve(clusters, Some(name), Among::Created)?,
-        None => meant(clusters, targets)?,
+        None => meant(clusters, targets, blow)?,
     };
     let (id, events) = (&cluster.id, events.of(&cluster.id));
     let there: Vec<&str> = cluster.containers.iter().map(|c| c.name.as_str()).collect();
@@ -49,11 +54,11 @@ pub(crate) async fn run(args: &Struck, blow: &Blow, events: &Events) -> Result<(
         names.into_iter().partition(|name| cluster.container(name).is_some_and(|c| hit(c.state)));
     if hit.is_empty() {
         return Err(Error::missing(format!(
-            "nothing to {}: {} not running",
+            "nothing to {}: {}",
             blow.verb,
-            are(&missed)
+            states(&cluster, &missed)
         ))
-        .hint(format!("`pgha start {id}` starts it")));
+        .hint(format!("`pgha start {id}` starts what is stopped and resumes what is frozen")));
     }
     let each = hit.iter().map(async |name| {
         if blow.freezes { engine.pause(name).await } else { engine.kill(name).await }
@@ -65,7 +70,7 @@ pub(crate) async fn run(args: &Struck, blow: &Blow, events: &Events) -> Result<(
         undone_in_ms: None,
     });
     if !missed.is_empty() {
-        events.note(format!("left alone: {} not running", are(&missed)));
+        events.note(format!("left alone: {}", states(&cluster, &missed)));
     }
     events.note(format!("{} {}; `pgha start {id}` undoes it", are(&hit), blow.done));
     Ok(())
@@ -73,6 +78,16 @@ pub(crate) async fn run(args: &Struck, blow: &Blow, events: &Events) -> Result<(
 
 fn are(names: &[String]) -> String {
     format!("{} {}", list(names), if names.len() == 1 { "is" } else { "are" })
+}
+
+/// Each with the state that its container is in.
+fn states(cluster: &Cluster, names: &[String]) -> String {
+    let state = |name: &String| match cluster.container(name).map(|container| container.state) {
+        Some(ContainerState::Paused) => format!("{name} is frozen"),
+        Some(_) => format!("{name} is not running"),
+        None => format!("{name} has no container"),
+    };
+    list(&names.iter().map(state).collect::<Vec<_>>())
 }
 
 /// The cluster that is named first, and the rest. A word that is no cluster's is a target.
@@ -84,16 +99,26 @@ fn apart<'a>(clusters: &[ClusterId], words: &'a [String]) -> (Option<&'a str>, &
     }
 }
 
-/// The cluster whose member is named, else that of this folder or the only one.
-fn meant(clusters: Vec<Cluster>, targets: &[String]) -> Result<Cluster> {
+/// The cluster whose member is named, else that of this folder; the only one after a question. Sites are in every
+/// cluster: none says which is meant.
+fn meant(clusters: Vec<Cluster>, targets: &[String], blow: &Blow) -> Result<Cluster> {
     let of = |name: &str| clusters.iter().position(|c| c.container(name).is_some());
     let all: Vec<&str> =
         clusters.iter().flat_map(|c| &c.containers).map(|c| c.name.as_str()).collect();
-    let exact = targets.iter().find_map(|word| of(member::pick(&all, word).ok()?));
-    match exact {
-        Some(place) => Ok(clusters.into_iter().nth(place).expect("it was found there")),
-        None => cluster::resolve(clusters, None, Among::Created),
+    let mut words = targets.iter().filter(|word| !is_site(word));
+    if let Some(place) = words.find_map(|word| of(member::pick(&all, word).ok()?)) {
+        return Ok(clusters.into_iter().nth(place).expect("it was found there"));
     }
+    let Meant { cluster, guessed } = cluster::meant(clusters, None, Among::Created)?;
+    if guessed {
+        let (id, verb, targets) = (&cluster.id, blow.command, targets.join(" "));
+        let question = format!(
+            "Shall {targets} of cluster {id}, the only one on this engine, be {}?",
+            blow.done
+        );
+        agree(false, &question, &format!("name it: `pgha {verb} {id} {targets}`"))?;
+    }
+    Ok(cluster)
 }
 
 /// The members that words mean, each once: all of a site, or the one whose name has that part.

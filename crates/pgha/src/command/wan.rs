@@ -1,7 +1,7 @@
 //! `pgha wan`: what the links between sites are, and changing them while a cluster runs.
 
 mod change;
-mod sites;
+pub(crate) mod sites;
 mod watch;
 
 use pgha_core::links::view::WanView;

@@ -81,7 +81,7 @@ pub(super) fn some(words: &[String]) -> Result<Words<'_>> {
 }
 
 /// What can only be a site.
-fn is_site(word: &str) -> bool {
+pub(crate) fn is_site(word: &str) -> bool {
     word.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("dc"))
         && word.len() > 2
         && word[2..].bytes().all(|b| b.is_ascii_digit())
