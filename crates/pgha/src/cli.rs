@@ -8,6 +8,7 @@ mod restore;
 pub(crate) mod wan;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
@@ -293,6 +294,17 @@ pub(crate) struct ReportArgs {
     #[arg(long, global = true, value_name = "FORMAT", default_value_t, hide_default_value = true)]
     #[arg(value_enum)]
     pub(crate) events: Format,
+}
+
+/// A length of time for which something is done.
+fn within_a_day(time: Duration) -> Result<Duration, String> {
+    /// Longer is taken for a slip.
+    const MOST: Duration = Duration::from_secs(24 * 60 * 60);
+    match time {
+        Duration::ZERO => Err("it takes some time, such as 30s".to_owned()),
+        long if long > MOST => Err("24 h is the most".to_owned()),
+        some => Ok(some),
+    }
 }
 
 /// Arguments of `stop`.

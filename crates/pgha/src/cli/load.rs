@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use pgha_wan::units::parse_duration;
 
-use crate::cli::ReportArgs;
+use crate::cli::{ReportArgs, within_a_day};
 
 /// Arguments of `load`.
 #[derive(Debug, Args)]
@@ -43,13 +43,6 @@ pub(crate) struct Load {
     pub(crate) report: ReportArgs,
 }
 
-/// Longest time that makes sense here.
-const MOST: Duration = Duration::from_secs(24 * 60 * 60);
-
 fn some_time(text: &str) -> Result<Duration, String> {
-    match parse_duration(text).map_err(|e| format!("{e}, such as 30s"))? {
-        Duration::ZERO => Err("it takes some time, such as 30s".to_owned()),
-        long if long > MOST => Err("24 h is the most".to_owned()),
-        some => Ok(some),
-    }
+    parse_duration(text).map_err(|e| format!("{e}, such as 30s")).and_then(within_a_day)
 }

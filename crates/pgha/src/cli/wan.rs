@@ -7,7 +7,7 @@ use pgha_wan::preset::WanPreset;
 use pgha_wan::settings::{Argument, LinkChange, SETTINGS};
 use pgha_wan::units::parse_duration;
 
-use crate::cli::ReportArgs;
+use crate::cli::{ReportArgs, within_a_day};
 
 /// Arguments of `wan`.
 #[derive(Debug, Args)]
@@ -262,13 +262,6 @@ fn time(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|e| format!("{e}, such as 40ms"))
 }
 
-/// Longest time for which anything is done here.
-const MOST: Duration = Duration::from_secs(24 * 60 * 60);
-
 fn some_time(text: &str) -> Result<Duration, String> {
-    match time(text)? {
-        Duration::ZERO => Err("it takes some time, such as 30s".to_owned()),
-        long if long > MOST => Err("24 h is the most".to_owned()),
-        some => Ok(some),
-    }
+    time(text).and_then(within_a_day)
 }

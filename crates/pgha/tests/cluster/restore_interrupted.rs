@@ -35,6 +35,30 @@ const STEPS: [&str; 10] = [
     "tidying up",
 ];
 
+/// Rows before and after a point that there is a backup for.
+struct Prepared {
+    /// The time of row 4.
+    four: String,
+    /// What the tablespace had then.
+    fast_at_four: String,
+    /// What it has at the end, beside rows 1 to 7.
+    fast: String,
+}
+
+fn prepare(cluster: &TestCluster) -> Prepared {
+    make_table(cluster);
+    write_through(cluster, 1..=3);
+    backup(cluster, "full");
+    // Made after the backup, and written to after the target: recovery makes it anew in the same folder.
+    make_tablespace(cluster);
+    let fast_at_four = fast_rows(cluster);
+    let four = write(cluster, 4).time;
+    write_through(cluster, 5..=7);
+    sql(&cluster.leader(), "delete from fast where id % 10 = 0");
+    sql(&cluster.leader(), "checkpoint");
+    Prepared { four, fast_at_four, fast: fast_rows(cluster) }
+}
+
 /// Of the simulated cluster's claims, once more with real files: `./test.sh soak`.
 mod soak {
     use super::*;
@@ -43,17 +67,9 @@ mod soak {
     #[ignore = "takes long; ./test.sh soak runs it"]
     fn a_restore_is_killed_at_each_step_and_given_up_and_at_all_of_them_and_gone_on_with() {
         let cluster = TestCluster::up("restore_soak", &["-d", "2", "-c", "2"]);
-        make_table(&cluster);
-        write_through(&cluster, 1..=3);
-        backup(&cluster, "full");
-        make_tablespace(&cluster);
-        let fast_at_four = fast_rows(&cluster);
-        let mark = write(&cluster, 4);
-        write_through(&cluster, 5..=7);
-        sql(&cluster.leader(), "delete from fast where id % 10 = 0");
-        sql(&cluster.leader(), "checkpoint");
-        let fast = fast_rows(&cluster);
-        let to_four = ["--time", mark.time.as_str(), "--yes"];
+        let prepared = prepare(&cluster);
+        let (fast, fast_at_four) = (prepared.fast, prepared.fast_at_four);
+        let to_four = ["--time", prepared.four.as_str(), "--yes"];
         // Of the last step the old data may be half removed: there is no way back.
         for step in &STEPS[..STEPS.len() - 1] {
             claim(&format!("killed at `{step}` and given up, the old rows are there"), || {
@@ -78,18 +94,9 @@ mod soak {
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
     let cluster = TestCluster::up("restore_interrupted", &["-d", "2", "-c", "1"]);
-    make_table(&cluster);
-    write_through(&cluster, 1..=3);
-    backup(&cluster, "full");
-    // Made after the backup, and written to after the target: recovery makes it anew in the same folder.
-    make_tablespace(&cluster);
-    let fast_at_four = fast_rows(&cluster);
-    let mark = write(&cluster, 4);
-    write_through(&cluster, 5..=7);
-    sql(&cluster.leader(), "delete from fast where id % 10 = 0");
-    sql(&cluster.leader(), "checkpoint");
-    let fast = fast_rows(&cluster);
-    let to_four = ["--time", mark.time.as_str(), "--yes"];
+    let prepared = prepare(&cluster);
+    let (fast, fast_at_four) = (prepared.fast, prepared.fast_at_four);
+    let to_four = ["--time", prepared.four.as_str(), "--yes"];
 
     claim("killed while the backup is copied, it can be given up", || {
         kill_at(&cluster, &to_four, COPYING);
