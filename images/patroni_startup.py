@@ -32,10 +32,14 @@ dns.resolver = sys.modules["dns.resolver"] = _LoadedWhenUsed("dns.resolver")
 
 
 # How often Patroni looks whether its Postgres listens yet, and whether the leader has released a standby that is to
-# stop, in seconds; by itself once a second, and every two. Whether Postgres has ended it goes on asking once a second:
-# sooner it would find one that has written its last checkpoint and is not gone yet, and then it asks every member
-# who could take over, which takes seconds where they have all stopped.
+# stop, in seconds; by itself once a second, and every two. Whether Postgres has ended it goes on asking once a second
+# but in a switchover: sooner it would find one that has written its last checkpoint and is not gone yet, and then it
+# asks every member who could take over, which takes seconds where they have all stopped.
 _POLL = 0.2
+
+# The same in a switchover, and how long it then leaves standbys to receive the last checkpoint; by itself 1 s each.
+_HAND_OVER_POLL = 0.05
+_HAND_OVER_CATCH_UP = 0.1
 
 
 def _looks_whether_it_accepts(module):
@@ -70,6 +74,33 @@ def _names_the_first_standbys_at_once(module):
     module.Ha.process_sync_replication = process_sync_replication
 
 
+def _hands_over_soon(module):
+    """Has a leader that hands over see sooner that it has shut down and that the others have all of it.
+
+    It still releases the leader key only once a standby has the last checkpoint. Where none has it after this shorter
+    time, the key is released once Postgres has ended, which waits for them: as it is without this.
+    """
+    demote = module.Ha.demote
+    postgresql = sys.modules["patroni.postgresql"]
+
+    def sleep(seconds):
+        time.sleep(_HAND_OVER_CATCH_UP if seconds == 1 else seconds)
+
+    def hand_over(self, mode):
+        if mode != "graceful":
+            return demote(self, mode)
+        patient = postgresql.STOP_POLLING_INTERVAL
+        postgresql.STOP_POLLING_INTERVAL = _HAND_OVER_POLL
+        module.time = types.SimpleNamespace(**{**vars(time), "sleep": sleep})
+        try:
+            return demote(self, mode)
+        finally:
+            module.time = time
+            postgresql.STOP_POLLING_INTERVAL = patient
+
+    module.Ha.demote = hand_over
+
+
 class _LooksMoreOften(importlib.abc.MetaPathFinder):
     """Has these modules wait less between two looks, once something imports them."""
 
@@ -90,6 +121,7 @@ class _LooksMoreOften(importlib.abc.MetaPathFinder):
                 _looks_whether_it_accepts(module)
             else:
                 _names_the_first_standbys_at_once(module)
+                _hands_over_soon(module)
 
         spec.loader.exec_module = exec_module
         return spec

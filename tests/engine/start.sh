@@ -1,8 +1,8 @@
 #!/bin/sh
 # Starts a current Docker engine, whatever this machine's own is, for tests that
-# must hold on both. It runs in a container made of Debian testing's packages:
-# Docker 28.5, Compose 2.40, Buildx. Takes 30 s the first time, then 3 s; a second
-# run changes nothing. stop.sh ends it.
+# must hold on both. It runs in a container of the image that image.sh makes: Docker 28.5,
+# Compose 2.40, Buildx. Takes 30 s the first time, then 3 s; a second run changes nothing.
+# stop.sh ends it.
 set -eu
 
 name=pgha-test-engine
@@ -17,21 +17,7 @@ fail() {
 
 docker version >/dev/null 2>&1 || fail "no Docker engine answers" "start it, and see docker version"
 
-if ! docker image inspect "$name" >/dev/null 2>&1; then
-    command -v mmdebstrap >/dev/null ||
-        fail "mmdebstrap is missing" "apt-get install mmdebstrap"
-    echo "making image $name from Debian testing's packages" >&2
-    tar=$(mktemp)
-    trap 'rm -f "$tar"' EXIT
-    # A mirror's copy of testing may be past its date; it is still signed.
-    mmdebstrap --quiet --variant=minbase --format=tar \
-        --aptopt='Acquire::Check-Valid-Until "false"' \
-        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --include=docker.io,docker-cli,docker-compose,docker-buildx,iproute2,iptables,ca-certificates,procps \
-        forky "$tar"
-    docker import "$tar" "$name" >/dev/null
-fi
+"$here/image.sh"
 
 if [ -z "$(docker container ls --quiet --filter "name=^$name\$")" ]; then
     docker container rm --force "$name" >/dev/null 2>&1 || true

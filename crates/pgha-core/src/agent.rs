@@ -12,15 +12,15 @@ use std::str::FromStr;
 
 use pgha_wan::control;
 
+use crate::fault::{Blow, Program};
 use crate::repository::BackupType;
 use crate::restore::RECOVER_OR_END;
 use crate::schedule::Schedule;
 
 pub use self::answer::{BUSY, HELD, NodeState, Recovered};
 pub use self::restore::Restore;
+pub use crate::names::AGENT;
 
-/// The program, in every image.
-pub const AGENT: &str = "/usr/local/bin/pgha-node";
 /// Words of a request that an error names at most: what follows them may be long.
 const SHOWN_WORDS: usize = 3;
 
@@ -62,8 +62,17 @@ pub enum Request {
     PutLayout,
     /// The member works with the newest layout it has: a [`crate::layout_file::Applied`].
     ApplyLayout,
+    /// Processes of the member are killed, frozen, or go on; a line with how many.
+    Signal {
+        /// Which.
+        program: Program,
+        /// What is done to them.
+        blow: Blow,
+    },
     /// Something that a restore does in members.
     Restore(Restore),
+    /// A database is made and started as the spec asks, in a container of no cluster; what Postgres says is printed.
+    Rehearse,
     /// To read, or to copy, a repository: what exactly comes on standard input
     /// ([`crate::restore::source::Request`]), since a key is part of it.
     Source,
@@ -143,7 +152,11 @@ impl Request {
             ),
             Self::PutLayout => words(&["layout", "put"], []),
             Self::ApplyLayout => words(&["layout", "apply"], []),
+            Self::Signal { program, blow } => {
+                words(&["signal", program.as_str(), blow.as_str()], [])
+            }
             Self::Restore(restore) => restore.words(),
+            Self::Rehearse => words(&["rehearse"], []),
             Self::Source => words(&["source"], []),
             Self::Look { or_end, arguments } => {
                 let or_end = or_end.then(|| RECOVER_OR_END.to_owned());
@@ -179,9 +192,14 @@ impl Request {
             },
             ["layout", "put"] => Self::PutLayout,
             ["layout", "apply"] => Self::ApplyLayout,
+            ["signal", program, blow] => Self::Signal {
+                program: read(program).map_err(malformed)?,
+                blow: read(blow).map_err(malformed)?,
+            },
             ["restore", step @ ..] => {
                 Self::Restore(Restore::parse(step).map_err(malformed)?.ok_or_else(unknown)?)
             }
+            ["rehearse"] => Self::Rehearse,
             ["source"] => Self::Source,
             ["look", RECOVER_OR_END, arguments @ ..] => {
                 Self::Look { or_end: true, arguments: owned(arguments) }

@@ -7,10 +7,9 @@
 use std::collections::BTreeMap;
 
 use crate::lineage::Lineage;
+use crate::names::AGENT;
 use crate::wal::{Lsn, Segment};
 
-/// Program and verb of a `restore_command`; what follows is the [`Reader`], `%f` and `%p`.
-const ARCHIVE_GET: &str = "/usr/local/bin/pgha-node archive-get";
 /// What is said of a file that could not be asked for until the recovery gave up; the file's name stands before it.
 pub const UNKNOWN: &str = "nobody can say whether the archive has it";
 /// pgBackRest's exit code for a file that is in no repository.
@@ -41,7 +40,7 @@ impl Reader {
 
     /// The `restore_command` as Postgres wants it.
     pub fn restore_command(self) -> String {
-        format!("{ARCHIVE_GET} {} %f %p", self.as_str())
+        format!("{AGENT} archive-get {} %f %p", self.as_str())
     }
 
     /// What becomes of pgBackRest's exit code; `None` where a signal ended it.

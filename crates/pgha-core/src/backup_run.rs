@@ -115,8 +115,7 @@ pub fn advice(said: &str, topology: &Topology) -> String {
          repo2-s3-key-secret among the secrets; after a change `docker restart` the backup host"
             .to_owned()
     } else if has("unable to verify certificate") || has("certificate verify failed") {
-        "ca_file of the second repository names whom the certificate of its service must be of"
-            .to_owned()
+        "the S3 endpoint's TLS certificate is not trusted: set repo2 ca_file to its CA".to_owned()
     } else if let Some(host) = unreached_host(said) {
         unreached(host, topology)
     } else if has("[050]") {

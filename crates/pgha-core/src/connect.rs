@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn ports(topology: &Topology) -> BTreeMap<String, u16> {
-        topology.of_role(Role::Postgres).map(|m| m.name.clone()).zip(50551..).collect()
+        topology.of_role(Role::Postgres).map(|m| m.name.clone()).zip(25551..).collect()
     }
 
     #[test]
@@ -198,12 +198,12 @@ mod tests {
         let write = target(Access::ReadWrite, &host, Some("p@ss 'word'"));
         assert_eq!(
             write.uri(),
-            "postgresql://postgres:p%40ss%20%27word%27@127.0.0.1:50551,127.0.0.1:50552/postgres\
+            "postgresql://postgres:p%40ss%20%27word%27@127.0.0.1:25551,127.0.0.1:25552/postgres\
              ?target_session_attrs=read-write&connect_timeout=3"
         );
         assert_eq!(
             write.keywords(),
-            r"host=127.0.0.1,127.0.0.1 port=50551,50552 user=postgres dbname=postgres password='p@ss \'word\'' target_session_attrs=read-write connect_timeout=3"
+            r"host=127.0.0.1,127.0.0.1 port=25551,25552 user=postgres dbname=postgres password='p@ss \'word\'' target_session_attrs=read-write connect_timeout=3"
         );
         assert_eq!(
             target(Access::LoadBalanced, &inside, None).uri(),
@@ -238,7 +238,7 @@ mod tests {
         let mut ports = ports(&topology);
         ports.remove("pgha-demo1-DC1-1");
         let host = from_host(&all(&topology), &ports);
-        assert_eq!(host, [Address { host: "127.0.0.1".to_owned(), port: 50552 }]);
+        assert_eq!(host, [Address { host: "127.0.0.1".to_owned(), port: 25552 }]);
     }
 
     fn expected(access: Access) -> (TargetSessionAttrs, LoadBalanceHosts) {

@@ -4,14 +4,18 @@
 //! that Patroni serves as `/config`, and whoever judges a running cluster judges by that.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::spec::Spec;
-use crate::tuning::{PatroniTimers, Synchronous, SynchronousMode};
+use crate::spec::{Durability, Spec};
+use crate::topology::Topology;
+use crate::tuning::{PatroniTimers, Synchronous, SynchronousMode, primary_start_timeout_s};
 
 /// `maximum_lag_on_failover` that a cluster is made with, in bytes of WAL: a replica that is further
 /// behind is not promoted. Also what Patroni takes where the setting is absent.
 pub const LAG_MAX_BYTES: u64 = 1 << 20;
+
+/// Patroni's default of `primary_start_timeout`, in seconds.
+const PRIMARY_START_TIMEOUT_S: u32 = 300;
 
 /// The settings by which a running cluster is judged, by Patroni's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,8 @@ pub struct Dynamic {
     pub loop_wait_s: u32,
     /// `retry_timeout`, in seconds.
     pub retry_timeout_s: u32,
+    /// `primary_start_timeout`, in seconds.
+    pub primary_start_timeout_s: u32,
     /// `maximum_lag_on_failover`, in bytes.
     pub maximum_lag_on_failover_bytes: u64,
     /// `synchronous_mode`.
@@ -37,36 +43,29 @@ pub struct Dynamic {
 impl Dynamic {
     /// What a cluster of this specification is made with.
     pub fn of(spec: &Spec) -> Self {
-        let PatroniTimers { ttl_s, loop_wait_s, retry_timeout_s } = PatroniTimers::of(spec.timers);
-        let Synchronous { mode, strict, node_count } = Synchronous::of(spec);
-        Self {
-            ttl_s,
-            loop_wait_s,
-            retry_timeout_s,
-            maximum_lag_on_failover_bytes: LAG_MAX_BYTES,
-            synchronous_mode: mode,
-            synchronous_mode_strict: strict,
-            synchronous_node_count: node_count,
-            failsafe_mode: false,
-        }
+        Self::read(&configuration(spec).into_iter().collect())
     }
 
     /// Reads what Patroni keeps in etcd and serves as `/config`. What is absent, or is nothing that
     /// Patroni takes, has Patroni's own default. `None` where the text is no configuration.
     pub fn parse(text: &str) -> Option<Self> {
-        let config: Value = serde_json::from_str(text).ok()?;
-        config.is_object().then_some(())?;
-        let number = |key: &str, default: u64| whole(&config[key]).unwrap_or(default);
+        serde_json::from_str(text).ok().as_ref().map(Self::read)
+    }
+
+    fn read(config: &Map<String, Value>) -> Self {
+        let value = |key: &str| config.get(key).unwrap_or(&Value::Null);
+        let number = |key: &str, default: u64| whole(value(key)).unwrap_or(default);
         let small = |key: &str, default: u32| {
             u32::try_from(number(key, default.into())).unwrap_or(u32::MAX)
         };
-        let strict = truth(&config["synchronous_mode_strict"]);
-        Some(Self {
+        let strict = truth(value("synchronous_mode_strict"));
+        Self {
             ttl_s: small("ttl", 30),
             loop_wait_s: small("loop_wait", 10),
             retry_timeout_s: small("retry_timeout", 10),
+            primary_start_timeout_s: small("primary_start_timeout", PRIMARY_START_TIMEOUT_S),
             maximum_lag_on_failover_bytes: number("maximum_lag_on_failover", LAG_MAX_BYTES),
-            synchronous_mode: match &config["synchronous_mode"] {
+            synchronous_mode: match value("synchronous_mode") {
                 Value::String(word) if word.eq_ignore_ascii_case("quorum") => {
                     SynchronousMode::Quorum
                 }
@@ -75,8 +74,8 @@ impl Dynamic {
             },
             synchronous_mode_strict: strict,
             synchronous_node_count: small("synchronous_node_count", 1).max(u32::from(strict)),
-            failsafe_mode: truth(&config["failsafe_mode"]),
-        })
+            failsafe_mode: truth(value("failsafe_mode")),
+        }
     }
 
     /// The three timers.
@@ -88,14 +87,34 @@ impl Dynamic {
         }
     }
 
-    /// Standbys whose acknowledgement each write waits for in a cluster of so many nodes; none where the
-    /// leader alone acknowledges. Patroni goes on with those there are where more are asked for.
-    pub fn acknowledging_standbys(self, nodes: usize) -> u32 {
+    /// The durability that these settings are.
+    pub fn durability(self) -> Durability {
+        match (self.synchronous_mode, self.synchronous_mode_strict) {
+            (SynchronousMode::Off, _) => Durability::Async,
+            (SynchronousMode::On, false) => Durability::Sync,
+            (SynchronousMode::On, true) => Durability::Strict,
+            (SynchronousMode::Quorum, false) => Durability::Quorum,
+            (SynchronousMode::Quorum, true) => Durability::QuorumStrict,
+        }
+    }
+
+    /// Standbys whose acknowledgement each write of a leader in that site waits for; none where the leader alone
+    /// acknowledges. Patroni goes on with those there are where more are asked for. Where it runs with the number
+    /// that the cluster was made with, a leader in a smaller site asks for fewer.
+    pub fn acknowledging_standbys(self, topology: &Topology, leader_site: Option<u8>) -> u32 {
         if self.synchronous_mode == SynchronousMode::Off {
             return 0;
         }
-        let others = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.synchronous_node_count.min(others)
+        let made_with = Synchronous::of(&topology.spec).node_count;
+        let asked = match leader_site.filter(|_| self.synchronous_node_count == made_with) {
+            Some(site) => Synchronous::node_count_in(&topology.spec, site.into()),
+            None => self.synchronous_node_count,
+        };
+        let nodes = match leader_site {
+            Some(site) => topology.acknowledging_nodes(site).count(),
+            None => topology.primary_nodes().count(),
+        };
+        asked.min(u32::try_from(nodes).unwrap_or(u32::MAX).saturating_sub(1))
     }
 
     /// Each setting that differs from another configuration, as `ttl 60 (30)`, the other's in
@@ -133,6 +152,33 @@ impl Dynamic {
     }
 }
 
+/// Patroni's dynamic configuration of a new cluster but for its part `postgresql`, in the order of the file: what
+/// `timers` and `durability` give, and over it what the cluster file has in `[patroni]`.
+pub fn configuration(spec: &Spec) -> Vec<(String, Value)> {
+    let PatroniTimers { ttl_s, loop_wait_s, retry_timeout_s } = PatroniTimers::of(spec.timers);
+    let Synchronous { mode, strict, node_count } = Synchronous::of(spec);
+    let mut all = vec![
+        ("ttl", json!(ttl_s)),
+        ("loop_wait", json!(loop_wait_s)),
+        ("retry_timeout", json!(retry_timeout_s)),
+        ("maximum_lag_on_failover", json!(LAG_MAX_BYTES)),
+    ];
+    let start_timeout = primary_start_timeout_s(spec.timers);
+    all.extend(start_timeout.map(|seconds| ("primary_start_timeout", json!(seconds))));
+    if mode != SynchronousMode::Off {
+        all.push(("synchronous_mode", json!(mode.as_str())));
+        all.push(("synchronous_mode_strict", json!(strict)));
+        all.push(("synchronous_node_count", json!(node_count)));
+    }
+    for (name, value) in spec.patroni.settings() {
+        match all.iter_mut().find(|(own, _)| *own == name) {
+            Some((_, own)) => *own = value.clone(),
+            None => all.push((name, value.clone())),
+        }
+    }
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// A whole number, or one in quotes, as Patroni takes both.
 fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
@@ -157,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_absent_or_odd_has_patronis_default() {
         let bare = Dynamic::parse("{}").expect("a configuration");
-        assert_eq!(bare, Dynamic { synchronous_node_count: 1, ..Dynamic::of(&Spec::default()) });
+        assert_eq!(bare, Dynamic::of(&Spec::default()));
         assert_eq!(Dynamic::parse(r#"{"ttl": "x", "loop_wait": null}"#), Some(bare));
         for no_configuration in ["", "null", "[]", "3"] {
             assert_eq!(Dynamic::parse(no_configuration), None, "{no_configuration}");
@@ -180,16 +226,68 @@ mod tests {
     }
 
     #[test]
-    fn no_more_standbys_are_waited_for_than_there_are() {
-        let asked = |text: &str| Dynamic::parse(text).expect("a configuration");
-        let five = asked(r#"{"synchronous_mode": "quorum", "synchronous_node_count": 5}"#);
-        assert_eq!(five.acknowledging_standbys(4), 3);
-        assert_eq!(five.acknowledging_standbys(9), 5);
-        assert_eq!(asked(r#"{"synchronous_node_count": 5}"#).acknowledging_standbys(4), 0);
-        let strict = asked(
-            r#"{"synchronous_mode": true, "synchronous_mode_strict": true, "synchronous_node_count": 0}"#,
+    fn the_cluster_file_prevails_over_what_presets_give() {
+        let text = "timers = \"wide\"\ndurability = \"quorum\"\n\
+            [patroni]\nfailsafe = true\nttl = 90\nprimary_start_timeout = 7\nmember_slots_ttl = \"1h\"\n";
+        let spec = Spec::from_toml(text).expect("a spec");
+        let dynamic = Dynamic::of(&spec);
+        assert_eq!((dynamic.ttl_s, dynamic.loop_wait_s, dynamic.failsafe_mode), (90, 20, true));
+        let all = configuration(&spec);
+        let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "ttl",
+                "loop_wait",
+                "retry_timeout",
+                "maximum_lag_on_failover",
+                "primary_start_timeout",
+                "synchronous_mode",
+                "synchronous_mode_strict",
+                "synchronous_node_count",
+                "failsafe_mode",
+                "member_slots_ttl"
+            ]
         );
-        assert_eq!(strict.acknowledging_standbys(4), 1);
+        assert_eq!(all[4].1, json!(7));
+    }
+
+    #[test]
+    fn each_preset_but_the_default_says_how_long_a_primary_may_start() {
+        let of = |timers| {
+            let all = configuration(&Spec { timers, ..Spec::default() });
+            all.into_iter()
+                .find(|(name, _)| name == "primary_start_timeout")
+                .map(|(_, value)| value)
+        };
+        let all: Vec<_> = TimerPreset::ALL.iter().map(|preset| of(*preset)).collect();
+        assert_eq!(all, [None, Some(json!(15)), Some(json!(25)), Some(json!(45)), Some(json!(95))]);
+    }
+
+    #[test]
+    fn no_more_standbys_are_waited_for_than_there_are_and_none_in_a_standby_site() {
+        let asked = |text: &str, spec: &Spec, site| {
+            let settings = Dynamic::parse(text).expect("a configuration");
+            settings.acknowledging_standbys(&Topology::new(spec.clone(), 1), site)
+        };
+        let two = Spec { data_centers: 2, ..Spec::default() };
+        let of_five = r#"{"synchronous_mode": "quorum", "synchronous_node_count": 5}"#;
+        assert_eq!(asked(of_five, &two, Some(1)), 3);
+        assert_eq!(asked(of_five, &Spec { nodes: 5, ..two.clone() }, Some(1)), 5);
+        assert_eq!(asked(r#"{"synchronous_node_count": 5}"#, &two, Some(1)), 0);
+        let strict = r#"{"synchronous_mode": true, "synchronous_mode_strict": true, "synchronous_node_count": 0}"#;
+        assert_eq!(asked(strict, &two, None), 1);
+
+        let file =
+            "durability = \"quorum\"\n[[data_center]]\nnodes = 3\n[[data_center]]\nnodes = 1\n";
+        let unequal = Spec::from_toml(file).expect("a spec");
+        let three = r#"{"synchronous_mode": "quorum", "synchronous_node_count": 3}"#;
+        assert_eq!(asked(three, &unequal, Some(1)), 3);
+        assert_eq!(asked(three, &unequal, Some(2)), 1);
+        assert_eq!(asked(three, &unequal, None), 3);
+        assert_eq!(asked(&three.replace('3', "2"), &unequal, Some(2)), 2, "as somebody set it");
+        let standby = Spec::from_toml(&format!("{file}role = \"standby\"\n")).expect("a spec");
+        assert_eq!(asked(of_five, &standby, Some(1)), 2);
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! the shell lets pass then.
 
 use crate::finding::Finding;
-use crate::spec::Spec;
 use crate::topology::{Role, Topology};
 
 /// Memory of one mebibyte, in bytes.
@@ -56,11 +55,11 @@ impl Needs {
                 Role::Wan => 0,
             })
             .sum();
-        let Spec { data_centers, nodes, .. } = topology.spec;
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             memory_bytes: members + ROUTER_BYTES,
-            subnets: data_centers + 1,
-            ports: data_centers * nodes,
+            subnets: count(topology.sites.len()),
+            ports: count(topology.of_role(Role::Postgres).count()),
         }
     }
 
@@ -106,6 +105,7 @@ impl Needs {
 mod tests {
     use super::*;
     use crate::lint::has_errors;
+    use crate::spec::Spec;
 
     fn needs() -> Needs {
         Needs::of(&Topology::new(Spec { data_centers: 2, ..Spec::default() }, 1))

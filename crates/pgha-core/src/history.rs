@@ -4,16 +4,23 @@
 //! certain, or nobody can say. What nobody can say is never called lost. Times are counted from the begin of the run,
 //! by one clock.
 
+mod file;
 mod ledger;
 mod outage;
+mod record;
 mod report;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use file::BadHistory;
 pub use ledger::{Ledger, Lost};
 pub use outage::{Outage, outages};
+pub use record::{
+    ACCOUNTS, Action, BALANCE, Done, End, Found, History, ListStep, Lists, Session,
+    UnknownWorkload, Workload,
+};
 pub use report::{LISTED_MAX, Latency, LoadReport, LostWrite, OutageFigures, Run};
 
 /// How an operation ended.

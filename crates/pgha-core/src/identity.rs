@@ -99,6 +99,13 @@ pub enum NotStarted {
         /// The cluster's.
         cluster: u64,
     },
+    /// It has made a new database, and what the cluster file asks for in it failed.
+    SetUp {
+        /// What failed.
+        about: String,
+        /// What Postgres said of it.
+        said: String,
+    },
 }
 
 impl fmt::Display for NotStarted {
@@ -110,6 +117,9 @@ impl fmt::Display for NotStarted {
             Self::Repository(fact) => write!(f, "this node has no data, and {fact}"),
             Self::OtherDatabase { own, cluster } => {
                 write!(f, "its data are of the database {own}, the cluster has {cluster}")
+            }
+            Self::SetUp { about, said } => {
+                write!(f, "the set-up of the new database failed at {about}: {said}")
             }
         }
     }

@@ -198,10 +198,12 @@ impl Layout {
         for _ in 0..spec.data_centers {
             layout.push_site(SiteKind::DataCenter, 1).expect(fits);
         }
-        let external = layout.push_site(SiteKind::External, 1).expect(fits);
+        if spec.external {
+            layout.push_site(SiteKind::External, 1).expect(fits);
+        }
         let all: Vec<u8> = layout.sites.iter().map(|site| site.number).collect();
-        for &site in all.iter().filter(|site| **site != external) {
-            for _ in 0..spec.nodes {
+        for (&site, number) in all.iter().zip(1..=spec.data_centers) {
+            for _ in 0..spec.nodes_in(number) {
                 layout.push_member(Role::Postgres, site, 1).expect(fits);
             }
         }
@@ -210,7 +212,8 @@ impl Layout {
                 layout.push_member(Role::Etcd, site, 1).expect(fits);
             }
         }
-        layout.push_member(Role::Backup, external, 1).expect(fits);
+        let last = all.last().expect("there is a data center");
+        layout.push_member(Role::Backup, *last, 1).expect(fits);
         layout
     }
 
@@ -356,8 +359,7 @@ impl Layout {
         let kind = self.site(site)?.kind;
         let wrong = match role {
             Role::Postgres => kind != SiteKind::DataCenter,
-            Role::Backup => kind != SiteKind::External,
-            Role::Etcd => false,
+            Role::Etcd | Role::Backup => false,
             Role::Wan => true,
         };
         if wrong {
@@ -412,15 +414,19 @@ impl Layout {
         Ok(())
     }
 
-    /// What every cluster has: a data center with a node, an etcd member, and the external site with the
-    /// backup host; no member in a site that is gone.
+    /// What every cluster has: a data center with a node, an etcd member, and the backup host, in the external
+    /// site where there is one; no member in a site that is gone.
     fn check(&self) -> Result<(), LayoutError> {
         let current = || self.sites.iter().filter(|site| site.span.is_current());
         let some = |role, site: u8| self.current().any(|m| m.role == role && m.site == site);
         let external: Vec<_> = current().filter(|s| s.kind == SiteKind::External).collect();
         match external.as_slice() {
+            [] if self.sites.iter().any(|site| site.kind == SiteKind::External) => {
+                return Err(LayoutError::ExternalSiteStays);
+            }
+            [] if self.current().filter(|m| m.role == Role::Backup).count() == 1 => {}
             [one] if some(Role::Backup, one.number) => {}
-            [_] => return Err(LayoutError::BackupHostStays),
+            [] | [_] => return Err(LayoutError::BackupHostStays),
             _ => return Err(LayoutError::ExternalSiteStays),
         }
         let mut data_centers = current().filter(|s| s.kind == SiteKind::DataCenter).peekable();

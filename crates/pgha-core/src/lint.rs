@@ -1,17 +1,20 @@
 //! What a database administrator should be told about a spec before anything runs.
 //!
-//! [`check`] says everything at once, as [`Finding`]s. The first stage (`range`, `links`, `backup`) looks at
-//! numbers and names alone; where it finds no number that no topology can have, the second
-//! (`placement`, `operation`) works out the topology and looks at that. So nothing is ever
+//! [`check`] says everything at once, as [`Finding`]s. The first stage (`range`, `links`, `backup`,
+//! `postgres`, `patroni`) looks at numbers and names alone; where it finds no number that no topology can have, the second
+//! (`placement`, `data_centers`, `operation`) works out the topology and looks at that. So nothing is ever
 //! computed, or allocated, for absurd numbers.
 //!
 //! An error stops, a warning is something to think about, an info explains. The lint knows nothing
 //! of the host; [`crate::estimate`] compares needs with what a host has.
 
 mod backup;
+mod data_centers;
 mod links;
 mod operation;
+mod patroni;
 mod placement;
+mod postgres;
 mod range;
 
 pub use crate::finding::{Finding, Severity};
@@ -27,10 +30,13 @@ pub fn check(spec: &Spec) -> Vec<Finding> {
     let is_possible = findings.is_empty();
     findings.extend(range::words(spec));
     findings.extend(backup::check(&spec.backup));
+    findings.extend(postgres::check(spec, is_possible));
+    findings.extend(patroni::check(spec, is_possible));
     let links = links::check(spec, is_possible);
     if is_possible {
         let topology = Topology::new(spec.clone(), 1);
         findings.extend(placement::check(&topology));
+        findings.extend(data_centers::check(spec));
         findings.extend(operation::nodes(&topology));
         if !has_errors(&links) {
             findings.extend(operation::distances(spec));

@@ -14,7 +14,7 @@ pub fn overview(topology: &Topology) -> String {
     let placement = &topology.placement;
     let (base, external) = match spec.placement {
         PlacementRule::Classic => {
-            let paper = ClassicPaper::of(spec.data_centers, spec.etcd.unwrap_or(1));
+            let paper = ClassicPaper::of(&placement.data_centers);
             (paper.base, paper.external)
         }
         PlacementRule::Computed => (placement.data_centers.iter().sum(), placement.external),

@@ -14,6 +14,8 @@ use crate::topology::ClusterId;
 
 /// Label with the unique number of a cluster.
 pub const LABEL_UID: &str = "pgha.uid";
+/// Label of a cluster that was made for a drill: the folder of its files, which the drill removes together with it.
+pub const LABEL_DRILL: &str = "pgha.drill";
 /// File in the folder of secrets that says whose they are.
 pub const MARK: &str = "cluster";
 

@@ -10,7 +10,7 @@ use crate::spec::{PlacementRule, Spec};
 pub struct Placement {
     /// Members in each data center, `DC1` first.
     pub data_centers: Vec<u32>,
-    /// Members in the external site.
+    /// Members in the external site; 0 also where there is none.
     pub external: u32,
 }
 
@@ -32,13 +32,21 @@ impl Placement {
 
     /// The placement the spec asks for. Total for every spec; whether it is wise is the lint's say.
     pub fn of(spec: &Spec) -> Self {
-        match spec.placement {
-            PlacementRule::Classic => classic(spec.data_centers, spec.etcd.unwrap_or(1)),
-            PlacementRule::Computed => match spec.etcd {
-                Some(each) => computed_with(spec.data_centers, each, spec.must_suffice),
-                None => computed(spec.data_centers, spec.must_suffice),
-            },
-        }
+        let each = spec.etcd_each();
+        let inside = match (spec.placement, each) {
+            (PlacementRule::Computed, None) => return computed(spec),
+            (PlacementRule::Classic, None) => vec![1; spec.data_centers as usize],
+            (_, Some(each)) => each,
+        };
+        let external = match spec.placement {
+            _ if !spec.external => 0,
+            PlacementRule::Computed => witnesses(&inside, spec.may_fail()),
+            PlacementRule::Classic => {
+                let paper = ClassicPaper::of(&inside);
+                (paper.base + paper.external).saturating_sub(inside.iter().sum())
+            }
+        };
+        Self { data_centers: inside, external }
     }
 }
 
@@ -56,48 +64,50 @@ const MIN_TOTAL: u32 = 3;
 /// members of which no data center has more than one: with fewer, the `f` fullest data centers
 /// would hold all but a minority. One data center has nothing to outlive but the external site,
 /// so its three members stand inside it.
-fn computed(data_centers: u32, must_suffice: u32) -> Placement {
-    let d = data_centers as usize;
-    if d == 1 {
-        return Placement { data_centers: vec![MIN_TOTAL], external: 0 };
-    }
-    let failures = data_centers.saturating_sub(must_suffice);
-    let total = MIN_TOTAL.max(failures.saturating_mul(2).saturating_add(1));
-    let data_centers = (0..data_centers).map(|site| u32::from(site < total)).collect::<Vec<_>>();
-    let inside: u32 = data_centers.iter().sum();
-    Placement { data_centers, external: total - inside }
-}
-
-/// `each` members in every data center; the fewest outside that give an odd total and keep quorum.
 ///
-/// `m*e + x >= floor((d*e + x)/2) + 1` gives `x >= (d - 2m)*e + 1`. Among totals that satisfy it
-/// the smallest is also at most `d*e - 1` outside wherever any is, so it survives the loss of the
-/// external site wherever that is possible.
-fn computed_with(data_centers: u32, each: u32, must_suffice: u32) -> Placement {
-    let (d, e, m) = (i64::from(data_centers), i64::from(each), i64::from(must_suffice));
-    let inside = d * e;
-    let mut external = ((d - 2 * m) * e + 1).max(0).max(i64::from(MIN_TOTAL) - inside);
-    external += i64::from((inside + external) % 2 == 0);
-    Placement {
-        data_centers: vec![each; data_centers as usize],
-        external: u32::try_from(external).unwrap_or(u32::MAX),
+/// Without an external site the most that can be outlived is a minority of the data centers, for which one
+/// member in each of an odd number of them is enough. Two data centers cannot each be outlived: the
+/// majority is in the first whose nodes may lead.
+fn computed(spec: &Spec) -> Placement {
+    let d = spec.data_centers;
+    let total = MIN_TOTAL.max(spec.may_fail().saturating_mul(2).saturating_add(1));
+    let one_each = |total: u32| (0..d).map(|site| u32::from(site < total)).collect::<Vec<_>>();
+    match (d, spec.external) {
+        (1, _) => Placement { data_centers: vec![MIN_TOTAL], external: 0 },
+        (2, false) => {
+            let majority = spec.primaries().next().unwrap_or(1);
+            let data_centers = (1..=2).map(|site| 1 + u32::from(site == majority)).collect();
+            Placement { data_centers, external: 0 }
+        }
+        (_, false) => {
+            let most = if d % 2 == 0 { d.saturating_sub(1) } else { d };
+            Placement { data_centers: one_each(total.min(most)), external: 0 }
+        }
+        (_, true) => {
+            let data_centers = one_each(total);
+            let inside: u32 = data_centers.iter().sum();
+            Placement { data_centers, external: total - inside }
+        }
     }
 }
 
-/// The rule of the bash scripts, which ignores `m`.
+/// The fewest members outside that give an odd total and keep quorum without any `may_fail` data centers.
 ///
-/// A base of `d*e` members, or 3 where that is at most 2, is thought to be joined by one more set
-/// of `e`; what the quorum of those two together lacks when one data center is left is external.
-/// Whatever of base and external together does not fit into the data centers also stands outside.
-fn classic(data_centers: u32, each: u32) -> Placement {
-    let paper = ClassicPaper::of(data_centers, each);
-    Placement {
-        data_centers: vec![each; data_centers as usize],
-        external: paper.base + paper.external - data_centers * each,
-    }
+/// At worst these are the fullest, with `w` members. What is left is a majority of an odd total `n` where
+/// `n >= 2w + 1`. Among totals that satisfy it the smallest has fewer members outside than inside wherever
+/// any has, so it survives the loss of the external site wherever that is possible.
+fn witnesses(inside: &[u32], may_fail: u32) -> u32 {
+    let mut fullest = inside.to_vec();
+    fullest.sort_unstable_by(|a, b| b.cmp(a));
+    let sum = |numbers: &[u32]| numbers.iter().copied().fold(0, u32::saturating_add);
+    let worst = sum(&fullest[..fullest.len().min(may_fail as usize)]);
+    let total = worst.saturating_mul(2).saturating_add(1).max(MIN_TOTAL);
+    let inside = sum(inside);
+    let outside = total.saturating_sub(inside);
+    outside + u32::from(inside.saturating_add(outside) % 2 == 0)
 }
 
-/// The numbers that the classic rule shows, some of which exist on paper only.
+/// The numbers that the rule of the bash scripts shows, some of which exist on paper only. It ignores `m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassicPaper {
     /// Members the data centers are thought to need.
@@ -107,11 +117,16 @@ pub struct ClassicPaper {
 }
 
 impl ClassicPaper {
-    /// The paper numbers for `data_centers` with `each` members.
-    pub fn of(data_centers: u32, each: u32) -> Self {
-        let inside = data_centers * each;
+    /// The paper numbers of data centers with so many members each; where they differ, the most counts.
+    ///
+    /// A base of all members inside, or 3 where these are at most 2, is thought to be joined by one more data
+    /// center's; what the quorum of those together lacks when one data center is left is external. Whatever
+    /// of base and external together does not fit into the data centers also stands outside.
+    pub fn of(inside: &[u32]) -> Self {
+        let most = inside.iter().copied().max().unwrap_or_default();
+        let inside = inside.iter().copied().fold(0, u32::saturating_add);
         let base = if inside <= 2 { 3 } else { inside };
-        Self { base, external: quorum(base + each).saturating_sub(each) }
+        Self { base, external: quorum(base.saturating_add(most)).saturating_sub(most) }
     }
 }
 
@@ -166,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_two_documented_classic_examples_come_out_exactly() {
-        assert_eq!(ClassicPaper::of(1, 1), ClassicPaper { base: 3, external: 2 });
+        assert_eq!(ClassicPaper::of(&[1]), ClassicPaper { base: 3, external: 2 });
         let one = of(1, Some(1), 1, PlacementRule::Classic);
         assert_eq!((one.total(), one.external, one.quorum()), (5, 4, 3));
         let three = of(3, Some(2), 1, PlacementRule::Classic);
@@ -197,6 +212,68 @@ mod tests {
             prop_assert!(outlives_data_centers(&placement, d - m));
             // One member in one data center cannot outlive the witnesses it needs.
             prop_assert!(outlives_external(&placement) || d * e.unwrap_or(3) == 1);
+        }
+    }
+
+    fn without_external(d: u32, m: u32) -> Placement {
+        Placement::of(&Spec {
+            data_centers: d,
+            must_suffice: m,
+            external: false,
+            ..Spec::default()
+        })
+    }
+
+    #[test]
+    fn without_an_external_site_a_minority_of_data_centers_may_be_lost() {
+        for d in 1..=9 {
+            for m in 1..=d {
+                let placement = without_external(d, m);
+                assert_eq!(placement.external, 0);
+                assert!(placement.total() % 2 == 1 && placement.total() >= 3, "{placement:?}");
+                let most = d.saturating_sub(1) / 2;
+                assert!(
+                    outlives_data_centers(&placement, most.min(d - m)),
+                    "d={d} m={m}: {placement:?}"
+                );
+                // More than that no placement outlives.
+                if d - m > most && d <= 4 {
+                    for other in all_placements(d as usize, 7) {
+                        assert!(other.external > 0 || !outlives_data_centers(&other, d - m));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_data_centers_without_a_witness_the_primary_one_has_the_majority() {
+        assert_eq!(without_external(2, 1).data_centers, [2, 1]);
+        let text = "external = false\n[[data_center]]\nrole = \"standby\"\n[[data_center]]\n";
+        let spec = Spec::from_toml(text).expect("a spec");
+        assert_eq!(Placement::of(&spec).data_centers, [1, 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn witnesses_are_as_few_as_do_where_data_centers_have_numbers_of_their_own(
+            each in prop::collection::vec(0u32..4, 1..6),
+            m in 1u32..6,
+        ) {
+            let d = u32::try_from(each.len()).expect("a few");
+            prop_assume!(m <= d);
+            let mut spec = Spec { must_suffice: m, ..Spec::default() };
+            spec.data_centers = d;
+            spec.set_etcd(&each);
+            let chosen = Placement::of(&spec);
+            prop_assert_eq!(&chosen.data_centers, &each);
+            prop_assert!(chosen.total() % 2 == 1 && chosen.total() >= 3);
+            prop_assert!(outlives_data_centers(&chosen, d - m));
+            for external in 0..chosen.external {
+                let fewer = Placement { external, ..chosen.clone() };
+                let does = fewer.total() >= 3 && fewer.total() % 2 == 1 && outlives_data_centers(&fewer, d - m);
+                prop_assert!(!does, "{fewer:?} would do");
+            }
         }
     }
 

@@ -10,16 +10,20 @@ use pgha_wan::settings::LinkSettings;
 use serde::Serialize;
 
 use crate::disk::{Disk, DiskUse};
+use crate::dynamic::Dynamic;
 use crate::links::asked;
 use crate::links::asked::largest_round_trip;
 use crate::lint::{self, Finding};
-use crate::spec::{Durability, PlacementRule, Spec, TimerPreset, WanSpec};
-use crate::survival::{self, Survival};
+use crate::prediction::Prediction;
+use crate::spec::{
+    Acknowledge, Durability, PlacementRule, SiteRole, Spec, TagValue, TimerPreset, WanSpec,
+};
+use crate::survival::{self, SmallestLosses, Survival};
 use crate::topology::{Role, SiteKind, Topology};
 use crate::tuning::{EtcdTimers, PatroniTimers, Synchronous};
 
 /// Everything that is decided about a cluster before it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// Cluster name.
     pub cluster: String,
@@ -31,7 +35,9 @@ pub struct Plan {
     pub must_suffice: u32,
     /// Who must have a write before it is acknowledged.
     pub durability: Durability,
-    /// Standbys that acknowledge each write; 0 with `async`; null with errors.
+    /// Which standbys acknowledge it.
+    pub acknowledge: Acknowledge,
+    /// Standbys that acknowledge each write, at most; 0 with `async`; null with errors.
     pub acknowledging_standbys: Option<u32>,
     /// Patroni's timers.
     pub timers: Timers,
@@ -45,6 +51,10 @@ pub struct Plan {
     pub disk: Option<DiskUse>,
     /// The survival table; empty with errors.
     pub survival: Vec<Survival>,
+    /// The smallest losses that stop writes, and that may lose some; null with errors.
+    pub smallest_losses: Option<SmallestLosses>,
+    /// How long no write is expected to go, by kind of failure; null with errors.
+    pub predicted_write_outage: Option<Prediction>,
     /// What there is to say, errors first.
     pub findings: Vec<Finding>,
 }
@@ -69,6 +79,14 @@ pub struct PlannedSite {
     pub name: String,
     /// `data_center` or `external`.
     pub kind: SiteKind,
+    /// Whether its nodes may lead and acknowledge; null for the external site.
+    pub role: Option<SiteRole>,
+    /// `failover_priority` of its nodes; null where none is asked for.
+    pub priority: Option<u32>,
+    /// Free tags of its nodes.
+    pub tags: BTreeMap<String, TagValue>,
+    /// Standbys that acknowledge each write of a leader here; 0 with `async`; null where none may lead.
+    pub acknowledging_standbys: Option<u32>,
     /// etcd members that stand here.
     pub etcd: u32,
     /// Postgres nodes that stand here.
@@ -124,13 +142,14 @@ impl Plan {
     pub fn of(spec: &Spec, disk: Option<Disk>) -> Self {
         let findings = lint::check(spec);
         let topology = (!lint::has_errors(&findings)).then(|| Topology::new(spec.clone(), 1));
-        let PatroniTimers { ttl_s, loop_wait_s, retry_timeout_s } = PatroniTimers::of(spec.timers);
+        let PatroniTimers { ttl_s, loop_wait_s, retry_timeout_s } = Dynamic::of(spec).timers();
         Self {
             cluster: spec.name.clone(),
             postgres: spec.postgres,
             placement: spec.placement,
             must_suffice: spec.must_suffice,
             durability: spec.durability,
+            acknowledge: spec.acknowledge,
             acknowledging_standbys: topology
                 .as_ref()
                 .map(|t| Synchronous::of(&t.spec).acknowledging_standbys()),
@@ -140,6 +159,8 @@ impl Plan {
             wan: topology.as_ref().filter(|t| asked::any(&t.spec)).map(wan),
             disk: topology.as_ref().map(|topology| DiskUse::of(topology, disk)),
             survival: topology.as_ref().map(survival::table).unwrap_or_default(),
+            smallest_losses: topology.as_ref().map(survival::smallest),
+            predicted_write_outage: topology.as_ref().map(Prediction::of),
             findings,
         }
     }
@@ -153,11 +174,24 @@ fn sites(topology: &Topology) -> Vec<PlannedSite> {
     topology
         .sites
         .iter()
-        .map(|site| PlannedSite {
-            name: site.name.clone(),
-            kind: site.kind,
-            etcd: count(site.number, Role::Etcd),
-            postgres: count(site.number, Role::Postgres),
+        .map(|site| {
+            let number = u32::from(site.number);
+            let is_data_center = site.kind == SiteKind::DataCenter;
+            let said = topology.spec.data_center(number).filter(|_| is_data_center).cloned();
+            let said = said.unwrap_or_default();
+            let may_lead = is_data_center && said.role == SiteRole::Primary;
+            let settings = Dynamic::of(&topology.spec);
+            PlannedSite {
+                name: site.name.clone(),
+                kind: site.kind,
+                role: is_data_center.then_some(said.role),
+                priority: said.priority,
+                tags: said.tags,
+                acknowledging_standbys: may_lead
+                    .then(|| settings.acknowledging_standbys(topology, Some(site.number))),
+                etcd: count(site.number, Role::Etcd),
+                postgres: count(site.number, Role::Postgres),
+            }
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Postgres writes to its standard error until its collector runs, so what ends it early stands in the
 //! log of the container among Patroni's own lines, and what ends it later in a file. Both are given here;
-//! the latest word counts. Reads text and asks nobody.
+//! the latest word counts. [`complaints`] reads what one start that failed has written. Reads text and asks nobody.
 
 /// Words of a startup that has succeeded: what was said before is past.
 const READY: [&str; 2] = ["ready to accept connections", "ready to accept read-only connections"];
@@ -22,6 +22,45 @@ const OF_THE_WALRECEIVER: [&str; 7] = [
 const NO_SESSION: &str = "user=,";
 /// Characters that are shown of a line.
 const SHOWN_MAX_CHARS: usize = 240;
+
+/// Words before a message of Postgres or one of its programs.
+const LABELS: [&str; 11] = [
+    "LOG:", "WARNING:", "ERROR:", "FATAL:", "PANIC:", "HINT:", "DETAIL:", "CONTEXT:", "error:",
+    "hint:", "detail:",
+];
+/// What Postgres says of itself while it starts.
+const NOISE: [&str; 6] = [
+    "starting PostgreSQL",
+    "listening on",
+    "database system is",
+    "database system was",
+    "ended with exit code",
+    "skipping missing configuration file",
+];
+
+/// What Postgres, or a program of its, complained of when it did not start: one message a line, without times, and without
+/// the name of a file that only stood there for the attempt.
+pub fn complaints(log: &str) -> String {
+    let message = |line: &str| {
+        let at = LABELS.iter().filter_map(|label| Some((line.find(label)?, *label))).min()?;
+        let (label, message) = (at.1, line[at.0 + at.1.len()..].trim());
+        let message = message.split(" in file \"").next().unwrap_or(message);
+        if NOISE.iter().any(|noise| message.starts_with(noise)) {
+            return None;
+        }
+        Some(match label {
+            "HINT:" | "DETAIL:" | "CONTEXT:" => format!("{label} {message}"),
+            _ => message.to_owned(),
+        })
+    };
+    let mut all: Vec<String> = log.lines().filter_map(message).collect();
+    // What it came to says nothing beside what it came from.
+    let sums_up = |line: &String| line.ends_with("contains errors");
+    if !all.iter().all(sums_up) {
+        all.retain(|line| !sums_up(line));
+    }
+    if all.is_empty() { log.trim().to_owned() } else { all.join("\n") }
+}
 
 /// What a log says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -134,10 +173,30 @@ mod tests {
         assert_eq!(read(&[&format!("{file}\n{streams}")]), LogFacts::default());
     }
 
+    #[test]
+    fn each_complaint_of_a_start_that_failed_is_told_and_nothing_else() {
+        let settings = "2026-11-28 03:00:00.000 UTC [7] LOG:  invalid value for parameter \"work_mem\": \"lots\"
+2026-11-28 03:00:00.000 UTC [7] LOG:  unrecognized configuration parameter \"foo\" in file \"/tmp/rehearsal/postgresql.conf\" line 3
+2026-11-28 03:00:00.000 UTC [7] FATAL:  configuration file \"/tmp/rehearsal/postgresql.conf\" contains errors";
+        assert_eq!(
+            complaints(settings),
+            "invalid value for parameter \"work_mem\": \"lots\"\n\
+             unrecognized configuration parameter \"foo\""
+        );
+        let hba = "LOG:  starting PostgreSQL 17.6\nLOG:  invalid authentication method \"magic\"\n\
+            CONTEXT:  line 1 of configuration file \"/tmp/rehearsal/data/pg_hba.conf\"\n\
+            FATAL:  could not load /tmp/rehearsal/data/pg_hba.conf\nLOG:  database system is shut down\n";
+        assert_eq!(complaints(hba).lines().next(), Some("invalid authentication method \"magic\""));
+        let locale = "initdb: error: invalid locale name \"xx_XX.UTF-8\"\n";
+        assert_eq!(complaints(locale), "invalid locale name \"xx_XX.UTF-8\"");
+        assert_eq!(complaints("oops\n"), "oops");
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read(text: String, odd in "2026-11-2[7é] 1[é4]:00.*FATAL:.*") {
             let _ = read(&[&text, &odd]);
+            let _ = complaints(&text);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::observe::NOT_STARTED;
 use crate::status::{
     ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY, LINKS_CUT,
-    MemberView, NodeRole, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Tally,
+    MemberView, NodeRole, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, SET_UP_FAILED, Tally,
 };
 use crate::topology::Role;
 
@@ -48,11 +48,13 @@ pub fn awaiting(view: &ClusterView) -> Vec<Waiting> {
         .collect()
 }
 
-/// The problem that no waiting solves, where there is one: a restore that is not finished, or data that
-/// only a restore brings back.
+/// The problem that no waiting solves, where there is one: a restore that is not finished, a set-up that failed, or
+/// data that only a restore brings back.
 pub fn hopeless(view: &ClusterView) -> Option<&Problem> {
-    let codes = [RESTORE_UNFINISHED, DATABASE_IN_REPOSITORY, DATA_LOST, FOREIGN_REPOSITORY];
-    view.problems.iter().find(|problem| codes.contains(&problem.code.as_str()))
+    // What made a database that failed is said before what is in the way of the next one.
+    let codes =
+        [RESTORE_UNFINISHED, SET_UP_FAILED, DATABASE_IN_REPOSITORY, DATA_LOST, FOREIGN_REPOSITORY];
+    codes.iter().find_map(|code| view.problems.iter().find(|problem| problem.code == *code))
 }
 
 /// What keeps a node from leading, for a wait until it does.
@@ -85,7 +87,7 @@ fn container(state: ContainerState) -> &'static str {
         ContainerState::Missing => "no container yet",
         ContainerState::Created => "container not started yet",
         ContainerState::Paused => "container is paused (docker pause)",
-        ContainerState::Restarting => "container fails and is started again",
+        ContainerState::Restarting => "container keeps restarting",
         ContainerState::Stopped => "container has stopped",
         ContainerState::Running => "container runs",
     }
@@ -99,9 +101,9 @@ fn etcd(view: &ClusterView, member: &MemberView) -> Option<String> {
     Some(if seen.raft_term.is_none() {
         format!("etcd: {}", seen.error.as_deref().unwrap_or("not answering yet"))
     } else if view.quorum.reached() {
-        "etcd: not in touch with the quorum yet".to_owned()
+        "etcd: joining the others".to_owned()
     } else {
-        "etcd: no quorum yet".to_owned()
+        "etcd: waiting for quorum".to_owned()
     })
 }
 
@@ -149,7 +151,7 @@ fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
             Some("waiting for a leader to clone from".to_owned())
         }
         (_, None) => Some("waiting for a leader".to_owned()),
-        ("stopped" | "uninitialized", Some(_)) => Some("about to clone".to_owned()),
+        ("stopped" | "uninitialized", Some(_)) => Some("waiting to be cloned".to_owned()),
         (other, _) => Some(other.to_owned()),
     }
 }

@@ -144,6 +144,32 @@ pub fn unsafe_to_stop(view: &ClusterView, members: &[&str]) -> Vec<Hazard> {
     hazards
 }
 
+/// What would be unsafe about losing the data of these members at once. Of a node that neither leads nor streams it counts
+/// as unknown whether it has them, and an etcd member that is not in touch with a quorum as one without a store.
+pub fn unsafe_to_lose(view: &ClusterView, members: &[&str]) -> Vec<Hazard> {
+    let stays = |name: &str| !members.contains(&name);
+    let loses = |role: Role| view.members.iter().any(|m| m.kind == role && !stays(&m.name));
+    let has_data = |node: &MemberView| {
+        let leads = view.leader.as_deref() == Some(node.name.as_str());
+        let streams =
+            node.role.is_some_and(NodeRole::follows) && node.state.as_deref() == Some("streaming");
+        node.container_state == ContainerState::Running && (leads || streams)
+    };
+    let mut hazards = unsafe_to_stop(view, members);
+    // Nobody would bring them back.
+    hazards.retain(|hazard| matches!(hazard, Hazard::NobodyTakesOver { .. }));
+    if loses(Role::Postgres) && !view.nodes().any(|node| stays(&node.name) && has_data(node)) {
+        hazards.push(Hazard::NoCopyLeft);
+    }
+    let left = view.etcd.iter().filter(|etcd| etcd.healthy && stays(&etcd.name)).count();
+    let (left, need) = (u32::try_from(left).unwrap_or(u32::MAX), view.quorum.need);
+    if loses(Role::Etcd) && left < need {
+        hazards.push(Hazard::QuorumLost { left, need });
+    }
+    hazards.sort();
+    hazards
+}
+
 /// What a cluster has to stand on.
 struct Standing {
     /// etcd members that are in touch with a quorum.
@@ -173,8 +199,8 @@ impl Standing {
             nodes.iter().copied().filter(|n| n.role.is_some_and(NodeRole::follows)).collect();
         let succession = view.succession.as_ref();
         let ready = succession.map_or(0, |succession| succession.without(stopped).count());
-        let streaming =
-            replicas.iter().filter(|replica| replica.state.as_deref() == Some("streaming")).count();
+        let streams = |node: &MemberView| node.state.as_deref() == Some("streaming");
+        let streaming = replicas.iter().filter(|n| streams(n) && view.may_acknowledge(n)).count();
         let leads = view.leader.as_deref().is_some_and(stays);
         let acknowledging = if leads { streaming } else { streaming.saturating_sub(1) };
         let names = |nodes: &[&MemberView]| nodes.iter().map(|node| node.name.clone()).collect();
@@ -262,6 +288,50 @@ mod tests {
         assert!(!takes_over(&[&leader, &replicas[0]]));
     }
 
+    fn losing(view: &ClusterView, members: &[&String]) -> Vec<Hazard> {
+        unsafe_to_lose(view, &members.iter().map(|name| name.as_str()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_last_copy_that_is_known_to_be_one_must_not_be_lost() {
+        let view = healthy();
+        let nodes = names(&view, Role::Postgres);
+        let leader = view.leader.clone().expect("it has one");
+        let replicas: Vec<&String> = nodes.iter().filter(|node| **node != leader).collect();
+        assert_eq!(losing(&view, &[&leader]), []);
+        assert_eq!(losing(&view, &replicas), []);
+        assert!(losing(&view, &nodes.iter().collect::<Vec<_>>()).contains(&Hazard::NoCopyLeft));
+        // One that is being cloned, waits for its leader or is frozen is no copy.
+        for state in [Some("creating replica"), Some("running"), None] {
+            let mut view = view.clone();
+            for node in view.members.iter_mut().filter(|m| replicas.contains(&&m.name)) {
+                node.state = state.map(str::to_owned);
+            }
+            assert!(losing(&view, &[&leader]).contains(&Hazard::NoCopyLeft), "{state:?}");
+            assert_eq!(losing(&view, &replicas), [], "{state:?}");
+        }
+        let mut frozen = view.clone();
+        for node in frozen.members.iter_mut().filter(|m| replicas.contains(&&m.name)) {
+            node.container_state = ContainerState::Paused;
+        }
+        assert!(losing(&frozen, &[&leader]).contains(&Hazard::NoCopyLeft));
+        // Nobody knows who has what where nobody leads.
+        let nobody = ClusterView { leader: None, ..frozen };
+        assert!(losing(&nobody, &replicas).contains(&Hazard::NoCopyLeft));
+    }
+
+    #[test]
+    fn a_store_that_the_quorum_needs_must_not_be_lost() {
+        let mut view = healthy();
+        let etcd = names(&view, Role::Etcd);
+        assert_eq!(losing(&view, &[&etcd[0]]), []);
+        let need = view.quorum.need;
+        assert_eq!(losing(&view, &[&etcd[0], &etcd[1]]), [Hazard::QuorumLost { left: 1, need }]);
+        // Also where it is lost already: the next one would be gone for good.
+        view.etcd.iter_mut().filter(|e| e.name == etcd[1]).for_each(|e| e.healthy = false);
+        assert_eq!(losing(&view, &[&etcd[0]]), [Hazard::QuorumLost { left: 1, need }]);
+    }
+
     #[test]
     fn what_is_so_already_is_not_held_against_a_stop() {
         let mut view = healthy();
@@ -300,6 +370,13 @@ mod tests {
             for hazard in &hazards {
                 prop_assert!(!hazard.to_string().is_empty());
             }
+            let hazards = losing(&view, &stopped.iter().collect::<Vec<_>>());
+            let loses = |role| names(&view, role).iter().any(|m| stopped.contains(m));
+            let has = |wanted: fn(&Hazard) -> bool| hazards.iter().any(wanted);
+            prop_assert_eq!(has(|h| *h == Hazard::NoCopyLeft), nodes == 0);
+            let store = loses(Role::Etcd) && etcd < majority;
+            prop_assert_eq!(has(|h| matches!(h, Hazard::QuorumLost { .. })), store);
+            prop_assert_eq!(has(|h| matches!(h, Hazard::NobodyTakesOver { .. })), nobody);
         }
 
         #[test]

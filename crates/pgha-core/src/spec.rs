@@ -25,10 +25,14 @@ pub struct Spec {
     pub name: String,
     /// Data centers (`-d`).
     pub data_centers: u32,
-    /// Postgres nodes in each data center (`-c`).
+    /// Postgres nodes in each data center (`-c`) that [`Self::each`] says nothing else of; see [`Self::nodes_in`].
     pub nodes: u32,
-    /// etcd members in each data center (`-e`); `None` lets the planner choose.
+    /// etcd members in each data center (`-e`), likewise; `None` lets the planner choose. See [`Self::etcd_each`].
     pub etcd: Option<u32>,
+    /// What data centers have that differs, `DC1` first; none at the end that says nothing.
+    pub each: Vec<DataCenterSpec>,
+    /// Whether there is a site without Postgres; without it the backup host is in the last data center.
+    pub external: bool,
     /// Data centers that must suffice after a failure (`-m`).
     pub must_suffice: u32,
     /// Postgres major version (`-v`).
@@ -37,6 +41,8 @@ pub struct Spec {
     pub background: bool,
     /// Who must have a write before it is acknowledged.
     pub durability: Durability,
+    /// Which standbys acknowledge it.
+    pub acknowledge: Acknowledge,
     /// Patroni's timers.
     pub timers: TimerPreset,
     /// How etcd members are placed.
@@ -45,6 +51,10 @@ pub struct Spec {
     pub backup_transport: BackupTransport,
     /// How backups and the archive are kept.
     pub backup: BackupSpec,
+    /// What the database is asked to be, beside its version.
+    pub server: PostgresSpec,
+    /// What Patroni's dynamic configuration starts with.
+    pub patroni: PatroniSpec,
     /// What holds for the distances between sites as a whole.
     pub wan: WanSpec,
     /// What is asked of the links between two sites; see [`crate::links::asked`].
@@ -54,8 +64,8 @@ pub struct Spec {
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? } default $default:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
@@ -88,22 +98,54 @@ macro_rules! choice {
     };
 }
 
+mod amount;
 mod backup;
+mod data_center;
+mod patroni;
+mod postgres;
 
+use data_center::DataCenterV1;
+pub use data_center::{DataCenterSpec, SiteRole, TagValue};
+
+pub use amount::{Bytes, Cpus, NoBytes};
 pub use backup::{BackupSpec, Compression, Encryption, Repo2, UriStyle};
+pub use patroni::PatroniSpec;
+use postgres::PostgresV1;
+pub use postgres::{Database, PostgresSpec};
 
 choice! {
     /// Who must have a write before the client is told that it is committed.
     Durability {
         /// The leader alone.
         Async = "async",
-        /// As many standbys as a site has nodes, chosen by Patroni; fewer when fewer are left.
+        /// As many standbys as [`Acknowledge`] makes necessary, chosen by Patroni; fewer when fewer are left.
         Sync = "sync",
         /// As `sync`, but writes wait when no standby is left.
         Strict = "strict",
-        /// Any standbys, as many as a site has nodes.
+        /// Any standbys, as many as for `sync`.
         Quorum = "quorum",
+        /// As `quorum`, but writes wait when no standby is left.
+        QuorumStrict = "quorum-strict",
     } default Async
+}
+
+impl Durability {
+    /// Whether writes wait where no standby is left to acknowledge them.
+    pub fn is_strict(self) -> bool {
+        matches!(self, Self::Strict | Self::QuorumStrict)
+    }
+}
+
+choice! {
+    /// Which standbys acknowledge a write, where a standby has to.
+    Acknowledge {
+        /// As many as the leader's site has nodes, so that one in another site is among them.
+        Remote = "remote",
+        /// One in the leader's site.
+        Local = "local",
+        /// One in any site.
+        Any = "any",
+    } default Remote
 }
 
 choice! {
@@ -149,14 +191,19 @@ impl Default for Spec {
             data_centers: 1,
             nodes: 2,
             etcd: None,
+            each: Vec::new(),
+            external: true,
             must_suffice: 1,
             postgres: 17,
             background: false,
             durability: Durability::default(),
+            acknowledge: Acknowledge::default(),
             timers: TimerPreset::default(),
             placement: PlacementRule::default(),
             backup_transport: BackupTransport::default(),
             backup: BackupSpec::default(),
+            server: PostgresSpec::default(),
+            patroni: PatroniSpec::default(),
             wan: WanSpec::default(),
             links: Vec::new(),
         }
@@ -208,6 +255,17 @@ pub enum SpecError {
     /// A link without any setting.
     #[error("the link {0} says nothing: give it a latency, for example")]
     LinkSaysNothing(String),
+    /// Two regions for one site.
+    #[error(
+        "{site} is in the region {:?} by [wan.regions], and in {:?} by [[data_center]]: leave one out",
+        regions[0], regions[1]
+    )]
+    RegionTwice {
+        /// The site.
+        site: String,
+        /// The two.
+        regions: [String; 2],
+    },
     /// A seed beyond the integers of TOML.
     #[error("the seed {0} is more than {SEED_MAX}, the largest integer of TOML")]
     Seed(u64),
@@ -222,20 +280,25 @@ pub struct SpecV1 {
     version: u32,
     #[serde(default = "default_name")]
     name: String,
-    #[serde(default = "one")]
-    data_centers: u32,
+    /// As many as there are tables where absent, and at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_centers: Option<u32>,
     #[serde(default = "two")]
     nodes: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etcd: Option<u32>,
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    external: bool,
     #[serde(default = "one")]
     must_suffice: u32,
-    #[serde(default = "default_postgres")]
-    postgres: u32,
+    #[serde(default = "version_alone")]
+    postgres: PostgresV1,
     #[serde(default)]
     background: bool,
     #[serde(default)]
     durability: Durability,
+    #[serde(default)]
+    acknowledge: Acknowledge,
     #[serde(default)]
     timers: TimerPreset,
     #[serde(default)]
@@ -244,8 +307,12 @@ pub struct SpecV1 {
     backup_transport: BackupTransport,
     #[serde(default)]
     backup: BackupSpec,
+    #[serde(default, skip_serializing_if = "PatroniSpec::is_empty")]
+    patroni: PatroniSpec,
     #[serde(default, skip_serializing_if = "WanV1::says_nothing")]
     wan: WanV1,
+    #[serde(default, rename = "data_center", skip_serializing_if = "Vec::is_empty")]
+    each: Vec<DataCenterV1>,
     #[serde(default, rename = "link", skip_serializing_if = "Vec::is_empty")]
     links: Vec<LinkV1>,
 }
@@ -256,31 +323,49 @@ fn one() -> u32 {
 fn two() -> u32 {
     2
 }
+fn yes() -> bool {
+    true
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_yes(flag: &bool) -> bool {
+    *flag
+}
 fn default_name() -> String {
     Spec::default().name
 }
 fn default_postgres() -> u32 {
     Spec::default().postgres
 }
+fn version_alone() -> PostgresV1 {
+    PostgresV1 { version: default_postgres(), table: PostgresSpec::default() }
+}
 
 impl TryFrom<SpecV1> for Spec {
     type Error = SpecError;
 
     fn try_from(file: SpecV1) -> Result<Self, SpecError> {
+        let mut wan: WanSpec = file.wan.try_into()?;
+        let tables = u32::try_from(file.each.len()).unwrap_or(u32::MAX);
+        let each = data_center::read(file.each, &mut wan.regions)?;
         Ok(Self {
             name: file.name,
-            data_centers: file.data_centers,
+            data_centers: file.data_centers.unwrap_or(tables.max(1)),
             nodes: file.nodes,
             etcd: file.etcd,
+            each,
+            external: file.external,
             must_suffice: file.must_suffice,
-            postgres: file.postgres,
+            postgres: file.postgres.version,
             background: file.background,
             durability: file.durability,
+            acknowledge: file.acknowledge,
             timers: file.timers,
             placement: file.placement,
             backup_transport: file.backup_transport,
             backup: file.backup,
-            wan: file.wan.try_into()?,
+            server: file.postgres.table,
+            patroni: file.patroni,
+            wan,
             links: links::sorted(file.links)?,
         })
     }
@@ -291,17 +376,21 @@ impl From<&Spec> for SpecV1 {
         Self {
             version: 1,
             name: spec.name.clone(),
-            data_centers: spec.data_centers,
+            data_centers: Some(spec.data_centers),
             nodes: spec.nodes,
             etcd: spec.etcd,
+            each: spec.each.iter().map(DataCenterV1::from).collect(),
+            external: spec.external,
             must_suffice: spec.must_suffice,
-            postgres: spec.postgres,
+            postgres: PostgresV1 { version: spec.postgres, table: spec.server.clone() },
             background: spec.background,
             durability: spec.durability,
+            acknowledge: spec.acknowledge,
             timers: spec.timers,
             placement: spec.placement,
             backup_transport: spec.backup_transport,
             backup: spec.backup.clone(),
+            patroni: spec.patroni.clone(),
             wan: WanV1::from(&spec.wan),
             links: spec.links.iter().map(LinkV1::from).collect(),
         }

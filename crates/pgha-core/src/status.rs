@@ -24,15 +24,19 @@ use crate::disk::DiskUse;
 use crate::dynamic::Dynamic;
 use crate::observe::{Archiver, Patroni, SiteObservation};
 use crate::postgres_log::LogFacts;
+use crate::spec::{Acknowledge, SiteRole};
 use crate::topology::{Role, SiteKind, Topology};
 
 use known::Known;
 
 pub use crate::dynamic::LAG_MAX_BYTES;
 pub use archive::{ArchiveView, BEHIND_MAX_SEGMENTS, BackupsView, age_words};
-pub use identity::{DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY};
+pub use identity::{
+    DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY, SET_UP_FAILED, SET_UP_HINT,
+};
+pub use known::NOT_CHECKED;
 pub use problems::{LINKS_CUT, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Severity};
-pub use succession::SuccessionView;
+pub use succession::{ByHand, SuccessionView};
 
 /// How the container of a member is, in the engine's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +98,17 @@ pub struct NetworkFact {
     pub subnet: Option<String>,
 }
 
+/// A fault that was injected and not taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OngoingFault {
+    /// What, and to whom, such as `isolate DC1`.
+    pub title: String,
+    /// Since when: RFC 3339 in UTC.
+    pub since: String,
+    /// When it is taken back by itself; `None` where it is not.
+    pub until: Option<String>,
+}
+
 /// Everything that was observed of one cluster at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
@@ -110,6 +125,8 @@ pub struct Observed {
     pub logs: BTreeMap<String, LogFacts>,
     /// What the leader says of its archive, or why it says nothing; `None` where it was not asked.
     pub archiver: Option<Result<Archiver, String>>,
+    /// What was done to the cluster on purpose and not taken back.
+    pub faults: Vec<OngoingFault>,
     /// When all this was observed, in seconds since 1970; `None` where nobody asks for ages.
     pub now_s: Option<u64>,
 }
@@ -137,6 +154,9 @@ pub struct ClusterView {
     pub quorum: Tally,
     /// Standbys whose acknowledgement each commit waits for, and how many the settings ask for.
     pub acknowledging: Tally,
+    /// Which standbys these are, by the cluster file.
+    #[serde(default)]
+    pub acknowledge: Acknowledge,
     /// Who may be promoted, were the leader lost; `null` where that is not known.
     #[serde(default)]
     pub succession: Option<SuccessionView>,
@@ -160,6 +180,9 @@ pub struct SiteView {
     pub name: String,
     /// Data center or external.
     pub kind: SiteKind,
+    /// Whether its nodes may lead and acknowledge; `null` for the external site.
+    #[serde(default)]
+    pub role: Option<SiteRole>,
     /// Name of its Docker network.
     pub network: String,
     /// Docker's subnet of it; `null` where the network is not there.
@@ -306,6 +329,7 @@ impl ClusterView {
             }
         }
         members.push(known.router_view());
+        let leaders_site = leader.and_then(|(name, _)| Some(topology.member(name)?.site));
         let mut view = Self {
             cluster: topology.id.name.clone(),
             instance: topology.id.instance,
@@ -314,7 +338,8 @@ impl ClusterView {
             system_id: known.system_id(),
             sites: known.site_views(),
             quorum: known.quorum(),
-            acknowledging: acknowledging(known.settings(), &members),
+            acknowledging: acknowledging(known.settings(), topology, leaders_site, &members),
+            acknowledge: topology.spec.acknowledge,
             succession: known.succession_view(leader.map(|(name, _)| name)),
             settings: known.dcs.and_then(|dcs| dcs.config),
             members,
@@ -363,6 +388,16 @@ impl ClusterView {
         self.members.iter().find(|m| m.kind == Role::Wan)
     }
 
+    /// Whether a node is in a data center whose nodes acknowledge what the leader writes.
+    pub fn may_acknowledge(&self, node: &MemberView) -> bool {
+        let leader = self.leader.as_ref().and_then(|leader| self.member(leader));
+        if self.acknowledge == Acknowledge::Local && leader.is_some_and(|l| l.site != node.site) {
+            return false;
+        }
+        let site = self.sites.iter().find(|site| Some(&site.name) == node.site.as_ref());
+        site.is_none_or(|site| site.role != Some(SiteRole::Standby))
+    }
+
     /// The worst severity among the problems.
     pub fn worst(&self) -> Option<Severity> {
         self.problems.iter().map(|p| p.severity).min()
@@ -370,12 +405,16 @@ impl ClusterView {
 }
 
 /// How many standbys acknowledge each write, of those that the settings ask for.
-fn acknowledging(settings: Dynamic, members: &[MemberView]) -> Tally {
+fn acknowledging(
+    settings: Dynamic,
+    topology: &Topology,
+    leader: Option<u8>,
+    members: &[MemberView],
+) -> Tally {
     let counts =
         |m: &&MemberView| matches!(m.role, Some(NodeRole::SyncStandby | NodeRole::QuorumStandby));
     let have = members.iter().filter(counts).count();
-    let nodes = members.iter().filter(|m| m.kind == Role::Postgres).count();
-    let need = settings.acknowledging_standbys(nodes);
+    let need = settings.acknowledging_standbys(topology, leader);
     Tally { have: u32::try_from(have).unwrap_or(u32::MAX), need }
 }
 

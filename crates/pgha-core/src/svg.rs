@@ -16,12 +16,17 @@ use layout::{CARD_HEADER, Layout, Placed, ROUTER_HEIGHT, ROW, ROW_GAP, SIDE};
 use pgha_wan::units::format_duration;
 
 use crate::links::asked;
+use crate::spec::{SiteRole, Spec};
 use crate::topology::{Member, Role, Site, SiteKind, Topology};
+use crate::words::list;
 
 /// Most members of one role that have a row each; of more, the last row tells the number.
 const ROWS_PER_ROLE: usize = 12;
 /// Most distances written beside a site's link.
 const DISTANCES_SHOWN: usize = 3;
+
+/// Most data centers whose numbers of nodes are all told.
+const DATA_CENTERS_SPELLED: usize = 6;
 
 /// Most etcd members that are drawn as dots beside the title.
 const DOTS_MAX: u32 = 15;
@@ -55,6 +60,7 @@ pub fn topology_svg(topology: &Topology) -> String {
 #[derive(Debug)]
 struct Card<'a> {
     site: &'a Site,
+    role: SiteRole,
     rows: Vec<Row>,
 }
 
@@ -75,7 +81,7 @@ impl<'a> Card<'a> {
                 rows_of(role, &here)
             })
             .collect();
-        Self { site, rows }
+        Self { site, role: topology.role_in(site.number), rows }
     }
 }
 
@@ -97,9 +103,6 @@ fn rows_of(role: Role, members: &[&Member]) -> Vec<Row> {
 
 fn title(canvas: &mut Canvas, topology: &Topology, layout: &Layout) {
     let spec = &topology.spec;
-    let plural = |count: u32, one: &str, more: &str| {
-        format!("{count} {}", if count == 1 { one } else { more })
-    };
     canvas.text(SIDE, 56, "title", Anchor::Start, &topology.id.name);
     canvas.text(
         SIDE,
@@ -109,7 +112,7 @@ fn title(canvas: &mut Canvas, topology: &Topology, layout: &Layout) {
         &format!(
             "{} × {} · PostgreSQL {} · durability {}",
             plural(spec.data_centers, "data center", "data centers"),
-            plural(spec.nodes, "node", "nodes"),
+            nodes_in_words(spec),
             spec.postgres,
             spec.durability
         ),
@@ -127,6 +130,25 @@ fn title(canvas: &mut Canvas, topology: &Topology, layout: &Layout) {
             let x = right - 7 - 20 * (total - 1 - n);
             canvas.dot(x, 51, 7, if n < quorum { "etcd" } else { "etcd-hollow" });
         }
+    }
+}
+
+fn plural(count: u32, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
+/// `2 nodes`, or `3, 1 and 2 nodes` where data centers differ; of many the sum.
+fn nodes_in_words(spec: &Spec) -> String {
+    let each: Vec<u32> = (1..=spec.data_centers).map(|number| spec.nodes_in(number)).collect();
+    match each.as_slice() {
+        [first, rest @ ..] if rest.iter().all(|nodes| nodes == first) => {
+            plural(*first, "node", "nodes")
+        }
+        some if some.len() <= DATA_CENTERS_SPELLED => {
+            let each: Vec<String> = some.iter().map(u32::to_string).collect();
+            format!("{} nodes", list(&each))
+        }
+        _ => format!("{} nodes in all", spec.all_nodes()),
     }
 }
 
@@ -179,6 +201,7 @@ fn distances(topology: &Topology, site: &Site) -> Vec<String> {
 fn draw_card(canvas: &mut Canvas, card: &Card<'_>, at: &Placed) {
     let site = card.site;
     let (style, kind) = match site.kind {
+        SiteKind::DataCenter if card.role == SiteRole::Standby => ("card", "standby data center"),
         SiteKind::DataCenter => ("card", "data center"),
         SiteKind::External => ("card external", "external site"),
     };

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! .1         WAN router
-//! .2         backup host (external site only)
+//! .2         backup host (in the external site, else in the last data center)
 //! .3  - .99  etcd members, counted inside the site
 //! .101- .250 Postgres nodes, counted inside the site
 //! ```
@@ -22,23 +22,17 @@ use ipnet::Ipv4Net;
 
 use crate::layout::{Layout, address};
 use crate::placement::Placement;
-use crate::spec::Spec;
+use crate::spec::{Acknowledge, SiteRole, Spec};
 
-/// First port on the host's loopback that a Postgres node is published on.
-pub const FIRST_HOST_PORT: u16 = 50551;
+/// First port on the host's loopback that a Postgres node is published on. It lies below those that Linux gives to outgoing
+/// connections (32768 to 60999, ip(7)): while a node is down one of these would take its port.
+pub const FIRST_HOST_PORT: u16 = 25551;
 pub use crate::layout::{
     ClusterId, MAX_ETCD_PER_SITE, MAX_MEMBERS, MAX_NODES_PER_SITE, MAX_SITES, Role, SiteKind,
 };
 pub use pgha_wan::packet::CLUSTER_NET;
+pub use pgha_wan::service::{ETCD_CLIENT_PORT, ETCD_PEER_PORT, PATRONI_PORT, POSTGRES_PORT};
 
-/// Postgres, inside the cluster.
-pub const POSTGRES_PORT: u16 = 5432;
-/// Patroni's REST API, inside the cluster.
-pub const PATRONI_PORT: u16 = 8008;
-/// etcd for clients, inside the cluster.
-pub const ETCD_CLIENT_PORT: u16 = 2379;
-/// etcd for its peers, inside the cluster.
-pub const ETCD_PEER_PORT: u16 = 2380;
 /// An etcd member before etcd, inside the cluster: it accepts while its store is empty.
 pub const ETCD_START_PORT: u16 = 2378;
 /// pgBackRest's TLS server, inside the cluster.
@@ -106,7 +100,7 @@ pub struct Topology {
     pub layout: Layout,
     /// Where the etcd members stand.
     pub placement: Placement,
-    /// Every site, the external one last.
+    /// Every site, the external one last where there is one.
     pub sites: Vec<Site>,
     /// Every member but the router: Postgres by site, then etcd by site, then the backup host.
     pub members: Vec<Member>,
@@ -154,7 +148,8 @@ impl Topology {
             u32::try_from(here.count()).unwrap_or(u32::MAX)
         };
         let mut voters: Vec<u32> = sites.iter().map(voters).collect();
-        let external = voters.pop().unwrap_or_default();
+        let is_external = sites.last().is_some_and(|site| site.kind == SiteKind::External);
+        let external = if is_external { voters.pop().unwrap_or_default() } else { 0 };
         let placement = Placement { data_centers: voters, external };
         Self { id, spec, layout, placement, sites, members }
     }
@@ -178,12 +173,30 @@ impl Topology {
         found.expect("numbers of sites come from this topology")
     }
 
-    /// The external site.
-    ///
-    /// # Panics
-    /// Never: every topology has one.
-    pub fn external_site(&self) -> &Site {
-        self.sites.last().expect("there is always the external site")
+    /// The external site, where there is one.
+    pub fn external_site(&self) -> Option<&Site> {
+        self.sites.last().filter(|site| site.kind == SiteKind::External)
+    }
+
+    /// The site of the repository host.
+    pub fn backup_site(&self) -> &Site {
+        self.site(self.backup_host().site)
+    }
+
+    /// What the data center of a member or of any number is for; one that was added later has primary nodes.
+    pub fn role_in(&self, site: u8) -> SiteRole {
+        self.spec.role_in(site.into())
+    }
+
+    /// The nodes that may lead and acknowledge.
+    pub fn primary_nodes(&self) -> impl Iterator<Item = &Member> {
+        self.of_role(Role::Postgres).filter(|node| self.role_in(node.site) == SiteRole::Primary)
+    }
+
+    /// The nodes that may acknowledge what a leader in that site writes, itself among them.
+    pub fn acknowledging_nodes(&self, leader_site: u8) -> impl Iterator<Item = &Member> {
+        let local = self.spec.acknowledge == Acknowledge::Local;
+        self.primary_nodes().filter(move |node| !local || node.site == leader_site)
     }
 
     /// The repository host.
@@ -222,6 +235,8 @@ pub struct HostChoices {
     pub subnets: Vec<Ipv4Net>,
     /// What tells this cluster from an earlier or later one of its name; `None` in files of an earlier pgha.
     pub uid: Option<String>,
+    /// Folder of the files of a cluster that was made for a drill; `None` for any other.
+    pub drill: Option<String>,
 }
 
 #[cfg(test)]
@@ -257,11 +272,15 @@ mod tests {
             nodes in 2u32..MAX_NODES_PER_SITE,
             m in 1u32..12,
             e in prop::option::of(1u32..6),
+            external: bool,
             instance in 1u32..1000,
         ) {
             prop_assume!(m <= d);
-            let spec = Spec { data_centers: d, nodes, must_suffice: m, etcd: e, ..Spec::default() };
+            let spec = Spec {
+                data_centers: d, nodes, must_suffice: m, etcd: e, external, ..Spec::default()
+            };
             let topology = Topology::new(spec, instance);
+            prop_assert_eq!(topology.external_site().is_some(), external);
             let names: BTreeSet<_> = topology.containers().into_iter().collect();
             prop_assert_eq!(names.len(), topology.members.len() + 1);
             let addresses: BTreeSet<_> = topology

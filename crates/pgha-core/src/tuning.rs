@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Durability, Spec, TimerPreset};
+use crate::spec::{Acknowledge, Durability, Spec, TimerPreset};
 
 /// Patroni's timers, in whole seconds as Patroni takes them.
 ///
@@ -60,6 +60,18 @@ impl PatroniTimers {
         [TimerPreset::Norm, TimerPreset::Safe, TimerPreset::Wide]
             .into_iter()
             .find(|&preset| round_trip <= Self::round_trip_max(preset))
+    }
+}
+
+/// Seconds for which a primary that crashed may recover before another is promoted (`primary_start_timeout`), by Pigsty's
+/// `pg_rto_plan`; `None` for Patroni's own 300.
+pub fn primary_start_timeout_s(preset: TimerPreset) -> Option<u32> {
+    match preset {
+        TimerPreset::Default => None,
+        TimerPreset::Fast => Some(15),
+        TimerPreset::Norm => Some(25),
+        TimerPreset::Safe => Some(45),
+        TimerPreset::Wide => Some(95),
     }
 }
 
@@ -140,11 +152,8 @@ pub struct Synchronous {
     pub mode: SynchronousMode,
     /// `synchronous_mode_strict`: writes wait when no standby is left.
     pub strict: bool,
-    /// `synchronous_node_count`: standbys that acknowledge each write.
-    ///
-    /// The leader's own site has one standby fewer than it has nodes, so as many acknowledgements
-    /// as a site has nodes always include another site. With one data center there is no other
-    /// site, and one standby it is.
+    /// `synchronous_node_count`: standbys that acknowledge each write, at most; [`Self::node_count_in`] the site
+    /// of the leader it may be fewer.
     pub node_count: u32,
 }
 
@@ -156,9 +165,24 @@ impl Synchronous {
             Durability::Sync => (SynchronousMode::On, false),
             Durability::Strict => (SynchronousMode::On, true),
             Durability::Quorum => (SynchronousMode::Quorum, false),
+            Durability::QuorumStrict => (SynchronousMode::Quorum, true),
         };
-        let node_count = if spec.data_centers == 1 { 1 } else { spec.nodes };
-        Self { mode, strict, node_count }
+        // Those without a table of their own are alike, and there may be absurdly many.
+        let distinct = u32::try_from(spec.each.len()).unwrap_or(u32::MAX).saturating_add(2);
+        let some = spec.primaries().take_while(|number| *number <= distinct);
+        let each = some.map(|number| Self::node_count_in(spec, number));
+        Self { mode, strict, node_count: each.max().unwrap_or(1) }
+    }
+
+    /// Standbys that acknowledge each write of a leader in the data center of that number.
+    ///
+    /// The leader's own site has one standby fewer than it has nodes, so as many acknowledgements
+    /// as it has nodes always include another site. Where no other site has nodes that acknowledge, or none is asked
+    /// for, one standby it is.
+    pub fn node_count_in(spec: &Spec, number: u32) -> u32 {
+        let others = spec.primaries().any(|other| other != number);
+        let remote = spec.acknowledge == Acknowledge::Remote && others;
+        if remote { spec.nodes_in(number) } else { 1 }
     }
 
     /// Standbys that must have a write before it is acknowledged; none where the leader alone does.
@@ -183,7 +207,7 @@ pub struct Limits {
 impl Limits {
     /// The limits for a spec; never below the ten of the small clusters of old.
     pub fn of(spec: &Spec) -> Self {
-        Self::for_nodes(spec.data_centers * spec.nodes)
+        Self::for_nodes(spec.all_nodes())
     }
 
     /// The limits for a number of nodes.

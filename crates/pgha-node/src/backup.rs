@@ -95,16 +95,11 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
 pub(crate) fn write_config(me: &Identity) -> Result<Vec<String>> {
     let spec = &me.topology.spec;
     let wanted = render::repository_secrets(spec);
-    let read = |name: &str| match files::secret(name)? {
-        text if text.is_empty() => {
-            Err(format!("the secret {name} is empty: write it into its file"))
-        }
-        text => Ok(text),
-    };
+    let key = wanted.contains(&REPOSITORY_KEY).then(|| files::secret(REPOSITORY_KEY));
     let secrets = RepositorySecrets {
-        key: wanted.contains(&REPOSITORY_KEY).then(|| read(REPOSITORY_KEY)).transpose()?,
+        key: key.transpose()?,
         s3: if wanted.contains(&S3_FILES[0]) {
-            Some([read(S3_FILES[0])?, read(S3_FILES[1])?])
+            Some([files::secret(S3_FILES[0])?, files::secret(S3_FILES[1])?])
         } else {
             None
         },

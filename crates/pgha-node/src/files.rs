@@ -31,12 +31,15 @@ pub(crate) fn disk(folder: &str) -> Result<Disk> {
     Ok(Disk { size_bytes: bytes(found.f_blocks), free_bytes: bytes(found.f_bavail) })
 }
 
-/// Reads one secret, without the line feed at its end.
+/// Reads one secret, without the line feed at its end. An empty one is an error: nothing here works with it.
 pub(crate) fn secret(name: &str) -> Result<String> {
     let path = Path::new(SECRETS_DIR).join(name);
-    fs::read_to_string(&path)
-        .map(|text| text.trim_end().to_owned())
-        .map_err(|e| format!("cannot read the secret {}: {e}", path.display()))
+    let text = fs::read_to_string(&path)
+        .map_err(|e| format!("cannot read the secret {}: {e}", path.display()))?;
+    match text.trim_end() {
+        "" => Err(format!("the secret {name} is empty: write it into its file")),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// Reads a secret that [`install_secret`] put where this user can read it.

@@ -6,13 +6,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::path::Path;
 
 use pgha_core::layout_file::{Applied, LAYOUT_FILE, LayoutFile};
 use pgha_core::topology::{Member, Role, Topology};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::identity::Identity;
+use crate::processes::{self, Seen};
+use crate::signal::is_patroni;
 use crate::{Result, backup, files, postgres, say};
 
 /// Names that the resolver knows.
@@ -78,7 +79,10 @@ fn apply(me: &Identity) -> Result<Applied> {
             let made = me.as_made();
             applied.restart.extend(
                 me.topology.sites.iter().filter(|s| !made.sites.contains(s)).map(|site| {
-                    format!("the router is not on {}: it has to be made anew", site.network)
+                    format!(
+                        "the router is not connected to {}: it has to be re-created",
+                        site.network
+                    )
                 }),
             );
         }
@@ -133,48 +137,29 @@ impl Program {
         }
     }
 
-    /// Whether it runs with these arguments, interpreter and all.
-    fn is(self, arguments: &[&str]) -> bool {
-        let program =
-            |name: &str| arguments.iter().take(2).any(|word| word.rsplit('/').next() == Some(name));
+    fn is(self, process: &Seen) -> bool {
         match self {
-            // Before it there is `pgha-node patroni`, which such a signal would end.
-            Self::Patroni => program("patroni") && !program("pgha-node"),
-            Self::PgBackRest => program("pgbackrest") && arguments.last() == Some(&"server"),
+            // A signal would end what comes before it.
+            Self::Patroni => is_patroni(process),
+            Self::PgBackRest => {
+                process.is("pgbackrest")
+                    && process.arguments.last().is_some_and(|word| word == "server")
+            }
         }
     }
 }
 
 /// Has a program that PID 1 started read its configuration again; whether there is one.
 fn reload(program: Program) -> Result<bool> {
+    let all = processes::all()?;
     let mut told = false;
-    for entry in fs::read_dir("/proc").map_err(|e| format!("cannot read /proc: {e}"))?.flatten() {
-        let Some(pid) =
-            entry.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?))
-        else {
-            continue;
-        };
-        if is_child_of_pid_1(&entry.path()) && program.is_at(&entry.path()) {
-            kill_process(pid, Signal::HUP)
-                .map_err(|e| format!("cannot have {} reload: {e}", program.name()))?;
-            told = true;
-        }
+    for process in all.iter().filter(|process| process.parent == 1 && program.is(process)) {
+        process
+            .signal(Signal::HUP)
+            .map_err(|e| format!("cannot have {} reload: {e}", program.name()))?;
+        told = true;
     }
     Ok(told)
-}
-
-impl Program {
-    fn is_at(self, process: &Path) -> bool {
-        let line = fs::read(process.join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line);
-        let arguments: Vec<&str> = line.trim_end_matches('\0').split('\0').collect();
-        self.is(&arguments)
-    }
-}
-
-fn is_child_of_pid_1(process: &Path) -> bool {
-    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
-    status.lines().any(|line| line.strip_prefix("PPid:").is_some_and(|pid| pid.trim() == "1"))
 }
 
 #[cfg(test)]
@@ -204,13 +189,14 @@ mod tests {
 
     #[test]
     fn only_what_takes_the_signal_for_a_request_is_told() {
+        let is = |program: Program, arguments: &[&str]| program.is(&processes::seen(arguments));
         let patroni = ["/usr/bin/python3", "/usr/bin/patroni", "/pgha/config/patroni.conf"];
-        assert!(Program::Patroni.is(&patroni));
-        assert!(!Program::Patroni.is(&["/usr/local/bin/pgha-node", "patroni"]));
+        assert!(is(Program::Patroni, &patroni));
+        assert!(!is(Program::Patroni, &["/usr/local/bin/pgha-node", "patroni"]));
         let config = "--config=/pgha/config/pgbackrest.conf";
-        assert!(Program::PgBackRest.is(&["/usr/bin/pgbackrest", config, "server"]));
-        for other in [vec!["pgbackrest", config, "archive-push"], vec!["etcd"], vec![""]] {
-            assert!(!Program::PgBackRest.is(&other) && !Program::Patroni.is(&other), "{other:?}");
+        assert!(is(Program::PgBackRest, &["/usr/bin/pgbackrest", config, "server"]));
+        for other in [&["pgbackrest", config, "archive-push"][..], &["etcd"], &[""]] {
+            assert!(!is(Program::PgBackRest, other) && !is(Program::Patroni, other), "{other:?}");
         }
     }
 }

@@ -17,9 +17,13 @@ mod network;
 mod patroni;
 mod postgres;
 mod probe;
+mod processes;
+mod rehearse;
 mod repository;
 mod restore;
 mod schedule;
+mod set_up;
+mod signal;
 mod stanza;
 mod start;
 mod supervise;
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         "archive-get" => archive_get::run(&arguments()),
         "replica-from-backup" => postgres::replica_from_backup(),
         "patroni" => start::run(),
+        "set-up-database" => set_up::run(&arguments()),
         "settle" => postgres::settle(),
         "etcd-start" => etcd::start(),
         "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
@@ -92,7 +97,9 @@ fn asked() -> Result<ExitCode> {
         }
         Request::PutLayout => layout::put(&Identity::from_environment()?),
         Request::ApplyLayout => layout::print_applied(&Identity::from_environment()?),
+        Request::Signal { program, blow } => signal::run(program, blow),
         Request::Restore(request) => restore::run(&request),
+        Request::Rehearse => rehearse::run(&Identity::from_environment()?),
         Request::Source => restore::source::run(),
         Request::Look { or_end, arguments } => return restore::look::run(or_end, &arguments),
     }?;

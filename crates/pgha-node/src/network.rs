@@ -55,7 +55,7 @@ fn parse_interfaces(text: &str) -> Result<Vec<Interface>> {
 pub(crate) fn join_site(member: &Member, site: &Site) -> Result<()> {
     let found = interfaces()?;
     let [interface] = found.as_slice() else {
-        return Err(format!("a member stands on one network, and this one sees {found:?}"));
+        return Err(format!("expected one network interface, found {found:?}"));
     };
     let (name, address, router) = (&interface.name, member.address, site.router_address());
     ip(

@@ -26,7 +26,7 @@ use crate::repository;
 use crate::restore::files::{Folders, clear, demand_settings, is_empty, make_places};
 use crate::restore::{hold, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, network, patroni};
+use crate::{Result, network, patroni, set_up};
 
 /// Folder of Postgres's socket.
 const SOCKET_DIR: &str = "/run/postgresql";
@@ -57,6 +57,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     files::remove_stale(&Path::new(SOCKET_DIR).join(".s.PGSQL.5432.lock"))?;
 
     files::install_secret("patroni", API_PASSWORD, POSTGRES)?;
+    set_up::install(me)?;
     write_patroni(me)?;
     write_pgbackrest(me)?;
     let server = backup::prepare_transport(me, member, End::Node)?;
@@ -89,7 +90,14 @@ pub(crate) fn write_patroni(me: &Identity) -> Result<Vec<String>> {
     };
     let disk = files::disk(PGDATA_MOUNT)?;
     let text = render::patroni(&me.topology, me.member()?, &secrets, disk.size_bytes);
-    files::write_changed([(format!("{CONFIG_DIR}/patroni.conf"), text)], POSTGRES)
+    let acknowledge = render::acknowledge(&me.topology, me.member()?);
+    files::write_changed(
+        [
+            (format!("{CONFIG_DIR}/acknowledge.json"), acknowledge),
+            (format!("{CONFIG_DIR}/patroni.conf"), text),
+        ],
+        POSTGRES,
+    )
 }
 
 /// The same with pgBackRest's.
@@ -151,7 +159,7 @@ fn leader_has_settled(
 ) -> bool {
     let nodes = || topology.of_role(Role::Postgres);
     let counting = followers.values().filter(|counts| **counts).count();
-    let wanted = settings.acknowledging_standbys(nodes().count());
+    let wanted = settings.acknowledging_standbys(topology, Some(leader.site));
     nodes().all(|m| m.name == leader.name || followers.contains_key(&m.name))
         && counting >= wanted as usize
 }

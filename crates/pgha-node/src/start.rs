@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::identity::Identity;
 use crate::{Result, http};
-use crate::{dcs, repository};
+use crate::{dcs, repository, set_up};
 
 /// How long a start waits for etcd before it goes on without.
 const ETCD_DEADLINE: Duration = Duration::from_secs(10);
@@ -67,9 +67,12 @@ fn check(me: &Identity, own: Option<u64>, asked: &mut Option<Asked>) -> Result<(
     let initialized = match dcs::initialized(me) {
         Some(initialized) => initialized,
         // Patroni starts Postgres as a replica then, or waits.
-        None if own.is_some() => return Ok(()),
+        None if own.is_some() => return set_up::unfinished(Initialized::No).map_or(Ok(()), Err),
         None => return Err(NotStarted::NoEtcd),
     };
+    if let Some(failed) = set_up::unfinished(initialized) {
+        return Err(failed);
+    }
     if own.is_some() || initialized != Initialized::No {
         return may_start(own, initialized, &[]);
     }

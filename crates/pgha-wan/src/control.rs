@@ -110,7 +110,7 @@ pub struct LinkCounters {
     pub delivered_bytes: u64,
     /// Dropped by the loss asked for.
     pub lost: u64,
-    /// Dropped since the link is cut.
+    /// Dropped since the link is cut, or their service.
     pub cut: u64,
     /// Dropped since the queue of a link with a rate was full.
     pub queue_full: u64,

@@ -25,6 +25,7 @@ pub mod router;
 pub mod sample;
 mod schedule;
 pub mod segment;
+pub mod service;
 pub mod settings;
 pub mod split;
 pub mod units;

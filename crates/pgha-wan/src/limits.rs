@@ -58,7 +58,7 @@ impl fmt::Display for Impossible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |what, asked, most| {
             let (asked, most) = (format_duration(asked), format_duration(most));
-            format!("a {what} of {asked} is too much; {most} is the most")
+            format!("{what} {asked} is too large; maximum {most}")
         };
         match *self {
             Self::Latency(asked) => f.write_str(&time("latency", asked, LATENCY_MAX)),

@@ -15,7 +15,8 @@ use crate::control::LinkCounters;
 use crate::delay::Delay;
 use crate::loss::Loss;
 use crate::random::{Chance, Purpose, Stream};
-use crate::settings::{LinkSettings, Rate};
+use crate::service::Service;
+use crate::settings::{Cut, LinkSettings, Rate};
 
 /// What a packet that is held counts beside its own bytes against
 /// [`Limits`](crate::router::Limits): its place in a FIFO and in the caller's books.
@@ -69,10 +70,33 @@ impl Load {
     }
 }
 
+/// A cut, and since when it is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gate {
+    cut: Cut,
+    since: Duration,
+}
+
+impl Gate {
+    /// A flap that is asked for already goes on as it did.
+    fn set(&mut self, now: Duration, cut: Cut) {
+        if self.cut != cut {
+            *self = Self { cut, since: now };
+        }
+    }
+
+    fn is_down(self, now: Duration) -> bool {
+        self.cut.is_down(now.saturating_sub(self.since))
+    }
+}
+
 /// One direction. `P` is the caller's handle of a packet.
 #[derive(Debug)]
 pub struct Link<P> {
     settings: LinkSettings,
+    gate: Gate,
+    /// The same for each service.
+    services: [(Service, Gate); Service::ALL.len()],
     loss: Loss,
     duplicate: Chance,
     reorder: Chance,
@@ -110,6 +134,8 @@ impl<P> Link<P> {
     pub fn new(from: u8, to: u8, settings: LinkSettings, seed: u64) -> Self {
         let stream = |purpose| Stream::new(seed, from, to, purpose);
         let mut link = Self {
+            gate: Gate::default(),
+            services: Service::ALL.map(|service| (service, Gate::default())),
             loss: Loss::new(&settings),
             duplicate: Chance::NEVER,
             reorder: Chance::NEVER,
@@ -179,6 +205,18 @@ impl<P> Link<P> {
         self.counters.too_big += 1;
     }
 
+    /// Whether a TCP packet with these ports is of a service that is cut now.
+    pub fn cuts(&self, now: Duration, ports: [u16; 2]) -> bool {
+        self.services.iter().any(|(service, gate)| gate.is_down(now) && service.has(ports))
+    }
+
+    /// Counts packets that came and that the caller drops, since their service is cut.
+    pub fn cut(&mut self, bytes: u32, packets: u32) {
+        self.counters.packets += u64::from(packets);
+        self.counters.bytes += u64::from(bytes);
+        self.counters.cut += u64::from(packets);
+    }
+
     /// Counts packets that came and that the caller has no room for.
     pub fn overflow(&mut self, bytes: u32, packets: u32) {
         self.counters.packets += u64::from(packets);
@@ -200,7 +238,7 @@ impl<P> Link<P> {
         let count = u64::from(packets);
         self.counters.packets += count;
         self.counters.bytes += u64::from(bytes);
-        if self.settings.cut {
+        if self.gate.is_down(now) {
             self.counters.cut += count;
             return Offer::Dropped(payload);
         }
@@ -290,10 +328,14 @@ impl<P> Link<P> {
     /// - without a rate the queue is empty, and what was in it flies;
     /// - a smaller queue holds what it held, and takes nothing until there is room.
     ///
-    /// Cut, loss and duplication concern what comes from now on.
+    /// Cut, loss and duplication concern what comes from now on. A flap begins with being down.
     pub fn change(&mut self, now: Duration, settings: LinkSettings) {
         self.advance(now);
         self.settings = settings;
+        self.gate.set(now, self.settings.cut);
+        for (service, gate) in &mut self.services {
+            gate.set(now, self.settings.cuts(Some(*service)));
+        }
         self.loss.change(&self.settings);
         self.duplicate = self.settings.duplicate.into();
         self.reorder = self.settings.reorder.into();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{Distribution, LinkSettings, Share};
+use crate::settings::{Cut, Distribution, LinkSettings, Share};
 
 /// What one member measured: the answers to echo requests (ICMP) that it sent to every other site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ const ECHO_BYTES: u64 = 84;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The median is within the tolerance, or nothing came through a cut.
+    /// The median is within the tolerance, or nothing came through a cut or a flap.
     AsAsked,
     /// The median is further from what is asked than the tolerance.
     Differs,
@@ -99,10 +99,11 @@ pub fn compare(
     let below = if overtakes { asked } else { tolerance };
     let above = tolerance.saturating_add(passing);
     let median = measured.and_then(|m| m.median_us).map(Duration::from_micros);
-    let cut = both.iter().any(|link| link.cut);
+    let cut = both.iter().any(|link| link.cut == Cut::Yes);
+    let flaps = both.iter().any(|link| link.cut.is_asked());
     let verdict = match (measured, median) {
         (None, _) => Verdict::NotMeasured,
-        (Some(_), None) if cut => Verdict::AsAsked,
+        (Some(_), None) if flaps => Verdict::AsAsked,
         (Some(_), Some(_)) if cut => Verdict::NotCut,
         (Some(m), None) => {
             let through: f64 = both.iter().map(|link| 1.0 - link.loss.probability()).product();
@@ -165,9 +166,14 @@ mod tests {
 
     #[test]
     fn silence_is_right_only_through_a_cut_and_unclear_through_much_loss() {
-        let cut = LinkSettings { cut: true, ..link(40) };
+        let cut = LinkSettings { cut: Cut::Yes, ..link(40) };
         assert_eq!(verdict(&cut, &link(40), None), Verdict::AsAsked);
         assert_eq!(verdict(&cut, &link(40), Some(80_000)), Verdict::NotCut);
+        let flap = "40% of 1s".parse().expect("a flap");
+        let flaps = LinkSettings { cut: Cut::Flaps(flap), ..link(40) };
+        assert_eq!(verdict(&flaps, &link(40), None), Verdict::AsAsked);
+        assert_eq!(verdict(&flaps, &link(40), Some(80_000)), Verdict::AsAsked);
+        assert_eq!(compare(&flaps, &link(40), None).asked, Some(Duration::from_millis(80)));
         assert_eq!(verdict(&link(40), &link(40), None), Verdict::NoAnswer);
         let lossy =
             |percent: u32| LinkSettings { loss: Share::per_million(percent * 10_000), ..link(4) };

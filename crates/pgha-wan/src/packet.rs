@@ -18,6 +18,9 @@ pub const CLUSTER_NET: &str = "198.18.0.0/16";
 /// Bytes of an IPv4 header without options.
 pub const HEADER_MIN: usize = 20;
 
+/// Bytes of both ports, which a TCP header begins with.
+const TCP_PORTS: usize = 4;
+
 /// Bytes that are no IPv4 packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
@@ -94,6 +97,16 @@ impl View {
             fragment_offset: usize::from(fragment & OFFSET_MASK) * 8,
             protocol: bytes[9],
         })
+    }
+
+    /// Source and destination port of a TCP packet; `None` of any other, and of a fragment that is not the first.
+    pub fn tcp_ports(&self, bytes: &[u8]) -> Option<[u16; 2]> {
+        let has_ports = self.protocol == TCP
+            && self.fragment_offset == 0
+            && self.total_len >= self.header_len + TCP_PORTS
+            && bytes.len() >= self.header_len + TCP_PORTS;
+        let at = |place| u16_at(bytes, self.header_len + place);
+        has_ports.then(|| [at(0), at(2)])
     }
 
     /// Whether this is a part of a packet.

@@ -167,6 +167,27 @@ impl<P> Router<P> {
         Some((id, view))
     }
 
+    /// Whether a packet, or a super-packet of several, is of a service that its link cuts: then it is counted, and the
+    /// caller's to drop. Later fragments of one pass: without the first they are nothing.
+    pub fn drops(
+        &mut self,
+        now: Duration,
+        id: LinkId,
+        (packet, view): (&[u8], &View),
+        (bytes, packets): (u32, u32),
+    ) -> bool {
+        self.expire(now);
+        let link = &mut self.links[id.index()].link;
+        if link.settings().cut_ports.is_empty() {
+            return false;
+        }
+        let cut = view.tcp_ports(packet).is_some_and(|ports| link.cuts(now, ports));
+        if cut {
+            link.cut(bytes, packets);
+        }
+        cut
+    }
+
     /// The link between two sites, by their numbers.
     ///
     /// # Panics

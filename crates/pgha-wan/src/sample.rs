@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::control::{LinkState, WanState};
+use crate::settings::Cut;
 
 /// What all links did between two looks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ fn link_sample(now: &LinkState, before: Option<&LinkState>, over_ms: Option<u64>
     LinkSample {
         from: now.from.clone(),
         to: now.to.clone(),
-        cut: now.settings.cut,
+        cut: now.settings.cut == Cut::Yes,
         bytes_per_s: rate(new.bytes, old.bytes),
         packets_per_s: rate(new.packets, old.packets),
         delivered_per_s: rate(new.delivered, old.delivered),

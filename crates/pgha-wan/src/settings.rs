@@ -4,13 +4,18 @@
 //! specification and `pgha wan set` are both changes. Values that are merely unwise are kept here
 //! and judged by the lint.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::service::Service;
+
+mod cut;
 mod table;
 mod values;
 
+pub use cut::{Cut, FLAP_PERIOD_MAX, FLAP_PERIOD_MIN, Flap};
 pub use table::{Argument, SETTINGS, Setting, differences};
 pub use values::{BadSetting, Distribution, MTU_MAX, MTU_MIN, QueueLimit, Rate, RateLimit, Share};
 
@@ -31,9 +36,9 @@ pub struct LinkSettings {
     /// Mean number of packets of a bad spell, for loss in bursts (Gilbert-Elliott: the good state
     /// loses nothing, the bad one loses `burst_loss`); `None` loses each packet independently.
     pub burst: Option<u32>,
-    /// Share of packets lost within a bad spell; all of them by default.
+    /// Packet loss within a burst; all of them by default.
     pub burst_loss: Share,
-    /// Share of packets that arrives twice.
+    /// Packet duplication.
     pub duplicate: Share,
     /// Share of packets that is not delayed, and so overtakes the others.
     pub reorder: Share,
@@ -44,7 +49,24 @@ pub struct LinkSettings {
     /// Largest IP packet, in bytes.
     pub mtu: u16,
     /// Nothing passes.
-    pub cut: bool,
+    pub cut: Cut,
+    /// Services of which nothing passes, though other packets do; none that is not cut is in it.
+    pub cut_ports: BTreeMap<Service, Cut>,
+}
+
+impl LinkSettings {
+    /// How the whole link is cut, or one service alone.
+    pub fn cuts(&self, port: Option<Service>) -> Cut {
+        match port {
+            None => self.cut,
+            Some(service) => self.cut_ports.get(&service).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Something of it is cut, now or later.
+    pub fn is_cut(&self) -> bool {
+        self.cut.is_asked() || !self.cut_ports.is_empty()
+    }
 }
 
 impl Default for LinkSettings {
@@ -61,7 +83,8 @@ impl Default for LinkSettings {
             rate: None,
             queue: QueueLimit::default(),
             mtu: MTU_MAX,
-            cut: false,
+            cut: Cut::No,
+            cut_ports: BTreeMap::new(),
         }
     }
 }
@@ -105,10 +128,32 @@ pub struct LinkChange {
     pub mtu: Option<u16>,
     /// See [`LinkSettings::cut`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cut: Option<bool>,
+    pub cut: Option<Cut>,
+    /// See [`LinkSettings::cut_ports`]; services that are not named stay as they are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cut_ports: BTreeMap<Service, Cut>,
 }
 
 impl LinkChange {
+    /// Cuts a link, or one service alone, or takes that back.
+    pub fn cutting(port: Option<Service>, cut: Cut) -> Self {
+        match port {
+            None => Self { cut: Some(cut), ..Self::default() },
+            Some(service) => {
+                Self { cut_ports: BTreeMap::from([(service, cut)]), ..Self::default() }
+            }
+        }
+    }
+
+    /// Takes every cut of a link back.
+    pub fn healing() -> Self {
+        Self {
+            cut: Some(Cut::No),
+            cut_ports: Service::ALL.map(|service| (service, Cut::No)).into(),
+            ..Self::default()
+        }
+    }
+
     /// Applies what is named, and leaves the rest.
     pub fn apply(&self, to: &mut LinkSettings) {
         fn set<T: Clone>(to: &mut T, value: Option<&T>) {
@@ -132,6 +177,8 @@ impl LinkChange {
         set(&mut to.queue, self.queue.as_ref());
         set(&mut to.mtu, self.mtu.as_ref());
         set(&mut to.cut, self.cut.as_ref());
+        to.cut_ports.extend(&self.cut_ports);
+        to.cut_ports.retain(|_, cut| cut.is_asked());
     }
 }
 
@@ -190,5 +237,20 @@ mod tests {
         LinkChange { rate: Some(RateLimit(None)), burst: Some(1), ..Default::default() }
             .apply(&mut link);
         assert_eq!((link.rate, link.burst), (None, None));
+    }
+
+    #[test]
+    fn each_service_is_cut_and_healed_by_itself() {
+        let mut link = LinkSettings::default();
+        for port in [Some(Service::Etcd), Some(Service::Postgres), None] {
+            LinkChange::cutting(port, Cut::Yes).apply(&mut link);
+            assert_eq!(link.cuts(port), Cut::Yes);
+        }
+        LinkChange::cutting(Some(Service::Etcd), Cut::No).apply(&mut link);
+        LinkChange::cutting(Some(Service::Patroni), Cut::No).apply(&mut link);
+        assert_eq!(link.cut_ports, BTreeMap::from([(Service::Postgres, Cut::Yes)]));
+        assert!(link.is_cut() && link.cut == Cut::Yes);
+        LinkChange::healing().apply(&mut link);
+        assert_eq!(link, LinkSettings::default());
     }
 }

@@ -20,8 +20,9 @@ use crate::program::on_path;
 use crate::project::Project;
 use crate::provider::{Provider, Up};
 use crate::removal::{self, Data};
-use crate::waiting::{GivenUp, Ready};
-use crate::{secrets, terminal, wan};
+use crate::turn::Turn;
+use crate::waiting::{self, GivenUp, Ready, Waiter};
+use crate::{fault, secrets, terminal, wan};
 
 /// Lines of a guilty member's log that are shown.
 const LOG_LINES: u32 = 25;
@@ -34,7 +35,7 @@ const DISTANCES_DEADLINE: Duration = Duration::from_secs(20);
 /// Time between two looks.
 const DISTANCES_POLL: Duration = Duration::from_millis(300);
 
-/// Makes and starts whatever does not run.
+/// Makes and starts whatever does not run, and with it takes back what was done to members on purpose.
 pub(crate) async fn start_containers(
     provider: &impl Provider,
     project: &Project,
@@ -43,7 +44,23 @@ pub(crate) async fn start_containers(
 ) -> Result<()> {
     let work = events.begin(format!("cluster {id}"));
     work.at("starting containers", "");
-    provider.up(project, Up::All).await
+    provider.up(project, Up::All).await?;
+    fault::heal_members(provider, id).await
+}
+
+/// Does that for a cluster whose files are there, and waits until it is ready. The turn ends once the engine knows what was
+/// chosen for it.
+pub(crate) async fn start(
+    provider: &impl Provider,
+    project: &Project,
+    id: &ClusterId,
+    timeout: Duration,
+    turn: Option<Turn>,
+    events: &Events,
+) -> Result<Ready, GivenUp> {
+    start_containers(provider, project, id, events).await.map_err(GivenUp::because)?;
+    drop(turn);
+    waiting::until_ready(provider, id, timeout, Waiter::User, events).await
 }
 
 /// Says that the cluster is there, and how to reach it.
@@ -53,7 +70,12 @@ pub(crate) fn tell_ready(
     took: Duration,
     events: &Events,
 ) -> Result<()> {
-    let topology = &generated.topology;
+    note_ready(&generated.topology, ready, took, events);
+    terminal::print(&format!("{}\n", psql_line(generated, ready)))
+}
+
+/// Says that the cluster is there.
+pub(crate) fn note_ready(topology: &Topology, ready: &Ready, took: Duration, events: &Events) {
     let replicas = topology.of_role(Role::Postgres).count() - 1;
     events.note(format!(
         "cluster {} is ready after {:.1} s: {} leads, {}",
@@ -65,7 +87,6 @@ pub(crate) fn tell_ready(
     if let Some((waiting, took)) = &ready.slowest {
         events.note(format!("slowest: {waiting} ({:.1} s)", took.as_secs_f64()));
     }
-    terminal::print(&format!("{}\n", psql_line(generated, ready)))
 }
 
 /// Waits until the distances between sites are in force, where there are any, and says so. The router puts
@@ -86,8 +107,7 @@ pub(crate) async fn tell_distances(
             Ok(state) if !state.waiting_for_cluster => {
                 let longest = largest_round_trip(&topology.spec);
                 events.note(format!(
-                    "distances between sites are in force, round trips of up to {}; `pgha wan show \
-                     {name}` measures them",
+                    "WAN latency applied, round trips up to {}; `pgha wan show {name}` measures them",
                     format_duration(longest)
                 ));
                 return Ok(());
@@ -96,7 +116,7 @@ pub(crate) async fn tell_distances(
             Err(error) => error.to_string(),
         };
         if Instant::now() > deadline {
-            events.note(format!("distances between sites are not in force: {waiting}"));
+            events.note(format!("WAN latency not applied: {waiting}"));
             return Ok(());
         }
         tokio::time::sleep(DISTANCES_POLL).await;
@@ -152,6 +172,17 @@ pub(crate) async fn clean_up(
         return error
             .hint(format!("its containers are kept; `pgha down {id} --volumes` removes them"));
     }
+    match remove_again(provider, identity).await {
+        Ok(()) => error.also_hint("everything was removed; `--keep` keeps the containers"),
+        Err(second) => error.because(second),
+    }
+}
+
+/// Removes what there is of a cluster that was being made, until nothing more of it appears.
+///
+/// # Errors
+/// When something is left.
+pub(crate) async fn remove_again(provider: &impl Provider, identity: &Identity) -> Result<()> {
     let mut removed = remove_all(provider, identity).await;
     for _ in 0..CLEAN_UP_ROUNDS {
         // What the engine was making for a Compose that was interrupted appears only now.
@@ -163,14 +194,14 @@ pub(crate) async fn clean_up(
             break;
         }
     }
-    match removed {
-        Ok(_) => error.also_hint("everything is removed again; `--keep` leaves it for a look"),
-        Err(second) => error.because(second),
-    }
+    removed.map(drop)
 }
 
 /// Removes what there is of a cluster; whether there was anything.
-async fn remove_all(provider: &impl Provider, identity: &Identity) -> Result<bool> {
+///
+/// # Errors
+/// When something is left.
+pub(crate) async fn remove_all(provider: &impl Provider, identity: &Identity) -> Result<bool> {
     let clusters = provider.clusters().await?;
     let found = clusters.into_iter().find(|cluster| cluster.known().is(identity));
     if let Some(cluster) = &found {

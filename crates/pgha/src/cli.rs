@@ -2,23 +2,36 @@
 //! [`crate::command`].
 
 mod backup;
+pub(crate) mod drill;
 pub(crate) mod explain;
+pub(crate) mod fault;
+mod inside;
 mod load;
+mod operate;
 mod restore;
 pub(crate) mod wan;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
-use pgha_core::spec::{BackupTransport, Durability, PlacementRule, Repo2, TimerPreset};
+use pgha_core::spec::{
+    Acknowledge, BackupTransport, Durability, PlacementRule, Repo2, TimerPreset,
+};
 use pgha_wan::preset::WanPreset;
+use pgha_wan::units::UnknownChoice;
+use pgha_wan::units::parse_duration;
 
 pub(crate) use backup::{
     Backup, BackupAction, BackupExpire, BackupMake, BackupOf, BackupSchedule, Backups, RestorePoint,
 };
+pub(crate) use drill::Prove;
+pub(crate) use inside::{Exec, Happened, Logs, Psql, Tail, Tool};
 pub(crate) use load::Load;
+pub(crate) use operate::{Failover, History, Operated, Reinit, Restart, Switchover};
 pub(crate) use restore::{FromArgs, Restore, RestoreTarget};
 
 use crate::sink::Format;
@@ -32,7 +45,7 @@ use crate::sink::Format;
     disable_help_subcommand = true,
     after_help = "Examples:\n  \
         pgha plan -d 3                 what would survive, before anything runs\n  \
-        pgha up -n demo -d 2 -c 2      a cluster of 2 data centers with 2 nodes each\n  \
+        pgha up demo -d 2 -c 2         a cluster of 2 data centers with 2 nodes each\n  \
         pgha status demo               leader, replicas, etcd, problems\n  \
         pgha psql demo                 a session on the leader\n\n\
         Exit codes: 0 done, 1 failed, 2 bad input, 3 something is missing, 4 a deadline passed,\n5 acknowledged writes were lost."
@@ -44,49 +57,90 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show placement and what each failure would do; nothing is run
+    /// Show placement, survival table and findings without starting anything
     Plan(Plan),
-    /// Write docker-compose.yaml and the secrets beside it
+    /// Write docker-compose.yaml and its secrets
     Generate(Generate),
-    /// Build the images that a cluster runs from
+    /// Build the container images
     Build(Build),
-    /// Bring a cluster up and wait until every node streams
+    /// Create and start a cluster, and wait until all nodes stream
     Up(Up),
-    /// Stop the containers of a cluster, keeping them and their data
+    /// Stop a cluster; containers and data are kept
     Stop(Stop),
-    /// Start a stopped cluster and wait until every node streams
+    /// Start a stopped cluster, and wait until all nodes stream
     Start(Start),
-    /// Remove a cluster's containers and networks, and with --volumes its data
+    /// Remove a cluster's containers and networks, with --volumes its data too
+    #[command(visible_alias = "rm")]
     Down(Down),
-    /// List the clusters on this engine
+    /// List the clusters of this Docker engine
+    #[command(visible_aliases = ["ls", "ps"])]
     List(List),
-    /// Show leader, replicas, networks and etcd of one cluster or all
+    /// Show problems, leader, replicas, lag and etcd
     Status(Status),
-    /// Show and change the links between sites: distance, loss, rate, cuts
+    /// Show and change the links between sites: latency, loss, bandwidth, partitions
     Wan(wan::Wan),
-    /// Print connection strings for the cluster
+    /// Print connection strings
     Connect(Connect),
-    /// Open psql on the cluster
+    /// Open psql on the leader or a replica
     Psql(Psql),
-    /// Kill members, or all of a site, as a crash would: SIGKILL
-    Kill(Struck),
-    /// Freeze members, or all of a site: they keep their connections and answer nothing
-    PauseContainer(Struck),
-    /// Write without a pause, and show for how long no write went and what was lost
+    /// Run patronictl in a node
+    #[command(
+        after_help = "Examples:\n  pgha patronictl demo list\n  pgha patronictl demo switchover\n  \
+        pgha patronictl demo --help"
+    )]
+    Patronictl(Tool),
+    /// Run pgbackrest on the backup host
+    #[command(after_help = "Examples:\n  pgha pgbackrest demo info\n  \
+        pgha pgbackrest demo repo-ls archive --recurse\n  pgha pgbackrest demo help")]
+    Pgbackrest(Tool),
+    /// Move the leader to another node, and report how long writes were away
+    Switchover(Switchover),
+    /// Promote a replica by hand where the cluster has no leader; may lose writes
+    Failover(Failover),
+    /// Restart Postgres on nodes; rolling: replicas, switchover, then the former leader
+    Restart(Restart),
+    /// Reload the configuration of Patroni and Postgres on every node
+    #[command(after_help = "Examples:\n  pgha reload demo")]
+    Reload(Operated),
+    /// Remove the data of a replica and clone it again
+    Reinit(Reinit),
+    /// Switch automatic failover off (Patroni's maintenance mode)
+    #[command(after_help = "Examples:\n  pgha pause demo\n  pgha resume demo")]
+    Pause(Operated),
+    /// Switch automatic failover on again
+    #[command(after_help = "Examples:\n  pgha resume demo")]
+    Resume(Operated),
+    /// Show the timelines of a cluster, and who began them
+    History(History),
+    /// Kill members or a whole site (SIGKILL)
+    Kill(fault::Struck),
+    /// Freeze members or a whole site; connections stay open, nothing answers
+    PauseContainer(fault::Struck),
+    /// Inject faults into containers, processes and links; list and show them
+    Fault(fault::Fault),
+    /// Undo injected faults
+    Heal(fault::Heal),
+    /// Inject faults under load and compare the outcome with the prediction
+    Drill(drill::Drill),
+    /// Test each row of the survival table on the running cluster
+    Prove(drill::Prove),
+    /// Generate write load; report write outages and lost writes
     Load(Load),
-    /// Make a backup; check, verify, expire or schedule backups
+    /// Make a backup; check, verify, expire and schedule backups
     Backup(Backup),
-    /// List the backups of a cluster
+    /// List backups
     Backups(Backups),
-    /// Name this moment on the leader, so that a restore can aim at it
+    /// Create a named restore point on the leader
     RestorePoint(RestorePoint),
-    /// Put the whole cluster back to an earlier state, or to the latest, from its backups
+    /// Restore the whole cluster from its backups (point-in-time recovery)
     Restore(Restore),
-    /// Show a member's log
+    /// Show the log of a member, or of all members merged by time
     Logs(Logs),
+    /// Show what happened to a cluster, by time: leaders, timelines, streams, links, backups
+    Events(Happened),
     /// Run a command in a member
     Exec(Exec),
-    /// Check that this machine can run a cluster
+    /// Check this machine's prerequisites
     Doctor(Doctor),
     /// Print a shell completion script
     Completions(Completions),
@@ -107,7 +161,16 @@ impl Command {
             Self::Backup(args) => args.report,
             Self::RestorePoint(args) => args.report,
             Self::Restore(args) => args.report,
+            Self::Switchover(args) => args.report,
+            Self::Restart(args) => args.report,
+            Self::Failover(args) => args.report,
+            Self::Reinit(args) => args.report,
+            Self::Reload(args) | Self::Pause(args) | Self::Resume(args) => args.report,
             Self::Kill(args) | Self::PauseContainer(args) => args.report,
+            Self::Fault(args) => args.report,
+            Self::Heal(args) => args.report,
+            Self::Drill(args) => args.report,
+            Self::Prove(args) => args.report,
             Self::Load(args) => args.report,
             _ => ReportArgs::default(),
         }
@@ -115,55 +178,141 @@ impl Command {
     }
 }
 
-/// What the cluster shall be: a file, flags, or a file with flags over it.
+/// Which cluster, and what it shall be.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct SpecArgs {
-    /// Read the cluster from a TOML file; flags given beside it win
-    #[arg(short = 'f', long = "file", value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
+    /// Cluster name, as with -n; `demo-2` has its instance number in it
+    #[arg(value_name = "NAME", conflicts_with = "name", value_parser = named)]
+    pub(crate) cluster: Option<Named>,
     /// Cluster name, lower-case letters only [default: demo]
     #[arg(short = 'n', long)]
     pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+}
+
+/// What a cluster shall be: a file, flags, or a file with flags over it.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct ShapeArgs {
+    /// Cluster file (TOML); flags override it
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
     /// Data centers [default: 1]
     #[arg(short = 'd', long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
     pub(crate) data_centers: Option<u32>,
-    /// Postgres nodes in each data center [default: 2]
-    #[arg(short = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
-    pub(crate) nodes: Option<u32>,
-    /// etcd members in each data center [default: computed; classic placement: 1]
-    #[arg(short = 'e', long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
-    pub(crate) etcd: Option<u32>,
-    /// Data centers that must suffice after a failure [default: 1]
+    /// Postgres nodes per data center: one number for all, or a list such as 3,1 [default: 2]
+    #[arg(short = 'c', long, value_name = "N[,N...]", allow_negative_numbers = true, value_parser = each)]
+    pub(crate) nodes: Option<Each>,
+    /// etcd members per data center, likewise [default: computed; classic placement: 1]
+    #[arg(short = 'e', long, value_name = "N[,N...]", allow_negative_numbers = true, value_parser = each)]
+    pub(crate) etcd: Option<Each>,
+    /// Minimum number of surviving data centers that keep the cluster writable [default: 1]
     #[arg(short = 'm', long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
     pub(crate) must_suffice: Option<u32>,
     /// Postgres major version [default: 17]
     #[arg(short = 'v', long, value_name = "MAJOR", allow_negative_numbers = true, value_parser = whole)]
     pub(crate) postgres: Option<u32>,
-    /// Run Patroni in the background; the container stays up without it
+    /// Run Patroni in the background; the container outlives it
     #[arg(short = 'b', long)]
     pub(crate) background: bool,
-    /// Who must have a write before it is acknowledged: async, sync, strict or quorum [default: async]
+    /// Replication: async, sync, quorum; strict and quorum-strict (never without a standby) [default: async]
     #[arg(long, value_name = "MODE")]
     pub(crate) durability: Option<Durability>,
-    /// Patroni's timers: default (30/10/10), fast, norm, safe or wide [default: default]
+    /// Synchronous standbys: remote (one in another data center), local (in the leader's) or any
+    /// [default: remote]
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) acknowledge: Option<Acknowledge>,
+    /// Patroni's timers (ttl/loop/retry): default (30/10/10), fast, norm, safe or wide
+    /// [default: default]
     #[arg(long, value_name = "PRESET")]
     pub(crate) timers: Option<TimerPreset>,
     /// Placement of etcd members: computed or classic [default: computed]
     #[arg(long, value_name = "RULE")]
     pub(crate) placement: Option<PlacementRule>,
-    /// Transport of pgBackRest: tls or ssh [default: tls]
+    /// pgBackRest's transport: tls or ssh [default: tls]
     #[arg(long, value_name = "KIND")]
     pub(crate) backup_transport: Option<BackupTransport>,
-    /// A second repository: posix, or posix:PATH for a folder of this machine; S3 in the file [default: none]
+    /// Second pgBackRest repository: posix, or posix:PATH on this machine; S3: see the cluster file [default: none]
     #[arg(long, value_name = "REPOSITORY")]
     pub(crate) repo2: Option<Repo2>,
-    /// Distance between any two sites: lan, metro, continental or global [default: none]
+    /// WAN profile of all links: lan, metro, continental or global [default: none]
     #[arg(long, value_name = "PRESET")]
     pub(crate) wan_preset: Option<WanPreset>,
-    /// Let distances hold while the cluster comes up, and not only once it is ready
+    /// Apply WAN latency during startup, not only once the cluster is ready
     #[arg(long)]
     pub(crate) wan_from_start: bool,
+}
+
+/// A cluster as every verb takes it: `demo`, or `demo-2` with its instance number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) instance: Option<u32>,
+}
+
+fn named(text: &str) -> Result<Named, String> {
+    let numbered =
+        text.rsplit_once('-').and_then(|(name, number)| Some((name, number.parse().ok()?)));
+    match numbered {
+        Some((_, instance)) if !INSTANCES.contains(&instance) => {
+            Err(format!("an instance number is from {} to {}", INSTANCES.start(), INSTANCES.end()))
+        }
+        Some((name, instance)) => Ok(Named { name: name.to_owned(), instance: Some(instance) }),
+        None => Ok(Named { name: text.to_owned(), instance: None }),
+    }
+}
+
+/// Instance numbers of clusters.
+const INSTANCES: std::ops::RangeInclusive<u32> = 1..=9999;
+
+/// One value of a setting of which several are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// `--durability`.
+    Durability(Durability),
+    /// `--acknowledge`.
+    Acknowledge(Acknowledge),
+    /// `--timers`.
+    Timers(TimerPreset),
+}
+
+impl FromStr for Variant {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let durability = word.parse().map(Self::Durability);
+        let known = |durabilities: UnknownChoice| {
+            let timers: Vec<&str> = TimerPreset::ALL.iter().map(|it| it.as_str()).collect();
+            let whose: Vec<&str> = Acknowledge::ALL.iter().map(|it| it.as_str()).collect();
+            format!(
+                "unknown value {word:?}: durabilities are {}; acknowledge is {}; timers are {}",
+                durabilities.known,
+                whose.join(", "),
+                timers.join(", ")
+            )
+        };
+        durability
+            .or_else(|unknown| word.parse().map(Self::Acknowledge).map_err(|_| unknown))
+            .or_else(|unknown| word.parse().map(Self::Timers).map_err(|_| known(unknown)))
+    }
+}
+
+/// A number for all data centers, or one for each; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Each(pub(crate) Vec<u32>);
+
+impl fmt::Display for Each {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(u32::to_string).collect::<Vec<_>>().join(","))
+    }
+}
+
+fn each(text: &str) -> Result<Each, String> {
+    let wanted =
+        |_| "a whole number is wanted, such as 2, or one for each data center: 3,1".to_owned();
+    text.split(',').map(str::parse).collect::<Result<_, _>>().map(Each).map_err(wanted)
 }
 
 fn whole(text: &str) -> Result<u32, String> {
@@ -177,26 +326,30 @@ fn seconds(text: &str) -> Result<u64, String> {
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pgha plan -d 3 -c 2\n  pgha plan -f cluster.toml --json\n  \
-    pgha plan -d 2 --durability quorum --svg topology.svg")]
+    pgha plan -d 2 --durability quorum --svg topology.svg\n  pgha plan -c 3,1 -e 2,1\n  \
+    pgha plan -d 3 --compare async,quorum")]
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
     /// Print the plan as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Draw the topology into FILE, or to stdout with `-`
+    /// Write a picture of the topology to FILE (`-`: stdout)
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    /// List every set of sites in the survival table instead of grouping equal ones
+    /// Do not group equal rows of the survival table
     #[arg(long)]
     pub(crate) all: bool,
+    /// Compare durabilities or timer presets: async,quorum or fast,norm
+    #[arg(long, value_name = "A,B[,C...]", value_delimiter = ',', conflicts_with_all = ["json", "svg", "all"])]
+    pub(crate) compare: Vec<Variant>,
 }
 
 /// Where the files go and under which number.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct OutputArgs {
-    /// The compose file to write
+    /// Compose file
     #[arg(
         short = 'o',
         long = "output",
@@ -204,20 +357,23 @@ pub(crate) struct OutputArgs {
         default_value = "docker-compose.yaml"
     )]
     pub(crate) output: PathBuf,
-    /// Instance number [default: the lowest that is free on this engine]
+    /// Instance number [default: lowest free one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub(crate) instance: Option<u32>,
-    /// Range for the subnets of the cluster's networks [default: 10.208.0.0/12]
+    /// Address range of the cluster's Docker networks [default: 10.208.0.0/12]
     #[arg(long, value_name = "RANGE", value_parser = crate::host::parse_range)]
     pub(crate) subnets: Option<Ipv4Net>,
-    /// Replace another file, which is kept as .old, and go on where the host looks too small
+    /// Replace an existing file (kept as .old); ignore low host resources
     #[arg(long)]
     pub(crate) force: bool,
+    /// The folder, where the cluster is made for a drill and goes with it.
+    #[arg(skip)]
+    pub(crate) drill: Option<String>,
 }
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha generate -n demo -d 2 -c 2\n  \
+#[command(after_help = "Examples:\n  pgha generate demo -d 2 -c 2\n  \
     pgha generate -f cluster.toml -o demo/docker-compose.yaml")]
 pub(crate) struct Generate {
     #[command(flatten)]
@@ -234,16 +390,19 @@ pub(crate) struct Build {
     /// Postgres major version
     #[arg(short = 'v', long, value_name = "MAJOR", default_value_t = 17, value_parser = whole)]
     pub(crate) postgres: u32,
-    /// Build even where the image is there
+    /// Cluster file: build the images for its version, extensions and locale
+    #[arg(short = 'f', long = "file", value_name = "FILE", conflicts_with = "postgres")]
+    pub(crate) file: Option<PathBuf>,
+    /// Rebuild existing images
     #[arg(long)]
     pub(crate) no_cache: bool,
-    /// Folder of pgha's sources [default: found from this folder, or where pgha was built]
+    /// Source folder [default: the sources embedded in a release, else the checkout]
     #[arg(long, value_name = "DIR")]
     pub(crate) source: Option<PathBuf>,
-    /// Who compiles PID 1: the host's cargo, or Debian's in a container
+    /// Where to compile PID 1 (pgha-node)
     #[arg(long = "node-build", value_name = "WHERE", default_value = "auto")]
     pub(crate) pid1: NodeBuild,
-    /// `pgha-node` that is compiled already, statically, instead of compiling it
+    /// Statically linked `pgha-node` to use instead of compiling it
     #[arg(long, value_name = "FILE", conflicts_with = "pid1")]
     pub(crate) node_binary: Option<PathBuf>,
     #[command(flatten)]
@@ -253,7 +412,7 @@ pub(crate) struct Build {
 /// Where `pgha-node` is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum NodeBuild {
-    /// On the host where it is Linux with a toolchain, else in a container.
+    /// On a Linux host with a toolchain, else in a container.
     Auto,
     /// With the host's cargo.
     Host,
@@ -263,7 +422,7 @@ pub(crate) enum NodeBuild {
 
 /// Arguments of `up`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha up -n demo -d 2 -c 2\n  pgha up            \
+#[command(after_help = "Examples:\n  pgha up demo -d 2 -c 2\n  pgha up            \
     the cluster of ./docker-compose.yaml, or a new one")]
 pub(crate) struct Up {
     #[command(flatten)]
@@ -272,7 +431,7 @@ pub(crate) struct Up {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
-    /// Leave the containers where they are when the cluster does not come up
+    /// Keep the containers if startup fails
     #[arg(long)]
     pub(crate) keep: bool,
     #[command(flatten)]
@@ -282,7 +441,7 @@ pub(crate) struct Up {
 /// How long to wait.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArgs {
-    /// Seconds to wait for the cluster
+    /// Startup deadline in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = seconds)]
     pub(crate) timeout: u64,
 }
@@ -290,10 +449,15 @@ pub(crate) struct WaitArgs {
 /// How a verb that takes a while reports.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub(crate) struct ReportArgs {
-    /// Format of progress and warnings, on standard error
+    /// Format of progress and warnings on stderr
     #[arg(long, global = true, value_name = "FORMAT", default_value_t, hide_default_value = true)]
     #[arg(value_enum)]
     pub(crate) events: Format,
+}
+
+/// A length of time for which something is done, as people write it.
+fn some_time(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|e| format!("{e}, such as 30s")).and_then(within_a_day)
 }
 
 /// A length of time for which something is done.
@@ -311,25 +475,9 @@ fn within_a_day(time: Duration) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pgha stop demo")]
 pub(crate) struct Stop {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    #[command(flatten)]
-    pub(crate) report: ReportArgs,
-}
-
-/// Arguments of `kill` and `pause-container`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    pgha kill demo1-DC1              one member, by its name or a part of it\n  \
-    pgha kill demo DC2               every member in DC2\n  \
-    pgha pause-container demo1-DC1   frozen instead of killed\n\n\
-    Nothing undoes it by itself: `pgha start` starts what is killed and resumes what is frozen. A leader that is \
-    resumed after others have taken over acknowledges writes for a moment and loses them; docs/operations.md tells more.")]
-pub(crate) struct Struck {
-    /// Members or sites, such as demo1-DC1 or DC2; before them the cluster where there are several
-    #[arg(value_name = "[NAME] MEMBER|SITE", required = true)]
-    pub(crate) targets: Vec<String>,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }
@@ -338,7 +486,7 @@ pub(crate) struct Struck {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pgha start demo")]
 pub(crate) struct Start {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     #[command(flatten)]
@@ -351,16 +499,16 @@ pub(crate) struct Start {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pgha down demo\n  pgha down demo --volumes --dry-run")]
 pub(crate) struct Down {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// Remove the volumes too: data and backups are gone
+    /// Remove volumes too: deletes data and backups
     #[arg(long)]
     pub(crate) volumes: bool,
-    /// Say what would be removed, and remove nothing
+    /// Print what would be removed
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do not ask before data is removed
+    /// Do not ask for confirmation
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
     #[command(flatten)]
@@ -378,12 +526,20 @@ pub(crate) struct List {
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha status\n  pgha status demo --json | jq .leader")]
+#[command(
+    after_help = "Examples:\n  pgha status\n  pgha status demo --watch\n  pgha status demo --json | jq .leader"
+)]
 pub(crate) struct Status {
-    /// The cluster, `demo` or `demo-2` [default: all]
+    /// Cluster, such as `demo` or `demo-2` [default: all]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// Print JSON: one object with a NAME, an array without
+    /// Include networks, etcd and all problems
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Refresh every 2 seconds until Ctrl-C
+    #[arg(short = 'w', long, conflicts_with = "json")]
+    pub(crate) watch: bool,
+    /// Print JSON: an object with NAME, else an array
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -393,78 +549,22 @@ pub(crate) struct Status {
 #[command(after_help = "Examples:\n  pgha connect demo\n  \
     psql \"$(pgha connect demo --json | jq -r .read_write.host)\"")]
 pub(crate) struct Connect {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Leave the password out; use it with the PGPASSFILE that is named
+    /// Omit the password; use the printed PGPASSFILE
     #[arg(long)]
     pub(crate) no_password: bool,
-}
-
-/// Arguments of `psql`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha psql demo\n  \
-    pgha psql demo -- -c 'select pg_is_in_recovery()'\n  \
-    pgha psql demo --read-only -- -c 'select inet_server_addr()'")]
-pub(crate) struct Psql {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
-    #[arg(value_name = "NAME")]
-    pub(crate) cluster: Option<String>,
-    /// Connect to a replica
-    #[arg(long)]
-    pub(crate) read_only: bool,
-    /// Arguments for psql
-    #[arg(last = true, value_name = "PSQL ARGUMENTS")]
-    pub(crate) arguments: Vec<String>,
-}
-
-/// Arguments of `logs`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  pgha logs pgha-demo1-DC1-1 -f\n  pgha logs demo1-DC1 --tail 50"
-)]
-pub(crate) struct Logs {
-    /// The member: its name, or enough of it to be the only one
-    #[arg(value_name = "MEMBER")]
-    pub(crate) member: String,
-    /// Go on as the log grows
-    #[arg(short = 'f', long)]
-    pub(crate) follow: bool,
-    /// Lines from the end, or `all`
-    #[arg(long, value_name = "N", default_value = "100", value_parser = tail)]
-    pub(crate) tail: String,
-}
-
-fn tail(text: &str) -> Result<String, String> {
-    match text.parse::<u32>() {
-        Ok(lines) => Ok(lines.to_string()),
-        Err(_) if text == "all" => Ok(text.to_owned()),
-        Err(_) => Err("a number of lines, or `all`".to_owned()),
-    }
-}
-
-/// Arguments of `exec`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    pgha exec pgha-demo1-DC1-1 -- patronictl -c /pgha/config/patroni.conf list\n  \
-    pgha exec demo1-DC1 -- bash")]
-pub(crate) struct Exec {
-    /// The member: its name, or enough of it to be the only one
-    #[arg(value_name = "MEMBER")]
-    pub(crate) member: String,
-    /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<String>,
 }
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pgha doctor\n  \
     pgha doctor --json | jq '.checks[] | select(.state == \"failed\")'\n\n\
-    Exit codes: 0 where nothing failed, 3 where something a cluster needs is missing.")]
+    Exit codes: 0 all checks passed, 3 a requirement is missing.")]
 pub(crate) struct Doctor {
     /// Print JSON
     #[arg(long)]
@@ -475,7 +575,7 @@ pub(crate) struct Doctor {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pgha completions bash > /etc/bash_completion.d/pgha")]
 pub(crate) struct Completions {
-    /// The shell
+    /// Shell
     pub(crate) shell: clap_complete::Shell,
 }
 
@@ -483,7 +583,7 @@ pub(crate) struct Completions {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pgha man /usr/local/share/man/man1")]
 pub(crate) struct Man {
-    /// The folder to write into
+    /// Output folder
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
 }

@@ -5,6 +5,7 @@
 //! say where its file is. Never reads that file and never changes anything.
 
 mod described;
+mod faults;
 mod which;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Network, Volume};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::join_all;
-use pgha_core::ownership::{Known, LABEL_UID};
+use pgha_core::ownership::{Known, LABEL_DRILL, LABEL_UID};
 use pgha_core::render;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
@@ -23,6 +24,7 @@ use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 
 use described::{Described, keep_newer, keep_newer_where_said};
+pub(crate) use faults::Recorded;
 pub(crate) use which::{Among, FILE_HERE, Meant, meant, resolve};
 
 /// Label with the cluster's name.
@@ -53,12 +55,16 @@ pub(crate) struct Cluster {
     pub(crate) looks: Vec<ContainerFact>,
     /// Its networks, sorted by name.
     pub(crate) networks: Vec<NetworkFact>,
-    /// Names of its volumes, sorted.
+    /// Names of its volumes, sorted; those of faults are not among them.
     pub(crate) volumes: Vec<String>,
+    /// The faults that were injected and not taken back, the oldest first.
+    pub(crate) faults: Vec<Recorded>,
     /// Where Compose has it from.
     pub(crate) compose: Option<Compose>,
     /// The Compose project that its labels name.
     pub(crate) project: Option<String>,
+    /// Folder of its files, where it was made for a drill and goes with it.
+    pub(crate) drill: Option<PathBuf>,
     /// What it is by the label of anything it has, also where no container is left.
     spec: Option<Spec>,
     /// The unique number of each thing it has; `None` of those that an earlier pgha made.
@@ -140,6 +146,7 @@ impl Cluster {
     /// Takes from the labels of a thing what they say of the cluster; those of containers come first.
     fn learn(&mut self, labels: &HashMap<String, String>) {
         self.uids.insert(labels.get(LABEL_UID).cloned());
+        self.drill = self.drill.take().or_else(|| labels.get(LABEL_DRILL).map(PathBuf::from));
         self.project = self.project.take().or_else(|| labels.get(LABEL_PROJECT).cloned());
         self.spec = self.spec.take().or_else(|| Spec::from_toml(labels.get(LABEL_SPEC)?).ok());
     }
@@ -258,6 +265,10 @@ fn group(
     for volume in volumes {
         if let Some(id) = id(&volume.labels) {
             let cluster = of(&mut clusters, id);
+            if let Some(fault) = Recorded::by(&volume) {
+                cluster.faults.push(fault);
+                continue;
+            }
             cluster.learn(&volume.labels);
             keep_newer_where_said(described.get_mut(&cluster.id), &volume.labels);
             labelled.insert(volume.name.clone());
@@ -278,6 +289,7 @@ fn group(
         cluster.looks.sort_by(|a, b| a.name.cmp(&b.name));
         cluster.networks.sort_by(|a, b| a.name.cmp(&b.name));
         cluster.volumes.sort();
+        cluster.faults.sort_by(|a, b| a.fault.at.cmp(&b.fault.at));
     }
     clusters
 }
@@ -345,8 +357,10 @@ fn of(clusters: &mut BTreeMap<ClusterId, Cluster>, id: ClusterId) -> &mut Cluste
         looks: Vec::new(),
         networks: Vec::new(),
         volumes: Vec::new(),
+        faults: Vec::new(),
         compose: None,
         project: None,
+        drill: None,
         spec: None,
         uids: BTreeSet::new(),
     })
@@ -421,7 +435,7 @@ pub(crate) mod tests {
             state: Some(ContainerSummaryStateEnum::RUNNING),
             ports: Some(vec![PortSummary {
                 private_port: 5432,
-                public_port: Some(50551),
+                public_port: Some(25551),
                 ..PortSummary::default()
             }]),
             labels: Some(labels),
@@ -474,7 +488,7 @@ pub(crate) mod tests {
         let clusters = three();
         let ids: Vec<String> = clusters.iter().map(|c| c.id.to_string()).collect();
         assert_eq!(ids, ["demo-1", "demo-2", "shop-3"]);
-        assert_eq!(clusters[0].containers[0].host_port, Some(50551));
+        assert_eq!(clusters[0].containers[0].host_port, Some(25551));
         assert_eq!(clusters[0].state(), ClusterState::Partly { running: 1, of: 7 });
         assert_eq!(clusters[2].state(), ClusterState::Down);
         assert!(clusters[2].topology().is_err());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 use pgha_core::layout::Layout;
-use pgha_core::ownership::{Identity, LABEL_UID};
+use pgha_core::ownership::{Identity, LABEL_DRILL, LABEL_UID};
 use pgha_core::render::{DOCKER_COMPOSE_HEADER, NODE_CERTIFICATE, unescaped};
 use pgha_core::spec::Spec;
 use pgha_core::topology::{HostChoices, MAX_MEMBERS, Role, Topology};
@@ -131,7 +131,9 @@ fn parse(text: &str) -> Result<There, String> {
         let subnet = subnet.ok_or_else(|| format!("{} has no subnet", site.network))?;
         subnets.push(subnet.subnet);
     }
-    let choices = HostChoices { ports, subnets, uid: file.labels.get(LABEL_UID).cloned() };
+    // Compose reads a `$` of the path as the start of a variable, and so does this.
+    let drill = file.labels.get(LABEL_DRILL).map(|folder| unescaped(folder));
+    let choices = HostChoices { ports, subnets, uid: file.labels.get(LABEL_UID).cloned(), drill };
     let shared_certificate = file.secrets.contains_key(NODE_CERTIFICATE[0]);
     Ok(There { topology, choices, shared_certificate })
 }
@@ -183,7 +185,10 @@ mod tests {
 
     fn check_topology(topology: &Topology) {
         let topology = topology.clone();
-        let choices = choices(&topology, Some("0123456789abcdef"));
+        let choices = HostChoices {
+            drill: Some("/srv/$drill-1".to_owned()),
+            ..choices(&topology, Some("0123456789abcdef"))
+        };
         let text = render::compose(&topology, &choices, "./a$b.secrets");
         assert_eq!(
             parse(&text),

@@ -34,7 +34,9 @@ impl ComposeTool {
         } else {
             Err(Error::missing("there is no Compose on this machine")
                 .because("neither `docker compose` nor `docker-compose` can be run")
-                .hint("`apt-get install docker-compose`, or ./quickstart.sh"))
+                .hint(
+                    "`apt-get install docker-compose`, or Docker's package docker-compose-plugin",
+                ))
         }
     }
 

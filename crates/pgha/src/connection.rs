@@ -143,7 +143,7 @@ impl Connection {
     /// When its file cannot be read.
     pub(crate) fn password(&self) -> Result<String> {
         secrets::superuser_password(&self.compose_file)
-            .map_err(|e| e.hint("the secrets stand beside the compose file"))
+            .map_err(|e| e.hint("the secrets are beside the compose file"))
     }
 }
 

@@ -167,7 +167,7 @@ fn unreachable_engine(socket: &Path, why: &str) -> Error {
     } else {
         Error::missing("there is no Docker engine on this machine")
             .because(why)
-            .hint("./quickstart.sh installs one, and so does `apt-get install docker.io`")
+            .hint("`apt-get install docker.io` installs one, or your distribution's package of it")
     }
 }
 

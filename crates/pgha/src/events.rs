@@ -101,6 +101,11 @@ impl Work {
         self.events.emit(Event::Progress { work, doing, detail });
     }
 
+    /// Shows nothing of it until it says what is done next.
+    pub(crate) fn pause(&self) {
+        self.events.emit(Event::WorkEnded { work: self.name.clone(), result: None });
+    }
+
     /// The stream that it reports into.
     pub(crate) fn events(&self) -> &Events {
         &self.events

@@ -123,6 +123,7 @@ pub(crate) fn generate(
     refuse_shared_repository(&topology, clusters)?;
     let choices = HostChoices {
         uid: Some(secrets::new_uid()),
+        drill: output.drill.clone(),
         ..choose(&topology, kept, clusters, output, events)?
     };
     let made = Generated { topology, choices, file, written: true };
@@ -281,11 +282,15 @@ fn refuse_to_change_a_running(topology: &Topology, existing: &[Cluster]) -> Resu
     Ok(())
 }
 
+/// The lowest instance number that no cluster has.
+pub(crate) fn lowest_free(existing: &[Cluster]) -> u32 {
+    let taken: BTreeSet<u32> = existing.iter().map(|c| c.id.instance).collect();
+    (1..u32::MAX).find(|n| !taken.contains(n)).expect("there are more numbers than clusters")
+}
+
 /// The instance number asked for, or the lowest that is free on this engine.
 fn free_instance(spec: &Spec, output: &OutputArgs, existing: &[Cluster]) -> Result<u32> {
-    let taken: BTreeSet<u32> = existing.iter().map(|c| c.id.instance).collect();
-    let lowest =
-        (1..u32::MAX).find(|n| !taken.contains(n)).expect("there are more numbers than clusters");
+    let lowest = lowest_free(existing);
     if let Some(wanted) = output.instance {
         return match existing.iter().find(|c| c.id.instance == wanted) {
             None => Ok(wanted),

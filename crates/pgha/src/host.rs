@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use pgha_core::estimate::{HostCapacity, Needs};
@@ -17,9 +19,21 @@ pub(crate) const UNDERLAYS: &str = "10.208.0.0/12";
 /// Length of the prefix of an underlay subnet.
 const UNDERLAY_PREFIX: u8 = 24;
 
+/// How long a program on this host may take to accept a connection.
+const CONNECT_DEADLINE: Duration = Duration::from_millis(500);
+
 /// Whether a server may still be published on this port of the loopback.
 pub(crate) fn port_is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// Whether a program listens on this port of the loopback. One that is merely an end of somebody's connection is free again
+/// when that ends.
+pub(crate) fn port_is_taken(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    !port_is_free(port)
+        && !TcpStream::connect_timeout(&address, CONNECT_DEADLINE).is_err_and(refused)
 }
 
 /// The networks that this host is in or knows a way to.
@@ -169,7 +183,7 @@ pub(crate) fn choose(topology: &Topology, taken: &Taken, range: Ipv4Net) -> Resu
         ))
         .hint("--subnets names another range for the subnets, such as 172.24.0.0/13"));
     }
-    Ok(HostChoices { ports, subnets, uid: None })
+    Ok(HostChoices { ports, subnets, uid: None, drill: None })
 }
 
 /// Ports of the loopback that nothing listens on and no cluster has.
@@ -201,6 +215,16 @@ mod tests {
                     eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\n\
                     br-1\t0000D50A\t00000000\t0001\t0\t0\t0\t00FFFFFF\n";
         assert_eq!(parse_routes(text), ["10.213.0.0/24".parse().expect("a subnet")]);
+    }
+
+    #[test]
+    fn a_port_is_taken_by_who_listens_and_not_by_the_end_of_a_connection() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a server");
+        let address = server.local_addr().expect("its address");
+        let client = TcpStream::connect(address).expect("a connection");
+        let end = client.local_addr().expect("its address").port();
+        assert!(port_is_taken(address.port()));
+        assert!(!port_is_free(end) && !port_is_taken(end));
     }
 
     fn subnet(text: &str) -> Ipv4Net {

@@ -1,4 +1,4 @@
-//! Building the images: their layers from Debian, meanwhile PID 1 from this project's sources, then one target
+//! Building the images: their layers from Debian, meanwhile PID 1 where it has to be compiled, then one target
 //! of the Dockerfile for each image.
 
 use std::fs;
@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
+use futures_util::future::try_join_all;
+use pgha_core::extensions::Addition;
 use pgha_core::render::Images;
+use pgha_core::spec::Spec;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -15,63 +18,87 @@ use crate::compose_tool::last_lines;
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::{Events, Work};
-use crate::fingerprint;
 use crate::program::on_path;
+use crate::sources::{self, FINGERPRINT, Origin};
 
 /// Image in which PID 1 is compiled where the host has no toolchain; kept for the next build.
 const NODE_BUILDER: &str = "pgha-node-build";
 /// Label of an image with the fingerprint of what it was made from.
 const LABEL: &str = "pgha.images";
-/// Of what this program would make images from.
-const FINGERPRINT: &str = env!("PGHA_IMAGES");
+/// Label of an image with what it has beside PostgreSQL.
+const LABEL_ADDITION: &str = "pgha.extensions";
 /// A host's certificates, for hosts whose way out re-signs TLS.
 const HOST_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The images of this major version that the engine does not have, or has from another version of
-/// pgha's sources.
-pub(crate) async fn missing(engine: &Engine, major: u32) -> Vec<String> {
+/// The images of a spec that the engine does not have, or has from another version of pgha's sources.
+pub(crate) async fn missing(engine: &Engine, spec: &Spec) -> Vec<String> {
     let mut missing = Vec::new();
-    for image in Images::of(major).all() {
-        let found = engine.api().inspect_image(image).await.ok();
-        let labels = found.and_then(|image| image.config).and_then(|config| config.labels);
-        let made_from = labels.and_then(|labels| labels.get(LABEL).cloned());
-        if made_from.as_deref() != Some(FINGERPRINT) {
+    for image in Images::of_major(spec.postgres).all() {
+        if label(engine, image, LABEL).await.as_deref() != Some(FINGERPRINT) {
             missing.push(image.to_owned());
         }
     }
+    missing.extend(missing_addition(engine, spec).await);
     missing
 }
 
-/// Has the images of a major version built from this program's own sources, where any is missing.
-pub(crate) async fn demand(engine: &Engine, postgres: u32, events: &Events) -> Result<()> {
-    if missing(engine, postgres).await.is_empty() {
-        return Ok(());
-    }
-    let build = Build {
-        postgres,
+/// The image with the extensions of a spec, where the engine does not have it.
+async fn missing_addition(engine: &Engine, spec: &Spec) -> Option<String> {
+    let addition = Addition::of(spec)?;
+    let image = Images::of(spec).postgres;
+    let is_there = label(engine, &image, LABEL).await.as_deref() == Some(FINGERPRINT)
+        && label(engine, &image, LABEL_ADDITION).await == Some(addition.label());
+    (!is_there).then_some(image)
+}
+
+/// A label of an image.
+async fn label(engine: &Engine, image: &str, name: &str) -> Option<String> {
+    let found = engine.api().inspect_image(image).await.ok()?;
+    found.config?.labels?.remove(name)
+}
+
+/// Has the images of a spec built from this program's own sources, where any is missing.
+pub(crate) async fn demand(engine: &Engine, spec: &Spec, events: &Events) -> Result<()> {
+    let plain = Spec { postgres: spec.postgres, ..Spec::default() };
+    let with = |spec: &Spec| Build {
+        postgres: spec.postgres,
+        file: None,
         no_cache: false,
         source: None,
         pid1: NodeBuild::Auto,
         node_binary: None,
         report: ReportArgs::default(),
     };
-    self::build(&build, events).await
+    if !missing(engine, &plain).await.is_empty() {
+        return self::build(&with(spec), spec, events).await;
+    }
+    if missing_addition(engine, spec).await.is_some() {
+        let source = sources::find(None, false)?;
+        return build_addition(&source, spec, false, events).await;
+    }
+    Ok(())
 }
 
-/// Builds all images of a major version, reusing every layer that is still right.
-pub(crate) async fn build(args: &Build, events: &Events) -> Result<()> {
-    let source = sources(args.source.as_deref())?;
+/// Builds all images of a spec, reusing every layer that is still right.
+pub(crate) async fn build(args: &Build, spec: &Spec, events: &Events) -> Result<()> {
+    let source = sources::find(args.source.as_deref(), args.pid1 != NodeBuild::Auto)?;
+    if source.origin == Origin::OwnCheckout {
+        events.note(format!(
+            "this pgha is a development build: it takes the images from {}",
+            source.folder.display()
+        ));
+    }
     let work = events.begin("images");
     let started = Instant::now();
     let context = tempdir()?;
-    let (script, major) = (source.folder.join("images/layers.sh"), args.postgres.to_string());
+    let (script, major) = (source.folder.join("images/layers.sh"), spec.postgres.to_string());
     let script = script.display().to_string();
     let mut below = vec!["sh", &script, &major];
     if args.no_cache {
         below.push("--no-cache");
     }
     let layers = run(&below, None, &work, "building layers");
-    let node = if let Some(file) = &args.node_binary {
+    let node = if let Some(file) = args.node_binary.as_ref().or(source.pid1.as_ref()) {
         layers.await?;
         file.clone()
     } else if compiles_on_host(args.pid1) {
@@ -84,25 +111,28 @@ pub(crate) async fn build(args: &Build, events: &Events) -> Result<()> {
     copy_all(&source.folder.join("images"), context.path())?;
     copy_all(&node, &context.path().join("pgha-node"))?;
     copy_certificates(context.path())?;
-    let images = Images::of(args.postgres);
+    let images = Images::of_major(spec.postgres);
     let folder = context.path().display().to_string();
-    let version = format!("PG_MAJOR={}", args.postgres);
+    let version = format!("PG_MAJOR={}", spec.postgres);
     let label = format!("{LABEL}={}", source.fingerprint);
-    for (target, image) in [
+    let last = [
         ("wan", &images.wan),
         ("etcd", &images.etcd),
         ("pgbackrest", &images.backup),
         ("postgres", &images.postgres),
-    ] {
+    ];
+    let last = last.map(async |(target, image)| {
         let mut build = vec!["docker", "build", "--target", target, "-t", image];
         build.extend(["--build-arg", &version, "--label", &label, &folder]);
-        run(&build, None, &work, &format!("building {image}")).await?;
-    }
+        run(&build, None, &work, &format!("building {image}")).await
+    });
+    try_join_all(last).await?;
     work.done(&format!(
         "{} built in {:.0} s",
         images.all().join(", "),
         started.elapsed().as_secs_f64()
     ));
+    build_addition(&source, spec, args.no_cache, events).await?;
     if source.fingerprint != FINGERPRINT {
         events.note(format!(
             "they are of other sources than this pgha: its `up` builds its own again; run the pgha that \
@@ -113,56 +143,42 @@ pub(crate) async fn build(args: &Build, events: &Events) -> Result<()> {
     Ok(())
 }
 
-/// Sources to build images from.
-#[derive(Debug, PartialEq, Eq)]
-struct Sources {
-    folder: PathBuf,
-    fingerprint: String,
-}
-
-/// The sources that were named, else those of this program: around the current folder, or where it was
-/// compiled.
-fn sources(named: Option<&Path>) -> Result<Sources> {
-    if let Some(folder) = named {
-        return at(folder).unwrap_or_else(|| {
-            Err(Error::bad_input(format!("{} has no sources of pgha", folder.display())))
-        });
+/// Builds the image with the extensions of a spec, and its locale, over that of the major version.
+async fn build_addition(
+    source: &sources::Sources,
+    spec: &Spec,
+    no_cache: bool,
+    events: &Events,
+) -> Result<()> {
+    let Some(addition) = Addition::of(spec) else { return Ok(()) };
+    let work = events.begin("images");
+    let started = Instant::now();
+    let context = tempdir()?;
+    copy_all(&source.folder.join("images"), context.path())?;
+    copy_certificates(context.path())?;
+    let (base, image) = (Images::of_major(spec.postgres).postgres, Images::of(spec).postgres);
+    let packages: Vec<_> = addition.packages(spec.postgres).into_iter().collect();
+    let dockerfile = context.path().join("extensions.Dockerfile").display().to_string();
+    let folder = context.path().display().to_string();
+    let arguments = [
+        format!("BASE={base}"),
+        format!("PACKAGES={}", packages.join(" ")),
+        format!("LOCALE={}", addition.locale.as_deref().unwrap_or_default()),
+    ];
+    let labels = [
+        format!("{LABEL}={}", source.fingerprint),
+        format!("{LABEL_ADDITION}={}", addition.label()),
+    ];
+    let mut build = vec!["docker", "build", "-f", &dockerfile, "-t", &image];
+    build.extend(arguments.iter().flat_map(|argument| ["--build-arg", argument]));
+    build.extend(labels.iter().flat_map(|label| ["--label", label]));
+    if no_cache {
+        build.push("--no-cache");
     }
-    let here = std::env::current_dir().or_fail("cannot find the current folder")?;
-    own_sources(&here, Path::new(env!("CARGO_MANIFEST_DIR")), FINGERPRINT)
-}
-
-/// Those of a fingerprint, around one of two folders.
-fn own_sources(here: &Path, compiled: &Path, fingerprint: &str) -> Result<Sources> {
-    let mut other = None;
-    for found in here.ancestors().chain(compiled.ancestors()).filter_map(at) {
-        let found = found?;
-        if found.fingerprint == fingerprint {
-            return Ok(found);
-        }
-        other.get_or_insert(found.folder);
-    }
-    Err(match other {
-        Some(folder) => Error::missing("the sources that this pgha was made from are not here")
-            .because(format!("those in {} are others", folder.display()))
-            .hint(
-                "`cargo build --release` there makes a pgha that fits them; `pgha build --source DIR` builds \
-                 from any",
-            ),
-        None => Error::missing("the sources of pgha are not here, and the images are built from them")
-            .hint("run this inside a checkout, or name one with `pgha build --source DIR`"),
-    })
-}
-
-/// The sources of pgha in this very folder; nothing where there are none.
-fn at(folder: &Path) -> Option<Result<Sources>> {
-    let are_there = folder.join("images/layers.sh").is_file()
-        && folder.join("images/Dockerfile").is_file()
-        && folder.join("crates/pgha-node").is_dir();
-    are_there.then(|| {
-        let fingerprint = fingerprint::of(folder).or_fail("cannot read the sources of pgha")?;
-        Ok(Sources { folder: folder.to_owned(), fingerprint })
-    })
+    build.push(&folder);
+    run(&build, None, &work, &format!("building {image}")).await?;
+    work.done(&format!("{image} built in {:.0} s", started.elapsed().as_secs_f64()));
+    Ok(())
 }
 
 fn compiles_on_host(asked: NodeBuild) -> bool {
@@ -296,55 +312,4 @@ fn has_buildx() -> bool {
 
 fn tempdir() -> Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("pgha-").tempdir().or_fail("cannot make a temporary folder")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A folder with what makes sources, and something in one of them.
-    fn checkout(text: &str) -> tempfile::TempDir {
-        let root = tempfile::tempdir().expect("a temporary folder");
-        for source in fingerprint::SOURCES {
-            let path = root.path().join(source);
-            if source.contains('.') {
-                fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-                fs::write(path, "").expect("a file");
-            } else {
-                fs::create_dir_all(path).expect("a folder");
-            }
-        }
-        for file in ["images/Dockerfile", "images/layers.sh", "crates/pgha-node/src/main.rs"] {
-            fs::write(root.path().join(file), text).expect("a file");
-        }
-        root
-    }
-
-    #[test]
-    fn images_have_the_fingerprint_of_the_sources_that_they_are_built_from() {
-        let (own, other) = (checkout("one"), checkout("two"));
-        let [of_own, of_other] =
-            [&own, &other].map(|root| fingerprint::of(root.path()).expect("a fingerprint"));
-        assert_ne!(of_own, of_other);
-        assert_eq!(of_own, fingerprint::of(checkout("one").path()).expect("a fingerprint"));
-        let named = sources(Some(other.path())).expect("sources");
-        assert_eq!(named.fingerprint, of_other);
-        assert!(sources(Some(&own.path().join("images"))).is_err());
-    }
-
-    #[test]
-    fn another_checkout_is_not_taken_for_the_sources_of_this_program() {
-        let (own, other) = (checkout("one"), checkout("two"));
-        let fingerprint = fingerprint::of(own.path()).expect("a fingerprint");
-        let inside = other.path().join("crates/pgha-node");
-        // Also while the current folder is in another one.
-        let found = own_sources(&inside, own.path(), &fingerprint).expect("its own");
-        assert_eq!(found.folder, own.path());
-        let error = own_sources(&inside, other.path(), &fingerprint).expect_err("there are none");
-        let error = error.to_string();
-        assert!(error.contains(&other.path().display().to_string()), "{error}");
-        let nowhere = tempfile::tempdir().expect("a temporary folder");
-        let error = own_sources(nowhere.path(), nowhere.path(), &fingerprint).expect_err("none");
-        assert!(error.to_string().contains("--source"), "{error}");
-    }
 }

@@ -3,6 +3,7 @@
 mod agree;
 mod archived;
 mod bring_up;
+mod chronicle;
 mod cli;
 mod cluster;
 mod cluster_file;
@@ -12,29 +13,37 @@ mod compose_tool;
 mod connection;
 mod docker;
 mod doctor;
+mod drill;
 mod error;
 mod events;
+mod fault;
 mod fingerprint;
 mod generated;
 mod handover;
 mod host;
 mod images;
+mod init_sql;
 mod interrupt;
 mod kept_file;
 mod load;
 mod member;
+mod member_logs;
 mod node_log;
 mod observe;
+mod patroni;
 mod pause;
 mod program;
 mod project;
 mod provider;
+mod rehearsal;
 mod removal;
 mod repository;
 mod restore;
 mod screen;
 mod secrets;
 mod sink;
+mod sizes;
+mod sources;
 mod steps;
 mod terminal;
 mod turn;
@@ -45,6 +54,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use pgha_core::event::Event;
+use pgha_core::fault::Kind;
 use pgha_wan::units::whole_ms;
 
 use crate::cli::Command;
@@ -70,8 +80,6 @@ async fn main() -> ExitCode {
     result.map_or_else(|error| ExitCode::from(error.exit_code()), |()| ExitCode::SUCCESS)
 }
 
-use crate::command::kill::{KILL, PAUSE};
-
 async fn carry_out(command: Command, events: &Events) -> Result<()> {
     match command {
         Command::Plan(args) => command::plan::run(&args, events).await,
@@ -86,14 +94,29 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Wan(args) => command::wan::run(&args, events).await,
         Command::Connect(args) => command::connect::run(&args, events).await,
         Command::Psql(args) => command::psql::run(&args).await,
-        Command::Kill(args) => command::kill::run(&args, &KILL, events).await,
-        Command::PauseContainer(args) => command::kill::run(&args, &PAUSE, events).await,
+        Command::Patronictl(args) => command::tool::patronictl(&args).await,
+        Command::Pgbackrest(args) => command::tool::pgbackrest(&args).await,
+        Command::Kill(args) => command::fault::strike(&args, Kind::Kill, events).await,
+        Command::PauseContainer(args) => command::fault::strike(&args, Kind::Pause, events).await,
+        Command::Fault(args) => command::fault::run(&args, events).await,
+        Command::Heal(args) => command::fault::heal(&args, events).await,
+        Command::Drill(args) => command::drill::run(&args, events).await,
+        Command::Prove(args) => Box::pin(command::prove::run(&args, events)).await,
         Command::Load(args) => command::load::run(&args, events).await,
+        Command::Switchover(args) => Box::pin(command::switchover::run(&args, events)).await,
+        Command::Failover(args) => command::failover::run(&args, events).await,
+        Command::Restart(args) => Box::pin(command::restart::run(&args, events)).await,
+        Command::Reload(args) => command::patroni::reload(&args, events).await,
+        Command::Reinit(args) => Box::pin(command::patroni::reinit(&args, events)).await,
+        Command::Pause(args) => command::patroni::pause(&args, true, events).await,
+        Command::Resume(args) => command::patroni::pause(&args, false, events).await,
+        Command::History(args) => command::patroni::history(&args).await,
         Command::Restore(args) => Box::pin(command::restore::run(&args, events)).await,
         Command::Backup(args) => command::backup::run(&args, events).await,
         Command::Backups(args) => command::backups::run(&args, events).await,
         Command::RestorePoint(args) => command::restore_point::run(&args, events).await,
-        Command::Logs(args) => command::logs::run(&args).await,
+        Command::Logs(args) => command::logs::run(&args, events).await,
+        Command::Events(args) => command::events::run(&args).await,
         Command::Exec(args) => command::exec::run(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,
         Command::Completions(args) => command::completions::run(&args),

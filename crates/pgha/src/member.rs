@@ -13,11 +13,21 @@ const SHOWN_MAX: usize = 12;
 ///
 /// # Errors
 /// When none or several fit; the message lists them.
-pub(crate) async fn find(engine: &Engine, wanted: &str) -> Result<ContainerFact> {
-    let clusters = cluster::find(engine).await?;
-    let name = pick(&names(&clusters), wanted)?.to_owned();
-    let mut containers = clusters.into_iter().flat_map(|c| c.containers);
+async fn find(engine: &Engine, wanted: &str) -> Result<ContainerFact> {
+    let (cluster, name) = find_in(cluster::find(engine).await?, wanted)?;
+    let mut containers = cluster.containers.into_iter();
     Ok(containers.find(|c| c.name == name).expect("the name is one of theirs"))
+}
+
+/// The cluster of the member that is meant, and the member's name.
+///
+/// # Errors
+/// When none or several fit; the message lists them.
+pub(crate) fn find_in(clusters: Vec<Cluster>, wanted: &str) -> Result<(Cluster, String)> {
+    let name = pick(&names(&clusters), wanted)?.to_owned();
+    let has = |cluster: &Cluster| cluster.containers.iter().any(|c| c.name == name);
+    let cluster = clusters.into_iter().find(has).expect("the name is one of theirs");
+    Ok((cluster, name))
 }
 
 /// As [`find`], for what can only be done while the container runs.
@@ -42,28 +52,14 @@ fn names(clusters: &[Cluster]) -> Vec<&str> {
     clusters.iter().flat_map(|c| &c.containers).map(|c| c.name.as_str()).collect()
 }
 
-/// The one name that is meant: equal to it, else with it as whole parts between hyphens, else with
-/// it anywhere; capitals make no difference.
+/// The one name that is meant.
 pub(crate) fn pick<'a>(names: &[&'a str], wanted: &str) -> Result<&'a str> {
     if names.is_empty() {
         return Err(
             Error::missing("there is no cluster on this engine").hint("`pgha up` makes one")
         );
     }
-    let part = wanted.to_ascii_lowercase();
-    let rules: [&dyn Fn(&str) -> bool; 3] = [
-        &|name| name == part,
-        &|name| !part.is_empty() && format!("-{name}-").contains(&format!("-{part}-")),
-        &|name| !part.is_empty() && name.contains(&part),
-    ];
-    let fitting = rules
-        .iter()
-        .map(|fits| {
-            let fits = |name: &&&str| fits(&name.to_ascii_lowercase());
-            names.iter().filter(fits).copied().collect::<Vec<_>>()
-        })
-        .find(|fitting| !fitting.is_empty())
-        .unwrap_or_default();
+    let fitting = pgha_core::names::meant(names, wanted);
     match fitting[..] {
         [name] => Ok(name),
         [] => Err(Error::bad_input(format!("there is no member `{wanted}`"))

@@ -106,6 +106,7 @@ fn observed(cluster: &Cluster, sites: BTreeMap<String, Report>) -> Observed {
         links: None,
         logs: BTreeMap::new(),
         archiver: None,
+        faults: cluster.faults.iter().map(|recorded| recorded.fault.ongoing()).collect(),
         now_s: now.ok().map(|since| since.as_secs()),
     }
 }

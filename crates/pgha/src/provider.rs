@@ -113,6 +113,12 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// When it cannot be stopped.
     fn stop(&self, container: &str) -> impl Future<Output = Result<()>> + Send;
 
+    /// Starts a container that does not run; nothing where it does.
+    ///
+    /// # Errors
+    /// When it is not there, or does not start.
+    fn start(&self, container: &str) -> impl Future<Output = Result<()>> + Send;
+
     /// Stops a container as [`Provider::stop`] does, and starts it again.
     ///
     /// # Errors
@@ -136,6 +142,16 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When it is not frozen.
     fn unpause(&self, container: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// Makes an empty volume with these labels, at once and as a whole.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn make_volume(
+        &self,
+        name: &str,
+        labels: &[(&str, String)],
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Removes something. What is gone already, or about to be, is no error.
     ///
@@ -293,6 +309,11 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
 
 fn words(argv: &[impl AsRef<str>]) -> Vec<&str> {
     argv.iter().map(AsRef::as_ref).collect()
+}
+
+/// The argument list that runs SQL in a node, and ends with the first statement that fails.
+pub(crate) fn psql(statements: &str) -> [&str; 8] {
+    ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", statements]
 }
 
 /// What could not be done, for an error.

@@ -18,7 +18,7 @@ use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::pause::{self, Resume};
 use crate::provider::{Provider, Thing};
-use crate::wan;
+use crate::{fault, wan};
 
 /// How long the engine may take to let go of what it has agreed to remove.
 const GONE_DEADLINE: Duration = Duration::from_secs(20);
@@ -57,7 +57,7 @@ pub(crate) async fn stop(provider: &impl Provider, cluster: &Cluster) -> Result<
     if running.is_empty() {
         return Ok(());
     }
-    Err(Error::failed(format!("cluster {} is not stopped", cluster.id))
+    Err(Error::failed(format!("cluster {} could not be stopped", cluster.id))
         .because(running.join("\n"))
         .hint(format!("`pgha stop {}` again; something else starts them", cluster.id)))
 }
@@ -103,8 +103,11 @@ pub(crate) async fn remove_what_is_there(
     // takes down no other container's mount while it removes one.
     let networks: Vec<&NetworkFact> = cluster.networks.iter().collect();
     let volumes = all(volumes.iter().map(|volume| provider.remove(Thing::Volume(volume))));
-    let (networks, volumes) = tokio::join!(remove_networks(provider, &networks), volumes);
-    let failed = [containers, networks, volumes].into_iter().find_map(Result::err);
+    // Containers that are gone have no faults.
+    let faults = all(cluster.faults.iter().map(|fault| fault::forget(provider, fault)));
+    let (networks, volumes, faults) =
+        tokio::join!(remove_networks(provider, &networks), volumes, faults);
+    let failed = [containers, networks, volumes, faults].into_iter().find_map(Result::err);
     verify_gone(provider, &cluster.id, data, failed).await
 }
 
@@ -156,7 +159,12 @@ pub(crate) fn doomed(cluster: &Cluster, data: Data) -> Vec<String> {
     };
     let containers = cluster.containers.iter().chain(looks).map(|c| line("container", &c.name));
     let networks = cluster.networks.iter().map(|n| line("network", &n.name));
-    containers.chain(networks).chain(volumes.iter().map(|v| line("volume", v))).collect()
+    let faults = cluster.faults.iter().map(|f| line("fault", &f.fault.title()));
+    containers
+        .chain(networks)
+        .chain(volumes.iter().map(|v| line("volume", v)))
+        .chain(faults)
+        .collect()
 }
 
 /// Containers in the order that they are stopped in; those of one phase at once.

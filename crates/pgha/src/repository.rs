@@ -27,7 +27,7 @@ const INFO: [&str; 5] =
 /// Repository 2 of a cluster that has only one.
 pub(crate) fn no_second(id: &ClusterId) -> Error {
     Error::bad_input(format!("cluster {id} has no second repository"))
-        .hint("`--repo2 posix` makes a cluster with one; docs/backup.md tells of S3")
+        .hint("`--repo2 posix` makes a cluster with one; docs/backup.md explains S3")
 }
 
 /// The backup host of a cluster, whose container runs.

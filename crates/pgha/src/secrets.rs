@@ -6,7 +6,9 @@
 //! ├── postgres                   password of the superuser
 //! ├── replicator, rewinder       passwords of the users of replication and of pg_rewind
 //! ├── patroni                    password of Patroni's REST API
-//! ├── pgpass                     the superuser's, in the form that psql reads (PGPASSFILE)
+//! ├── user-*                     password of each user of the cluster file
+//! ├── init.sql                   the file that init_sql of the cluster file names
+//! ├── pgpass                     the superuser's and the users', in the form that psql reads (PGPASSFILE)
 //! ├── repository-key             the key of pgBackRest's repositories
 //! ├── repo2-s3-key*              credentials of a second repository in S3; empty until the user fills them in
 //! ├── backup-ca.crt, .key        transport tls: the CA of this cluster; its key is mounted nowhere
@@ -27,6 +29,7 @@ use pgha_core::render::{
     CA_CERTIFICATE, CA_KEY, Certificate, NODE_PASSWORDS, REPOSITORY_KEY, S3_FILES, SSH_FILES,
     certificates, repository_secrets,
 };
+use pgha_core::set_up::{INIT_SQL, user_of_secret, user_secret};
 use pgha_core::spec::BackupTransport;
 use pgha_core::topology::Topology;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -62,10 +65,33 @@ pub(crate) fn fresh_pgpass(compose_file: &Path) -> Result<PathBuf> {
 }
 
 fn derive_pgpass(dir: &Path, password: &str) -> Result<()> {
-    let escaped = password.replace('\\', r"\\").replace(':', r"\:");
-    let text = format!("*:*:*:postgres:{escaped}\n");
+    let what = || format!("cannot read the passwords in {}", dir.display());
+    let mut lines = vec![pgpass_line("postgres", password)];
+    for entry in fs::read_dir(dir).or_fail(what())? {
+        let name = entry.or_fail(what())?.file_name().to_string_lossy().into_owned();
+        if let Some(user) = user_of_secret(&name) {
+            let password = fs::read_to_string(dir.join(&name)).or_fail(what())?;
+            lines.push(pgpass_line(user, password.trim_end()));
+        }
+    }
+    lines[1..].sort();
+    let text = lines.concat();
     let same = fs::read_to_string(dir.join(PGPASS)).is_ok_and(|there| there == text);
     if same { Ok(()) } else { write(dir, PGPASS, &text) }
+}
+
+fn pgpass_line(user: &str, password: &str) -> String {
+    format!("*:*:*:{user}:{}\n", password.replace('\\', r"\\").replace(':', r"\:"))
+}
+
+/// The copy of the file that `init_sql` names.
+pub(crate) fn init_sql_of(compose_file: &Path) -> PathBuf {
+    dir_of(compose_file).join(INIT_SQL)
+}
+
+/// Keeps the text of `init_sql`, whose members have it mounted.
+pub(crate) fn keep_init_sql(compose_file: &Path, text: &str) -> Result<()> {
+    write(&dir_of(compose_file), INIT_SQL, text)
 }
 
 /// The superuser's password.
@@ -108,7 +134,8 @@ pub(crate) fn missing(topology: &Topology, shared: bool, dir: &Path) -> Result<V
         BackupTransport::Ssh => SSH_FILES.map(str::to_owned).to_vec(),
     };
     let needed = NODE_PASSWORDS.into_iter().chain(repository_secrets(&topology.spec));
-    let needed = needed.map(str::to_owned).chain(transport);
+    let users = topology.spec.server.users.iter().map(|user| user_secret(user));
+    let needed = needed.map(str::to_owned).chain(users).chain(transport);
     Ok(needed.filter(|name| !dir.join(name).is_file()).collect())
 }
 
@@ -137,9 +164,10 @@ pub(crate) fn create(
     if whose(dir) == Secrets::None {
         write(dir, MARK, &owner.mark())?;
     }
-    for name in NODE_PASSWORDS {
-        if !dir.join(name).exists() {
-            write(dir, name, &Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN))?;
+    let users = topology.spec.server.users.iter().map(|user| user_secret(user));
+    for name in NODE_PASSWORDS.into_iter().map(str::to_owned).chain(users) {
+        if !dir.join(&name).exists() {
+            write(dir, &name, &Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN))?;
         }
     }
     let password = fs::read_to_string(dir.join("postgres")).or_fail(what())?;
@@ -233,7 +261,7 @@ fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
 mod tests {
     use super::*;
     use pgha_core::layout::{Change, Layout};
-    use pgha_core::spec::Spec;
+    use pgha_core::spec::{PostgresSpec, Spec};
     use pgha_core::topology::Role;
 
     fn owner() -> Identity {
@@ -289,6 +317,30 @@ mod tests {
         assert_eq!(text, "*:*:*:postgres:new\\:pass\\\\word\n");
         let mode = fs::metadata(&passfile).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn each_user_has_a_password_and_a_line_for_psql() {
+        let at = tempfile::tempdir().expect("a temporary folder");
+        let dir = at.path().join("secrets");
+        let server = PostgresSpec {
+            users: vec!["report".to_owned(), "app".to_owned()],
+            ..PostgresSpec::default()
+        };
+        let topology = Topology::new(Spec { server, ..Spec::default() }, 1);
+        assert!(missing(&topology, false, &dir).expect("a list").contains(&"user-app".to_owned()));
+        create(&topology, false, &dir, &owner()).expect("secrets are made");
+        let password = |name: &str| fs::read_to_string(dir.join(name)).expect("a password");
+        let (app, report) = (password("user-app"), password("user-report"));
+        assert!(app.trim().len() == PASSWORD_LEN && app != report);
+        let pgpass = password(PGPASS);
+        let lines: Vec<_> = pgpass.lines().collect();
+        assert!(lines[0].starts_with("*:*:*:postgres:"), "{pgpass}");
+        assert_eq!(
+            lines[1..],
+            [format!("*:*:*:app:{}", app.trim()), format!("*:*:*:report:{}", report.trim())]
+        );
+        assert_eq!(missing(&topology, false, &dir).expect("a list"), [""; 0]);
     }
 
     #[test]

@@ -27,6 +27,14 @@ pub(crate) fn print(text: &str) -> Result<()> {
     write_all(&mut anstream::stdout().lock(), text)
 }
 
+/// Columns of the terminal within reason; 80 where there is none.
+pub(crate) fn width() -> usize {
+    /// Below that, words would stand one below the other; above it, lines are hard to read.
+    const READABLE: std::ops::RangeInclusive<u16> = 60..=120;
+    let columns = terminal_size::terminal_size().map_or(80, |(columns, _)| columns.0);
+    columns.clamp(*READABLE.start(), *READABLE.end()).into()
+}
+
 /// Writes talk to stderr, coloured likewise.
 ///
 /// # Errors

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use pgha_core::event::Event;
 use pgha_core::ready::{self, Waiting};
-use pgha_core::status::{ClusterView, ContainerState, DATABASE_IN_REPOSITORY, MemberView, Problem};
+use pgha_core::status::{
+    ClusterView, ContainerState, DATABASE_IN_REPOSITORY, MemberView, NOT_CHECKED, Problem,
+    SET_UP_FAILED, SET_UP_HINT,
+};
 use pgha_core::topology::ClusterId;
 use pgha_wan::units::whole_ms;
 use tokio::time::Instant;
@@ -22,6 +25,9 @@ const POLL: Duration = Duration::from_millis(200);
 const BROKEN_AFTER: Duration = Duration::from_secs(15);
 /// How long a Postgres may end before it is up: three of Patroni's attempts, with the usual timers.
 const FAILED_AFTER: Duration = Duration::from_secs(30);
+
+/// How long a cluster may take until it is ready again after something was done to it: clones of all replicas, on a slow host.
+const WHOLE_DEADLINE: Duration = Duration::from_secs(300);
 
 /// A cluster that is ready.
 #[derive(Debug)]
@@ -59,6 +65,19 @@ impl GivenUp {
     }
 }
 
+/// Waits, for some minutes at most, until a cluster that was ready is so again: every node streams, and the durability is met.
+///
+/// # Errors
+/// When it is not in time, or will not be.
+pub(crate) async fn until_whole(
+    provider: &impl Provider,
+    id: &ClusterId,
+    events: &Events,
+) -> Result<ClusterView> {
+    let ready = until_ready(provider, id, WHOLE_DEADLINE, Waiter::User, events).await;
+    ready.map(|ready| ready.view).map_err(|given_up| given_up.error)
+}
+
 /// Waits until the cluster is ready.
 pub(crate) async fn until_ready(
     provider: &impl Provider,
@@ -82,9 +101,12 @@ pub(crate) async fn until_ready(
             && let Some(problem) = ready::hopeless(&view)
         {
             let error = Error::failed(format!("cluster {id} is not ready"));
-            let error = error.because(&problem.message).hint(&problem.hint);
+            // What becomes of the attempt is for the caller to say.
+            let hint = if problem.code == SET_UP_FAILED { SET_UP_HINT } else { &problem.hint };
+            let error = error.because(&problem.message).hint(hint);
             let to_go_on = problem.code == DATABASE_IN_REPOSITORY;
-            let guilty = ready::awaiting(&view).into_iter().map(|waiting| waiting.member).collect();
+            let waiting = ready::awaiting(&view).into_iter().map(|waiting| waiting.member);
+            let guilty = problem.about.iter().cloned().chain(waiting).collect();
             return Err(GivenUp { error, guilty, to_go_on });
         }
         let waiting = ready::awaiting(&view);
@@ -187,7 +209,8 @@ impl Waits {
     }
 
     fn slowest(&self) -> Option<(Waiting, Duration)> {
-        self.past.iter().max_by_key(|(_, took)| *took).cloned()
+        let known = self.past.iter().filter(|(past, _)| !past.phrase.ends_with(NOT_CHECKED));
+        known.max_by_key(|(_, took)| *took).cloned()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 39] = [
     "plan",
     "generate",
     "build",
@@ -16,14 +16,29 @@ const VERBS: [&str; 24] = [
     "wan",
     "connect",
     "psql",
+    "patronictl",
+    "pgbackrest",
+    "switchover",
+    "failover",
+    "restart",
+    "reload",
+    "reinit",
+    "pause",
+    "resume",
+    "history",
     "kill",
     "pause-container",
+    "fault",
+    "heal",
+    "drill",
+    "prove",
     "load",
     "backup",
     "backups",
     "restore-point",
     "restore",
     "logs",
+    "events",
     "exec",
     "doctor",
     "completions",
@@ -31,7 +46,15 @@ const VERBS: [&str; 24] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 28] = [
+const DOCKER_VERBS: [&[&str]; 55] = [
+    &["switchover"],
+    &["failover"],
+    &["restart", "--rolling"],
+    &["reload"],
+    &["reinit", "demo2-DC1"],
+    &["pause"],
+    &["resume"],
+    &["history"],
     &["build"],
     &["stop"],
     &["start"],
@@ -47,8 +70,19 @@ const DOCKER_VERBS: [&[&str]; 28] = [
     &["wan", "watch"],
     &["connect"],
     &["psql"],
+    &["psql", "demo", "-c", "select 1"],
+    &["psql", "-Atc", "select 1"],
+    &["psql", "demo", "--read-only", "other", "--", "-x"],
+    &["patronictl", "demo", "list"],
+    &["pgbackrest", "info", "--output=json"],
     &["kill", "DC1"],
     &["pause-container", "demo1-DC1"],
+    &["fault", "inject", "kill", "leader"],
+    &["fault", "show"],
+    &["heal", "demo"],
+    &["drill", "run", "leader-killed"],
+    &["drill", "list", "demo"],
+    &["prove", "demo"],
     &["load"],
     &["backup"],
     &["backup", "verify", "demo"],
@@ -58,8 +92,16 @@ const DOCKER_VERBS: [&[&str]; 28] = [
     &["restore-point", "demo", "before"],
     &["restore", "demo", "--latest", "--dry-run"],
     &["logs", "demo1-DC1"],
+    &["logs", "--since", "10m"],
+    &["events", "demo", "--since", "10m", "--json"],
     &["exec", "demo1-DC1", "--", "true"],
+    &["exec", "demo1-DC1", "ls", "-l"],
     &["up"],
+    &["up", "demo-2"],
+    &["ls"],
+    &["ps"],
+    &["rm", "demo"],
+    &["status", "demo", "--watch"],
 ];
 
 fn command(arguments: &[&str]) -> Command {
@@ -112,6 +154,7 @@ fn the_help_of_every_verb_has_an_example() {
 fn the_version_is_told() {
     let version = pgha(&["--version"]);
     assert_eq!(stdout(&version), format!("pgha {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(stdout(&pgha(&["version"])), stdout(&version));
 }
 
 #[test]
@@ -137,19 +180,80 @@ fn what_is_mistyped_is_suggested() {
 fn what_is_missing_or_senseless_is_bad_input() {
     for arguments in [
         [].as_slice(),
-        &["logs"],
         &["exec", "demo1-DC1"],
         &["exec", "demo1-DC1", "--"],
-        &["exec", "demo1-DC1", "true"],
+        &["patronictl"],
+        &["logs", "--since", "noon"],
+        &["up", "demo", "-n", "shop"],
+        &["up", "demo-0"],
+        &["status", "--watch", "--json"],
         &["logs", "demo1-DC1", "--tail", "some"],
         &["logs", "demo1-DC1", "--tail", "-1"],
-        &["psql", "demo", "-c", "select 1"],
+        &["psql", "demo", "--readonly"],
         &["completions"],
     ] {
         let output = pgha(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!stderr(&output).is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_drill_step_by_step_is_refused_without_a_terminal_and_before_the_engine_is_asked() {
+    let output = pgha(&["drill", "run", "leader-killed", "demo", "--step"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("is not a terminal") && said.contains("hint: leave --step out"),
+        "{said}"
+    );
+    let output = pgha(&["drill", "run", "leader-killed", "--step", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn a_drill_on_a_cluster_of_its_own_is_planned_without_an_engine_and_writes_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let drill = |arguments: &[&str]| {
+        let arguments = [&["drill", "run", "site-lost"], arguments].concat();
+        command(&arguments).current_dir(folder.path()).output().expect("the binary runs")
+    };
+    let flags = ["-d", "2", "-c", "2", "--durability", "quorum", "--timers", "fast"];
+    let output = drill(&[&["--fresh", "--dry-run"], flags.as_slice()].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let planned = stdout(&output);
+    assert!(planned.contains("Expected with quorum, timers 20/5/5"), "{planned}");
+    for (arguments, code, said) in [
+        (["--fresh", "--dry-run"].as_slice(), 2, "it wants 2 data centers"),
+        (&["-d", "2"], 2, "--fresh makes one"),
+        (&["demo", "--fresh"], 2, "--fresh"),
+        (&["--fresh", "-d", "0"], 2, "invalid cluster configuration"),
+        (&["--fresh", "-d", "2"], 3, "/nonexistent/docker.sock"),
+        (&["--compare", "async", "-d", "2"], 2, "two or more values of one setting"),
+        (&["--compare", "async,fast", "-d", "2"], 2, "two or more values of one setting"),
+        (&["--compare", "async,fats", "-d", "2"], 2, "unknown value"),
+        (&["demo", "--compare", "async,quorum"], 2, "--compare"),
+    ] {
+        let output = drill(arguments);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(told.contains(said), "{arguments:?}: {told}");
+    }
+    let compared = ["--compare", "async,quorum", "--dry-run", "-d", "2", "-c", "2"];
+    let output = drill(&compared);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let planned = stdout(&output);
+    assert!(planned.contains("with async") && planned.contains("with quorum"), "{planned}");
+    let left = std::fs::read_dir(folder.path()).expect("the folder is there").count();
+    assert_eq!(left, 0, "a drill that made no cluster left files behind");
+
+    let file = "data_centers = 3\ndurability = \"strict\"\n[backup.repo2]\ntype = \"posix\"\npath = \"/srv/other\"\n";
+    std::fs::write(folder.path().join("cluster.toml"), file).expect("a file");
+    let output = drill(&["--fresh", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("Expected with strict"), "{}", stdout(&output));
+    let told = stderr(&output);
+    assert!(told.contains("./cluster.toml") && told.contains("repository is left out"), "{told}");
 }
 
 #[test]
@@ -397,20 +501,16 @@ fn words_of_other_programs_lead_to_the_verb_that_is_meant() {
         ("init", "pgha up"),
         ("destroy", "pgha down"),
         ("delete", "pgha down"),
-        ("rm", "pgha down"),
         ("top", "pgha status"),
         ("info", "pgha status"),
-        ("ps", "pgha list"),
-        ("ls", "pgha list"),
-        ("shell", "pgha exec MEMBER -- bash"),
+        ("shell", "pgha exec MEMBER bash"),
         ("sql", "pgha psql"),
         ("log", "pgha logs"),
-        ("switchover", "patronictl"),
-        ("edit-config", "patronictl"),
-        ("restart", "pgha stop"),
+        ("promote", "pgha switchover"),
+        ("edit-config", "pgha patronictl"),
+        ("maintenance", "pgha pause"),
         ("check", "pgha doctor"),
         ("help", "pgha --help"),
-        ("version", "pgha --version"),
         ("partition", "pgha wan"),
     ] {
         let output = pgha(&[typed, "demo"]);
@@ -444,19 +544,19 @@ fn a_refused_command_line_shows_the_usage_of_its_verb() {
     for (arguments, usage, why) in [
         (["up", "-d", "two"].as_slice(), "", "a whole number"),
         (&["up", "-d", "-1"], "", "a whole number"),
-        (&["up", "--datacenters", "2"], "Usage: pgha up [OPTIONS]", "--data-centers"),
-        (&["up", "demo"], "Usage: pgha up [OPTIONS]", "`pgha up -n demo`"),
+        (&["up", "--datacenters", "2"], "Usage: pgha up [OPTIONS] [NAME]", "--data-centers"),
+        (&["up", "demo", "two"], "Usage: pgha up [OPTIONS] [NAME]", "two"),
         (&["up", "--timeout", "5m"], "", "a number of seconds"),
         (&["plan", "-d"], "", "a value is required"),
         (&["down", "demo", "--force"], "Usage: pgha down [OPTIONS] [NAME]", "--force"),
         (&["status", "demo", "demo2"], "Usage: pgha status [OPTIONS] [NAME]", "demo2"),
         (
-            &["psql", "demo", "-c", "select 1"],
-            "Usage: pgha psql [OPTIONS] [NAME] [-- <PSQL ARGUMENTS>...]",
-            "-c",
+            &["psql", "demo", "--readonly"],
+            "Usage: pgha psql [OPTIONS] [NAME] [PSQL ARGUMENTS]...",
+            "--read-only",
         ),
-        (&["logs", "-f"], "Usage: pgha logs [OPTIONS] <MEMBER>", "MEMBER"),
-        (&["exec", "bash"], "Usage: pgha exec <MEMBER> -- <COMMAND>...", "COMMAND"),
+        (&["logs", "--all"], "Usage: pgha logs [OPTIONS] [NAME|MEMBER]", "--all"),
+        (&["exec", "bash"], "Usage: pgha exec <MEMBER> <COMMAND>...", "COMMAND"),
         (
             &["wan", "cut", "--one-way", "--x"],
             "Usage: pgha wan cut [OPTIONS] [NAME] <SITE> <SITE>",

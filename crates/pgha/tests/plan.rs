@@ -1,5 +1,8 @@
 //! `pgha plan` through the real binary; Docker is not asked.
 
+#[path = "cluster/consoles.rs"]
+mod consoles;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -45,6 +48,48 @@ fn file(dir: &Path, text: &str) -> String {
 }
 
 #[test]
+fn data_centers_differ_by_flags_and_by_the_file() {
+    let (flags, code) = json(&["-c", "3,1", "-e", "2,1", "--durability", "quorum"]);
+    assert_eq!(code, Some(0));
+    let sites = |key: &str| -> Vec<u64> {
+        let sites = flags["sites"].as_array().expect("sites are a list").iter();
+        sites.filter_map(|site| site[key].as_u64()).collect()
+    };
+    assert_eq!(sites("postgres"), [3, 1, 0]);
+    assert_eq!(sites("etcd"), [2, 1, 2]);
+    assert_eq!(sites("acknowledging_standbys"), [3, 1]);
+
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = "external = false\n[[data_center]]\n[[data_center]]\nrole = \"standby\"\n";
+    let (document, code) = json(&["-f", &file(dir.path(), text)]);
+    assert_eq!((code, document["sites"].as_array().map(Vec::len)), (Some(0), Some(2)));
+    assert_eq!(document["sites"][1]["role"], "standby");
+    assert!(codes(&document).contains(&"data_center_single_point_of_failure"), "{document}");
+
+    let refused = plan(&["-d", "3", "-c", "3,1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("-c 3,1 and -d 3 do not fit together"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+#[test]
+fn variants_of_one_setting_are_compared() {
+    let output = plan(&["-d", "2", "--compare", "async,quorum"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        text.contains("async") && text.contains("quorum") && text.contains("node loss"),
+        "{text}"
+    );
+    for bad in ["async", "async,fast", "async,fats"] {
+        assert_eq!(plan(&["--compare", bad]).status.code(), Some(2), "{bad}");
+    }
+}
+
+#[test]
 fn the_json_has_the_documented_fields() {
     let (plan, code) = json(&["-d", "2", "-c", "2"]);
     assert_eq!(code, Some(0));
@@ -54,15 +99,19 @@ fn the_json_has_the_documented_fields() {
     assert_eq!(plan["etcd"]["external"], 1);
     assert_eq!(
         plan["sites"][0],
-        serde_json::json!({"name": "DC1", "kind": "data_center", "etcd": 1, "postgres": 2})
+        serde_json::json!({
+            "name": "DC1", "kind": "data_center", "role": "primary", "priority": null, "tags": {},
+            "acknowledging_standbys": 0, "etcd": 1, "postgres": 2
+        })
     );
     assert_eq!(plan["sites"][2]["kind"], "external");
     assert_eq!(plan["sites"][2]["postgres"], 0);
     assert_eq!(
         plan["survival"][0],
-        serde_json::json!(
-            {"lost": ["DC1"], "quorum": true, "promotable": true, "acknowledged_loss": true}
-        )
+        serde_json::json!({
+            "lost": ["DC1"], "quorum": true, "promotable": true, "acknowledged_loss": true,
+            "writes_go_on": true, "writes_go_on_failsafe": true
+        })
     );
     assert_eq!(plan["survival"].as_array().map(Vec::len), Some(7));
     for finding in plan["findings"].as_array().expect("findings are a list") {
@@ -195,7 +244,7 @@ fn links_of_the_file_decide_timers_and_are_checked() {
 
 #[test]
 fn an_unknown_flag_or_choice_is_bad_input() {
-    for arguments in [&["--frobnicate"][..], &["--durability", "always"], &["extra"]] {
+    for arguments in [&["--frobnicate"][..], &["--durability", "always"], &["extra", "more"]] {
         let output = plan(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(stderr(&output).starts_with("error:"), "{}", stderr(&output));
@@ -301,4 +350,16 @@ fn the_picture_goes_to_stdout_or_into_a_file_and_spares_other_files() {
     let output = plan(&["-d", "0", "--svg", absent.to_str().expect("the path is text")]);
     assert_eq!(output.status.code(), Some(2));
     assert!(!absent.exists(), "nothing is written for a cluster that cannot be");
+}
+
+#[test]
+fn consoles_about_survival_print_what_they_show() {
+    for typed in consoles::of("docs/survival.md") {
+        let words: Vec<&str> = typed.command.split(' ').collect();
+        assert_eq!(words[0], "pgha", "{}", typed.at);
+        let output = pgha(&words[1..]);
+        assert_eq!(output.status.code(), Some(0), "{}: {}", typed.at, stderr(&output));
+        let printed = stdout(&output) + &stderr(&output);
+        typed.compare(&printed).unwrap_or_else(|differs| panic!("{}: {differs}", typed.at));
+    }
 }

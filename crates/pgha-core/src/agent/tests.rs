@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::fault::{Kind, On};
 use crate::restore::{Began, Recovery};
 
 /// Fails to compile where a variant is new: it belongs into [`restore`] or [`request`] below, and into the table of
@@ -27,6 +28,8 @@ fn is_known(request: &Request) {
         | Request::RoundTrips { .. }
         | Request::PutLayout
         | Request::ApplyLayout
+        | Request::Signal { .. }
+        | Request::Rehearse
         | Request::Source
         | Request::Look { .. } => {}
         Request::Restore(restore) => match restore {
@@ -82,6 +85,16 @@ fn wan() -> impl Strategy<Value = control::Request> {
     ]
 }
 
+fn signal() -> impl Strategy<Value = Request> {
+    let faults = Kind::all().filter_map(|kind| match kind.on() {
+        On::Processes(program, blow) => Some((program, blow)),
+        _ => None,
+    });
+    let thawed = [Program::Postgres, Program::Patroni, Program::Etcd].map(|p| (p, Blow::Thaw));
+    select(faults.chain(thawed).collect::<Vec<_>>())
+        .prop_map(|(program, blow)| Request::Signal { program, blow })
+}
+
 fn request() -> impl Strategy<Value = Request> {
     let kind = || select(BackupType::ALL.to_vec());
     let entry = (0..60u8, kind()).prop_map(|(minute, kind)| format!("{minute}  1 * * 0 {kind}"));
@@ -107,6 +120,8 @@ fn request() -> impl Strategy<Value = Request> {
         any::<(u16, u16)>().prop_map(|(count, wait_ms)| Request::RoundTrips { count, wait_ms }),
         Just(Request::PutLayout),
         Just(Request::ApplyLayout),
+        signal(),
+        Just(Request::Rehearse),
         Just(Request::Source),
         (any::<bool>(), arguments)
             .prop_map(|(or_end, arguments)| Request::Look { or_end, arguments }),
@@ -157,6 +172,12 @@ fn the_words_stay_what_they_are() {
         (line(Request::RoundTrips { count: 9, wait_ms: 700 }), "round-trips --count 9 --wait 700"),
         (line(Request::PutLayout), "layout put"),
         (line(Request::ApplyLayout), "layout apply"),
+        (
+            line(Request::Signal { program: Program::Walreceiver, blow: Blow::Kill }),
+            "signal walreceiver kill",
+        ),
+        (line(Request::Signal { program: Program::Etcd, blow: Blow::Thaw }), "signal etcd thaw"),
+        (line(Request::Rehearse), "rehearse"),
         (line(Request::Source), "source"),
         (
             line(Request::Look { or_end: true, arguments: texts(&["--repo=1", "restore"]) }),

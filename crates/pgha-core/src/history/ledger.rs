@@ -1,6 +1,5 @@
 //! The checker of unique inserts: every acknowledged one is there at the end, and none that nobody made.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -39,13 +38,11 @@ pub struct Ledger {
 impl Ledger {
     /// Judges a run by the rows that are there once it is over, as client and id, in any order.
     pub fn of(operations: &[Operation], found: &[(u32, u64)]) -> Self {
-        let found: BTreeSet<(u32, u64)> = found.iter().copied().collect();
+        let found = sorted(found.iter().copied());
         let mut ledger = Self::default();
-        let mut made = BTreeMap::new();
         for operation in operations {
             let key = (operation.client, operation.id);
-            let there = found.contains(&key);
-            made.insert(key, operation.outcome);
+            let there = found.binary_search(&key).is_ok();
             match operation.outcome {
                 Outcome::Ok => {
                     ledger.acknowledged += 1;
@@ -62,9 +59,10 @@ impl Ledger {
             }
         }
         ledger.lost.sort_by_key(|lost| lost.acknowledged);
-        let possible =
-            |key: &&(u32, u64)| matches!(made.get(*key), Some(Outcome::Ok | Outcome::Unknown));
-        ledger.unexpected = found.iter().filter(|key| !possible(key)).copied().collect();
+        let possible = operations.iter().filter(|o| o.outcome != Outcome::Failed);
+        let possible = sorted(possible.map(|o| (o.client, o.id)));
+        let made = |key: &(u32, u64)| possible.binary_search(key).is_ok();
+        ledger.unexpected = found.into_iter().filter(|key| !made(key)).collect();
         ledger
     }
 
@@ -72,6 +70,14 @@ impl Ledger {
     pub fn holds(&self) -> bool {
         self.lost.is_empty() && self.unexpected.is_empty()
     }
+}
+
+/// In order, and each once: a million are searched faster so than in a tree.
+fn sorted(keys: impl Iterator<Item = (u32, u64)>) -> Vec<(u32, u64)> {
+    let mut keys: Vec<_> = keys.collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! What is said of a run of unique inserts once it is over.
+//! The figures of a run once it is over.
 
 use std::time::Duration;
 
 use pgha_wan::units::whole_ms;
 use serde::Serialize;
 
-use super::{Ledger, Lost, Operation, Outage, Outcome, outages};
+use super::{History, Ledger, Lost, Operation, Outage, Outcome, Workload, outages};
 
 /// Most lost writes that are listed one by one.
 pub const LISTED_MAX: usize = 100;
@@ -15,6 +15,8 @@ const OUTAGE_MIN: Duration = Duration::from_millis(500);
 /// The figures of a run. Times in milliseconds are since its begin.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LoadReport {
+    /// What clients did.
+    pub workload: Workload,
     /// Clients that wrote.
     pub clients: u32,
     /// How long they did.
@@ -27,7 +29,7 @@ pub struct LoadReport {
     pub unknown: u64,
     /// Those of them that were there at the end.
     pub unknown_found: u64,
-    /// Acknowledged writes that were not there at the end; null where the end could not be read.
+    /// Acknowledged writes that were not there at the end; null where the end could not be read, or does not tell.
     pub lost: Option<u64>,
     /// The first of them.
     pub lost_writes: Vec<LostWrite>,
@@ -87,71 +89,63 @@ pub struct OutageFigures {
 pub struct Run<'a> {
     /// Clients that wrote.
     pub clients: u32,
-    /// Everything they did.
-    pub operations: &'a [Operation],
-    /// How long the run took.
-    pub took: Duration,
-    /// The nodes, as operations count them.
-    pub nodes: &'a [String],
-    /// Time between two writes of all clients, where they were paced.
+    /// Everything that was done.
+    pub history: &'a History,
+    /// Time between two operations of all clients, where they were paced.
     pub pace: Option<Duration>,
-    /// The node that was read at the end and what was there; `None` where none could be read.
-    pub found: Option<(&'a str, &'a [(u32, u64)])>,
 }
 
 impl LoadReport {
     /// Works the figures out.
     pub fn of(run: &Run<'_>) -> Self {
-        let ledger = Ledger::of(run.operations, run.found.map_or(&[], |(_, rows)| rows));
-        let node = |node: u32| run.nodes.get(node as usize).cloned();
+        let History { took, ref nodes, .. } = *run.history;
+        let (operations, found) = (run.history.writes(), run.history.found());
+        let ledger = Ledger::of(&operations, found.as_deref().unwrap_or_default());
+        let node = |node: u32| nodes.get(node as usize).cloned();
         // Clients that write once a second are not without writes in between.
         let at_least = run.pace.map_or(OUTAGE_MIN, |pace| OUTAGE_MIN.max(pace.saturating_mul(3)));
         let figures = |outage: &Outage| OutageFigures {
             from_ms: whole_ms(outage.from),
             to_ms: outage.to.map(whole_ms),
-            took_ms: whole_ms(outage.length(run.took)),
+            took_ms: whole_ms(outage.length(took)),
             before: outage.before.and_then(node),
             after: outage.after.and_then(node),
         };
-        let all = outages(run.operations, run.took, Duration::ZERO);
-        let longest = all.iter().map(|outage| outage.length(run.took)).max();
-        let long = all.iter().filter(|outage| outage.length(run.took) >= at_least);
+        let all = outages(&operations, took, Duration::ZERO);
+        let longest = all.iter().map(|outage| outage.length(took)).max();
+        let long = all.iter().filter(|outage| outage.length(took) >= at_least);
         let lost = |lost: &Lost| LostWrite {
             client: lost.client,
             id: lost.id,
             acknowledged_ms: whole_ms(lost.acknowledged),
         };
-        let seconds = run.took.as_secs_f64();
+        let seconds = took.as_secs_f64();
         #[allow(clippy::cast_precision_loss, reason = "a rate is rounded")]
         let acknowledged = ledger.acknowledged as f64;
         Self {
+            workload: run.history.workload,
             clients: run.clients,
-            took_ms: whole_ms(run.took),
+            took_ms: whole_ms(took),
             acknowledged: ledger.acknowledged,
             failed: ledger.failed,
             unknown: ledger.unknown,
             unknown_found: ledger.unknown_found,
-            lost: run.found.map(|_| ledger.lost.len() as u64),
-            lost_writes: match run.found {
+            lost: found.as_ref().map(|_| ledger.lost.len() as u64),
+            lost_writes: match found {
                 Some(_) => ledger.lost.iter().take(LISTED_MAX).map(lost).collect(),
                 None => Vec::new(),
             },
-            unexpected: ledger.unexpected.len() as u64,
+            unexpected: found.map_or(0, |_| ledger.unexpected.len() as u64),
             writes_per_s: if seconds > 0.0 {
                 (acknowledged / seconds * 10.0).round() / 10.0
             } else {
                 0.0
             },
-            latency_us: latency(run.operations),
+            latency_us: latency(&operations),
             longest_outage_ms: longest.map_or(0, whole_ms),
             outages: long.map(figures).collect(),
-            read_on: run.found.map(|(node, _)| node.to_owned()),
+            read_on: run.history.end.as_ref().map(|end| end.node.clone()),
         }
-    }
-
-    /// Whether it is certain that nothing acknowledged is lost, and nothing is there that nobody made.
-    pub fn holds(&self) -> bool {
-        self.lost == Some(0) && self.unexpected == 0
     }
 }
 
@@ -167,57 +161,67 @@ fn latency(operations: &[Operation]) -> Option<Latency> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::{Action, Done, End, Found, Session};
 
-    fn at(client: u32, id: u64, ended_ms: u64, outcome: Outcome, node: u32) -> Operation {
+    fn at(session: u32, id: u64, ended_ms: u64, outcome: Outcome) -> Done {
         let ended = Duration::from_millis(ended_ms);
         let sent = ended.saturating_sub(Duration::from_millis(2));
-        Operation { client, id, sent, ended, outcome, node }
+        Done { session, id, sent, ended, outcome, action: Action::Insert }
     }
 
-    fn failover() -> Vec<Operation> {
-        vec![
-            at(0, 1, 10, Outcome::Ok, 0),
-            at(0, 2, 20, Outcome::Ok, 0),
-            at(0, 3, 5020, Outcome::Unknown, 0),
-            at(0, 4, 9020, Outcome::Ok, 1),
-        ]
+    fn failover() -> History {
+        let session = |node| Session { client: 0, node, timeline: Some(node) };
+        History {
+            workload: Workload::Ledger,
+            nodes: vec!["a".to_owned(), "b".to_owned()],
+            took: Duration::from_secs(10),
+            sessions: vec![session(0), session(1)],
+            operations: vec![
+                at(0, 1, 10, Outcome::Ok),
+                at(0, 2, 20, Outcome::Ok),
+                at(0, 3, 5020, Outcome::Unknown),
+                at(1, 4, 9020, Outcome::Ok),
+            ],
+            end: None,
+        }
     }
 
-    fn run<'a>(operations: &'a [Operation], nodes: &'a [String]) -> Run<'a> {
-        let took = Duration::from_secs(10);
-        Run { clients: 1, operations, took, nodes, pace: None, found: None }
+    fn report(history: &History, pace: Option<Duration>) -> LoadReport {
+        LoadReport::of(&Run { clients: 1, history, pace })
     }
 
     #[test]
     fn a_failover_that_lost_a_write_is_told_with_its_figures() {
-        let (operations, nodes) = (failover(), ["a".to_owned(), "b".to_owned()]);
-        let found = Some(("b", &[(0, 1), (0, 4)][..]));
-        let report = LoadReport::of(&Run { found, ..run(&operations, &nodes) });
+        let found = Found::Rows(vec![(0, 1), (0, 4)]);
+        let history = History { end: Some(End { node: "b".to_owned(), found }), ..failover() };
+        let report = report(&history, None);
         assert_eq!((report.acknowledged, report.unknown, report.lost), (3, 1, Some(1)));
         assert_eq!(report.lost_writes, [LostWrite { client: 0, id: 2, acknowledged_ms: 20 }]);
         assert_eq!((report.longest_outage_ms, report.outages.len()), (9000, 2));
         let outage = &report.outages[0];
         assert_eq!((outage.before.as_deref(), outage.after.as_deref()), (Some("a"), Some("b")));
         assert_eq!(report.latency_us, Some(Latency { p50: 2000, p99: 2000, max: 2000 }));
-        assert!(!report.holds());
+        assert_eq!(report.read_on.as_deref(), Some("b"));
     }
 
     #[test]
-    fn where_the_end_could_not_be_read_nothing_is_called_lost_and_nothing_holds() {
-        let (operations, nodes) = (failover(), []);
-        let report = LoadReport::of(&run(&operations, &nodes));
-        assert_eq!((report.lost, report.lost_writes.len()), (None, 0));
-        assert!(!report.holds());
-        let nothing = LoadReport::of(&run(&[], &nodes));
+    fn where_the_end_could_not_be_read_or_does_not_tell_nothing_is_called_lost() {
+        let report_of = report(&failover(), None);
+        assert_eq!((report_of.lost, report_of.lost_writes.len()), (None, 0));
+        let found = Found::Balances(vec![100]);
+        let bank = History { end: Some(End { node: "b".to_owned(), found }), ..failover() };
+        assert_eq!((report(&bank, None).lost, report(&bank, None).unexpected), (None, 0));
+        let nothing = History { operations: Vec::new(), ..failover() };
+        let nothing = report(&nothing, None);
         assert_eq!((nothing.latency_us, nothing.longest_outage_ms), (None, 10_000));
     }
 
     #[test]
     fn clients_that_write_rarely_have_no_outage_between_their_writes() {
-        let made = [at(0, 1, 4000, Outcome::Ok, 0), at(0, 2, 8000, Outcome::Ok, 0)];
+        let operations = vec![at(0, 1, 4000, Outcome::Ok), at(0, 2, 8000, Outcome::Ok)];
+        let history = History { operations, ..failover() };
         let pace = Some(Duration::from_secs(4));
-        let report = LoadReport::of(&Run { pace, ..run(&made, &[]) });
-        assert!(report.outages.is_empty(), "{:?}", report.outages);
-        assert_eq!(LoadReport::of(&run(&made, &[])).outages.len(), 3);
+        assert_eq!(report(&history, pace).outages, []);
+        assert_eq!(report(&history, None).outages.len(), 3);
     }
 }

@@ -7,11 +7,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::lint;
+use crate::spec::DataCenterSpec;
 use crate::topology::{Member, Topology};
 
 /// The members of a new cluster as they were always named.
 fn literal(spec: &Spec, instance: u32) -> Vec<Member> {
-    let external = spec.data_centers + 1;
+    let last = spec.data_centers + u32::from(spec.external);
     let at = |site: u32, octet: u32| {
         let byte = |n: u32| u8::try_from(n).expect("a byte");
         Ipv4Addr::new(198, 18, byte(site), byte(octet))
@@ -24,8 +25,9 @@ fn literal(spec: &Spec, instance: u32) -> Vec<Member> {
         added: 1,
     };
     let mut members = Vec::new();
-    for site in 1..external {
-        for n in 1..=spec.nodes {
+    for site in 1..=spec.data_centers {
+        let differs = spec.each.get(site as usize - 1).and_then(|it| it.nodes);
+        for n in 1..=differs.unwrap_or(spec.nodes) {
             let name = format!("pgha-{}{n}-DC{site}-{instance}", spec.name);
             members.push(member(name, Role::Postgres, site, 100 + n));
         }
@@ -38,15 +40,21 @@ fn literal(spec: &Spec, instance: u32) -> Vec<Member> {
             members.push(member(name, Role::Etcd, site, 2 + n));
         }
     }
-    let name = format!("pgha-pgbackrest-DC{external}-{instance}");
-    members.push(member(name, Role::Backup, external, 2));
+    let name = format!("pgha-pgbackrest-DC{last}-{instance}");
+    members.push(member(name, Role::Backup, last, 2));
     members
 }
 
 pub(crate) fn specs() -> impl Strategy<Value = Spec> {
     let numbers = (1u32..8, 2u32..6, 1u32..8, prop::option::of(1u32..4));
-    numbers.prop_filter_map("no cluster", |(data_centers, nodes, must_suffice, etcd)| {
-        let spec = Spec { data_centers, nodes, etcd, must_suffice, ..Spec::default() };
+    let differs = prop::collection::vec(prop::option::of(1u32..4), 0..4);
+    let more = (prop::bool::weighted(0.7), differs);
+    (numbers, more).prop_filter_map("no cluster", |(numbers, (external, differs))| {
+        let (data_centers, nodes, must_suffice, etcd) = numbers;
+        let one = |nodes| DataCenterSpec { nodes, ..DataCenterSpec::default() };
+        let each = differs.into_iter().map(one).collect();
+        let spec =
+            Spec { data_centers, nodes, etcd, each, external, must_suffice, ..Spec::default() };
         (!lint::has_errors(&lint::check(&spec))).then_some(spec)
     })
 }
@@ -216,7 +224,7 @@ proptest! {
         let topology = Topology::new(spec.clone(), instance);
         prop_assert_eq!(&topology.members, &literal(&spec, instance));
         prop_assert_eq!(&topology.placement, &Placement::of(&spec));
-        let names: Vec<String> = (1..=spec.data_centers + 1).map(|n| format!("DC{n}")).collect();
+        let names: Vec<String> = (1..=spec.sites()).map(|n| format!("DC{n}")).collect();
         prop_assert_eq!(topology.sites.iter().map(|s| s.name.clone()).collect::<Vec<_>>(), names);
     }
 

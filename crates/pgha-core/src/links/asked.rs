@@ -94,7 +94,7 @@ pub fn largest_round_trip(spec: &Spec) -> Duration {
 }
 
 fn directions(spec: &Spec) -> impl Iterator<Item = (u8, u8)> + use<> {
-    let sites = u8::try_from(spec.data_centers.saturating_add(1)).unwrap_or(u8::MAX);
+    let sites = u8::try_from(spec.sites()).unwrap_or(u8::MAX);
     (1..=sites)
         .flat_map(move |from| (1..=sites).filter(move |to| *to != from).map(move |to| (from, to)))
 }

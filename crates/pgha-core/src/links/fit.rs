@@ -18,12 +18,13 @@ pub fn timers(spec: &Spec, patroni: PatroniTimers, round_trip: Duration) -> Vec<
         findings.push(Finding::warning(
             "etcd_election_too_short",
             format!(
-                "etcd elects after {} ms without a heartbeat, and a round trip of {} needs {} ms",
+                "etcd's election timeout is {} ms; a round trip of {} needs {} ms",
                 etcd.election_ms,
                 format_duration(round_trip),
                 needed.election_ms
             ),
-            "etcd may lose its leader again and again; a distance in the cluster file makes the timers fit",
+            "etcd may lose its leader repeatedly; with the latency in the cluster file, pgha \
+             derives fitting timers",
         ));
     }
     let meant_for = patroni.meant_for();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pgha_wan::control::{LinkCounters, LinkState, WanState};
 use pgha_wan::measured::{RoundTrip, RoundTrips, Verdict, compare};
-use pgha_wan::settings::{LinkSettings, Share};
+use pgha_wan::settings::{Cut, LinkSettings, Share};
 use serde::Serialize;
 
 /// The WAN of one cluster at one moment.
@@ -158,23 +158,23 @@ impl PairView {
         let said = match self.verdict {
             Verdict::AsAsked | Verdict::NotMeasured => return None,
             Verdict::Differs => format!(
-                "the round trip between {a} and {b} is {}, and {} was asked for (−{}, +{} would do)",
+                "round trip between {a} and {b}: measured {}, configured {} (tolerance −{}, +{})",
                 ms(self.measured_us),
                 ms(self.asked_us),
                 milliseconds(self.tolerance_below_us),
                 milliseconds(self.tolerance_above_us)
             ),
             Verdict::NoAnswer => format!(
-                "none of {} echoes between {a} and {b} came back, and a round trip of {} was asked for",
+                "all {} echo requests between {a} and {b} lost; configured round trip {}",
                 self.sent,
                 ms(self.asked_us)
             ),
             Verdict::NotCut => format!(
-                "{} of {} echoes between {a} and {b} came back, and the link is cut",
+                "{} of {} echo requests between {a} and {b} answered although the link is blocked",
                 self.received, self.sent
             ),
             Verdict::Unclear => format!(
-                "none of {} echoes between {a} and {b} came back, which may be the loss asked for",
+                "all {} echo requests between {a} and {b} lost, possibly due to the configured loss",
                 self.sent
             ),
         };
@@ -189,7 +189,7 @@ impl LinkView {
             from: link.from.clone(),
             to: link.to.clone(),
             state: match () {
-                () if link.settings.cut => LinkStanding::Cut,
+                () if link.settings.cut == Cut::Yes => LinkStanding::Cut,
                 () if differs || link.undone_in_ms.is_some() => LinkStanding::Changed,
                 () => LinkStanding::AsSpecified,
             },
@@ -221,6 +221,13 @@ pub fn remarks(link: &LinkSettings) -> Vec<String> {
         said.push(format!("loss {}", link.loss));
     }
     said.extend(link.rate.map(|rate| rate.to_string()));
+    if matches!(link.cut, Cut::Flaps(_)) {
+        said.push("flaps".to_owned());
+    }
+    said.extend(link.cut_ports.iter().map(|(service, cut)| match cut {
+        Cut::Flaps(_) => format!("{service} flaps"),
+        _ => format!("{service} cut"),
+    }));
     said
 }
 

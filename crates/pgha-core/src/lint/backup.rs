@@ -17,7 +17,7 @@ pub(super) fn check(backup: &BackupSpec) -> Vec<Finding> {
     if backup.block_incremental && !backup.bundle {
         findings.push(Finding::error(
             "backup_block_without_bundle",
-            "block incremental backups are asked for without bundles, which they are kept in",
+            "block_incremental requires bundle",
             "bundle = true, or block_incremental = false",
         ));
     }
@@ -25,8 +25,8 @@ pub(super) fn check(backup: &BackupSpec) -> Vec<Finding> {
     if backup.encryption == Encryption::None {
         findings.push(Finding::warning(
             "backup_not_encrypted",
-            "the repository is not encrypted: who gets at its files reads every table",
-            "encryption = \"aes-256-cbc\" makes a key beside the compose file",
+            "the repository is not encrypted: anyone with access to its files can read all data",
+            "set encryption = \"aes-256-cbc\"; the key is generated beside the compose file",
         ));
     }
     findings.extend(backup.repo2.as_ref().map(repo2).unwrap_or_default());
@@ -52,15 +52,15 @@ fn retention(backup: &BackupSpec) -> Vec<Finding> {
     if backup.retention_full == 1 {
         findings.push(Finding::warning(
             "backup_retention_one",
-            "one full backup is kept: as soon as it is made, the one before it is removed",
-            "retention_full = 2 leaves one to go back to where the last turns out to be bad",
+            "retention_full = 1: the previous full backup is removed as soon as a new one completes",
+            "set retention_full = 2 to keep one more in case the last is damaged",
         ));
     }
     if backup.retention_archive.is_some_and(|archive| archive > backup.retention_full) {
         findings.push(Finding::warning(
             "backup_retention_archive",
-            "WAL is to be kept for more full backups than are kept",
-            "leave retention_archive out, and all WAL since the oldest backup is kept",
+            "retention_archive is larger than retention_full",
+            "remove retention_archive: WAL since the oldest backup is kept",
         ));
     }
     findings
@@ -71,7 +71,7 @@ fn compression(backup: &BackupSpec) -> Option<Finding> {
     match kind.levels() {
         None => Some(Finding::warning(
             "backup_compression_level",
-            format!("compression_level = {level} is of no effect without compression"),
+            format!("compression_level = {level} has no effect without compression"),
             "leave it out",
         )),
         Some(levels) if !levels.contains(&level) => Some(Finding::error(
@@ -103,7 +103,9 @@ fn processes(backup: &BackupSpec) -> Option<Finding> {
         )),
         many if many > PROCESS_MAX_QUIET => Some(Finding::warning(
             "backup_process_max",
-            format!("{many} processes copy and compress at once, on each node and the backup host"),
+            format!(
+                "process_max = {many}: each node and the backup host run that many processes at once"
+            ),
             "more processes than cores make a backup slower",
         )),
         _ => None,
@@ -119,7 +121,7 @@ fn repo2(repo: &Repo2) -> Vec<Finding> {
             if !is_path_from_the_root(path) {
                 findings.push(Finding::error(
                     "backup_repo2",
-                    format!("the folder of the second repository is {path:?}, and it takes a path from the root"),
+                    format!("repo2 path {path:?} is not absolute"),
                     "path = \"/srv/backups\", or leave it out for a volume of Docker's",
                 ));
             }
@@ -144,22 +146,25 @@ fn repo2(repo: &Repo2) -> Vec<Finding> {
             if let Some(path) = ca_file.as_ref().filter(|path| !is_path_from_the_root(path)) {
                 findings.push(Finding::error(
                     "backup_repo2",
-                    format!("the ca_file of the second repository is {path:?}, and it takes a path from the root"),
-                    "ca_file = \"/etc/ssl/own-ca.crt\", or leave it out for the authorities that Debian trusts",
+                    format!("repo2 ca_file {path:?} is not absolute"),
+                    "ca_file = \"/etc/ssl/own-ca.crt\", or remove it to use Debian's CA certificates",
                 ));
             }
             if let Some(path) = ca_file.as_ref().filter(|path| path.contains(':')) {
                 findings.push(Finding::error(
                     "backup_repo2",
-                    format!("the ca_file of the second repository is {path:?}, and Compose mounts a secret as `source:target`"),
+                    format!(
+                        "the ca_file of the second repository is {path:?}, and Compose mounts \
+                             a secret as `source:target`"
+                    ),
                     "a path without `:`",
                 ));
             }
             if !verify_tls {
                 findings.push(Finding::warning(
                     "backup_repo2_unverified",
-                    "whoever answers at the endpoint of the second repository is believed",
-                    "verify_tls = true, and ca_file where its certificate is not one that Debian trusts",
+                    "repo2 verify_tls = false: the S3 endpoint's certificate is not checked",
+                    "set verify_tls = true, and ca_file to the CA of a private certificate",
                 ));
             }
         }

@@ -19,8 +19,8 @@ use crate::spec::{LinkEnds, Spec};
 /// where the numbers are `possible`.
 pub(super) fn check(spec: &Spec, possible: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let sites: Option<BTreeSet<String>> = possible
-        .then(|| (1..=spec.data_centers.saturating_add(1)).map(|n| format!("DC{n}")).collect());
+    let sites: Option<BTreeSet<String>> =
+        possible.then(|| (1..=spec.sites()).map(|n| format!("DC{n}")).collect());
     let known = |site: &str| sites.as_ref().is_none_or(|sites| sites.contains(site));
     let mut unknown = BTreeSet::new();
     for link in &spec.links {
@@ -50,11 +50,13 @@ pub(super) fn check(spec: &Spec, possible: bool) -> Vec<Finding> {
                 shortened(site)
             ),
             format!(
-                "the sites are {}, the last one external",
-                match spec.data_centers {
-                    1 => "DC1 and DC2".to_owned(),
-                    more => format!("DC1 to DC{}", more + 1),
-                }
+                "{}{}",
+                match spec.sites() {
+                    1 => "the only site is DC1".to_owned(),
+                    2 => "the sites are DC1 and DC2".to_owned(),
+                    more => format!("the sites are DC1 to DC{more}"),
+                },
+                if spec.external { ", the last one external" } else { "" }
             ),
         ));
     }
@@ -190,7 +192,7 @@ fn of_setting(what: Impossible, change: &LinkChange, link: &str) -> Option<Findi
             change.burst.is_some(),
             "link_burst_absurd",
             (
-                format!("bad spells of {packets} packets, and {BURST_MAX} is the most"),
+                format!("burst = {packets} packets; the maximum is {BURST_MAX}"),
                 "for a link that passes nothing for a while: `pgha wan cut --for 30s`".to_owned(),
             ),
         ),
@@ -217,7 +219,7 @@ fn idle(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Finding>
         change.burst_loss.is_some() && becomes.burst.is_none(),
         "burst_loss",
         "without burst",
-        "add burst = 10: ten packets in a bad spell",
+        "add burst = 10 (mean burst length in packets)",
     );
     idle(
         jitters && becomes.distribution == Distribution::None,
@@ -251,7 +253,7 @@ fn idle(change: &LinkChange, becomes: &LinkSettings, link: &str) -> Vec<Finding>
                 format_duration(becomes.jitter),
                 format_duration(becomes.latency)
             ),
-            "no packet arrives before it is sent, so the mean delay becomes longer than asked",
+            "delays are cut off at zero, so the mean is higher than configured",
         ));
     }
     if becomes.loss == Share::ALL && change.loss.is_some() {

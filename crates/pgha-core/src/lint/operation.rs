@@ -5,9 +5,10 @@ use std::time::Duration;
 use pgha_wan::units::format_duration;
 
 use super::Finding;
+use crate::dynamic::Dynamic;
 use crate::links::asked;
 use crate::links::asked::largest_round_trip;
-use crate::spec::{Durability, Spec, TimerPreset};
+use crate::spec::{Acknowledge, Durability, Spec, TimerPreset};
 use crate::topology::Topology;
 use crate::tuning::{EtcdTimers, PatroniTimers};
 
@@ -27,19 +28,20 @@ pub(super) fn distances(spec: &Spec) -> Vec<Finding> {
 pub(super) fn nodes(topology: &Topology) -> Vec<Finding> {
     let spec = &topology.spec;
     let mut findings = Vec::new();
-    if spec.nodes == 1 {
+    if (1..=spec.data_centers).all(|number| spec.nodes_in(number) == 1) {
         findings.push(Finding::info(
             "one_node_per_data_center",
-            "each data center has one Postgres node, so losing a node moves the leader to another",
+            "one Postgres node per data center: losing the leader's node means failover to another \
+             data center",
             "-c 2 leaves a standby beside the leader",
         ));
     }
-    let replicas = spec.data_centers * spec.nodes - 1;
+    let replicas = spec.all_nodes() - 1;
     if replicas > REPLICAS_MAX_QUIET {
         findings.push(Finding::info(
             "many_replicas",
-            format!("{replicas} replicas all stream from the leader, most of them across the WAN"),
-            "the leader sends every byte of WAL that many times",
+            format!("all {replicas} replicas stream from the leader, most of them across the WAN"),
+            "the leader sends its WAL that many times",
         ));
     }
     findings
@@ -47,7 +49,7 @@ pub(super) fn nodes(topology: &Topology) -> Vec<Finding> {
 
 fn timers(spec: &Spec) -> Option<Finding> {
     let round_trip = largest_round_trip(spec);
-    let meant_for = PatroniTimers::of(spec.timers).meant_for();
+    let meant_for = Dynamic::of(spec).timers().meant_for();
     if round_trip <= meant_for {
         return None;
     }
@@ -55,14 +57,14 @@ fn timers(spec: &Spec) -> Option<Finding> {
     let hint = match better {
         Some(preset) => format!("--timers {preset} fits"),
         None if spec.timers == TimerPreset::Wide => {
-            "no preset is meant for more; expect leaders to step down without need".to_owned()
+            "no preset fits; expect unnecessary failovers".to_owned()
         }
-        None => "no preset is meant for so much; --timers wide comes closest".to_owned(),
+        None => "no preset fits; --timers wide comes closest".to_owned(),
     };
     Some(Finding::warning(
         "timers_too_tight",
         format!(
-            "the longest round trip is {}, and --timers {} is meant for at most {}",
+            "the longest round trip is {}; --timers {} is designed for up to {}",
             format_duration(round_trip),
             spec.timers,
             format_duration(meant_for)
@@ -78,11 +80,11 @@ fn election(spec: &Spec) -> Option<Finding> {
         Finding::warning(
             "etcd_election_capped",
             format!(
-                "ten round trips of {} are more than {}, the longest election that etcd takes",
+                "round trip {}: ten times that exceeds {}, the maximum election timeout of etcd",
                 format_duration(round_trip),
                 format_duration(most)
             ),
-            "etcd may elect again and again at such a distance; place its members closer",
+            "etcd may lose its leader repeatedly; place its members closer",
         )
     })
 }
@@ -92,25 +94,36 @@ fn commits(spec: &Spec) -> Option<Finding> {
     if spec.durability == Durability::Async || !asked::any(spec) {
         return None;
     }
-    let names: Vec<String> = (1..=spec.data_centers).map(|number| format!("DC{number}")).collect();
+    let nobody_beside = |number: &u32| spec.nodes_in(*number) == 1;
+    let waits = |number: &u32| match spec.acknowledge {
+        Acknowledge::Remote => true,
+        Acknowledge::Local => false,
+        Acknowledge::Any => nobody_beside(number),
+    };
+    let name = |number: u32| format!("DC{number}");
+    let names: Vec<String> = spec.primaries().map(name).collect();
     let round_trip = |a: &str, b: &str| {
         asked::settings(spec, a, b).latency.saturating_add(asked::settings(spec, b, a).latency)
     };
-    let (leader, nearest) = names
-        .iter()
-        .filter_map(|leader| {
-            let others = names.iter().filter(|other| *other != leader);
-            Some((leader, others.map(|other| round_trip(leader, other)).min()?))
+    let (leader, nearest) = spec
+        .primaries()
+        .filter(waits)
+        .filter_map(|number| {
+            let leader = name(number);
+            let others = names.iter().filter(|other| **other != leader);
+            let nearest = others.map(|other| round_trip(&leader, other)).min()?;
+            Some((leader, nearest))
         })
-        .max_by_key(|&(_, nearest)| nearest)?;
+        .max_by_key(|(_, nearest)| *nearest)?;
     (!nearest.is_zero()).then(|| {
         Finding::info(
             "commit_waits_for_wan",
             format!(
-                "with the leader in {leader} each commit waits at least {} for another data center",
+                "with the leader in {leader} each commit takes at least {}, the round trip to \
+                 another data center",
                 format_duration(nearest)
             ),
-            format!("that is the price of --durability {}", spec.durability),
+            format!("the cost of --durability {}", spec.durability),
         )
     })
 }

@@ -29,62 +29,41 @@ const _: () = assert!(MAX_MEMBERS <= (u16::MAX - FIRST_HOST_PORT) as u32);
 /// Numbers of which no topology can be made.
 pub(super) fn counts(spec: &Spec) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let (d, c, m) = (spec.data_centers, spec.nodes, spec.must_suffice);
+    let (d, m) = (spec.data_centers, spec.must_suffice);
     let most_data_centers = MAX_SITES - 1;
 
     if d == 0 {
         findings.push(Finding::error(
             "no_data_center",
-            "a cluster has at least 1 data center, and 0 are asked for",
-            "-d 2 gives two data centers and an external site",
+            "0 data centers; at least 1 is required",
+            "-d 2: two data centers and an external site",
         ));
     } else if d > most_data_centers {
         findings.push(Finding::error(
             "too_many_data_centers",
-            format!(
-                "{d} data centers are asked for, and there are addresses for {most_data_centers}"
-            ),
+            format!("{d} data centers; the address plan allows {most_data_centers}"),
             format!("-d takes 1 to {most_data_centers}"),
         ));
-    }
-
-    let nodes = u64::from(d) * u64::from(c);
-    if c == 0 || nodes == 1 {
+    } else if spec.each.len() > d as usize {
         findings.push(Finding::error(
-            "too_few_nodes",
-            format!("high availability takes at least 2 Postgres nodes, and {nodes} are asked for"),
-            "-c 2 gives each data center two nodes",
-        ));
-    } else if c > MAX_NODES_PER_SITE {
-        findings.push(Finding::error(
-            "too_many_nodes_per_site",
-            format!(
-                "{c} Postgres nodes in each data center are asked for, and a site has addresses \
-                 for {MAX_NODES_PER_SITE}"
-            ),
-            format!("-c takes 1 to {MAX_NODES_PER_SITE}"),
-        ));
-    } else if d <= most_data_centers && nodes > u64::from(MAX_MEMBERS) {
-        findings.push(Finding::error(
-            "too_many_nodes",
-            format!(
-                "{nodes} Postgres nodes are requested; a cluster has at most {MAX_MEMBERS} members"
-            ),
-            "ask for fewer data centers or fewer nodes in each",
+            "data_center_tables_extra",
+            format!("there are {} [[data_center]] tables, and {d} data centers", spec.each.len()),
+            "leave out data_centers and -d: there are as many as tables",
         ));
     }
+    findings.extend(nodes(spec, (1..=most_data_centers).contains(&d)));
 
     if m == 0 {
         findings.push(Finding::error(
             "none_must_suffice",
-            "0 data centers are to suffice after a failure, and Postgres runs in data centers only",
-            "-m 1 is the most that can be outlived: all data centers but one",
+            "-m 0: at least one data center must survive, since Postgres runs in data centers only",
+            "-m 1 tolerates the loss of all data centers but one",
         ));
     } else if m > d && d > 0 {
         findings.push(Finding::error(
             "more_must_suffice_than_exist",
-            format!("{m} data centers are to suffice after a failure, and there are only {d}"),
-            format!("-m takes 1 to {d} here; -m {d} means that none may fail"),
+            format!("-m {m} exceeds the number of data centers, {d}"),
+            format!("-m takes 1 to {d}; -m {d} means that none may fail"),
         ));
     }
 
@@ -92,22 +71,63 @@ pub(super) fn counts(spec: &Spec) -> Vec<Finding> {
     findings
 }
 
+/// Numbers of nodes that do not fit; in all only where the number of data centers is `bounded`.
+fn nodes(spec: &Spec, bounded: bool) -> Option<Finding> {
+    // A number for all is looked at only where it is one of some data center.
+    let given = spec.each.iter().map(|it| it.nodes.unwrap_or(spec.nodes));
+    let all_given = !spec.each.is_empty() && spec.each.len() >= spec.data_centers as usize;
+    let each: Vec<u32> = given.chain((!all_given).then_some(spec.nodes)).collect();
+    let all = if bounded { Some(spec.all_nodes()) } else { None };
+    if each.contains(&0) || all == Some(1) {
+        let in_one = !spec.each.is_empty() && each.contains(&0);
+        let what = if in_one {
+            "each data center has at least 1 Postgres node, and one has 0".to_owned()
+        } else {
+            let all = all.unwrap_or_default();
+            format!("high availability requires at least 2 Postgres nodes; configured: {all}")
+        };
+        return Some(Finding::error(
+            "too_few_nodes",
+            what,
+            "-c 2 gives each data center two nodes",
+        ));
+    }
+    if let Some(here) = each.iter().copied().max().filter(|here| *here > MAX_NODES_PER_SITE) {
+        return Some(Finding::error(
+            "too_many_nodes_per_site",
+            format!(
+                "{here} Postgres nodes per data center; the address plan allows {MAX_NODES_PER_SITE}"
+            ),
+            format!("-c takes 1 to {MAX_NODES_PER_SITE}"),
+        ));
+    }
+    all.filter(|all| *all > MAX_MEMBERS).map(|all| {
+        Finding::error(
+            "too_many_nodes",
+            format!(
+                "{all} Postgres nodes are requested; a cluster has at most {MAX_MEMBERS} members"
+            ),
+            "ask for fewer data centers or fewer nodes in each",
+        )
+    })
+}
+
 /// Numbers of etcd members that do not fit. Members outside follow from all numbers together, so
 /// they are looked at only where the others are `sound`.
 fn etcd(spec: &Spec, sound: bool) -> Option<Finding> {
-    if spec.etcd == Some(0) {
+    let each = || spec.each.iter().filter_map(|it| it.etcd).chain(spec.etcd);
+    if spec.etcd == Some(0) && spec.each.iter().all(|it| it.etcd.is_none_or(|etcd| etcd == 0)) {
         return Some(Finding::error(
             "no_etcd",
-            "0 etcd members in each data center are asked for",
-            "leave -e out, and the planner puts as few as will do where they are needed",
+            "0 etcd members per data center",
+            "leave out -e: the planner computes the placement",
         ));
     }
-    if let Some(each) = spec.etcd.filter(|&each| each > MAX_ETCD_PER_SITE) {
+    if let Some(each) = each().find(|&each| each > MAX_ETCD_PER_SITE) {
         return Some(Finding::error(
             "too_many_etcd_per_site",
             format!(
-                "{each} etcd members in each data center are asked for, and a site has addresses \
-                 for {MAX_ETCD_PER_SITE}"
+                "{each} etcd members per data center; the address plan allows {MAX_ETCD_PER_SITE}"
             ),
             "more than 7 in all make every write slower and nothing safer; leave -e out",
         ));
@@ -117,17 +137,24 @@ fn etcd(spec: &Spec, sound: bool) -> Option<Finding> {
     }
     let placement = Placement::of(spec);
     let outside = placement.external;
+    if placement.total() == 0 {
+        return Some(Finding::error(
+            "no_etcd",
+            "no data center has an etcd member",
+            "leave out -e: the planner computes the placement",
+        ));
+    }
     if outside > MAX_ETCD_PER_SITE {
         return Some(Finding::error(
             "too_many_etcd_outside",
             format!(
-                "what is asked takes {outside} etcd members outside the data centers, and a site \
-                 has addresses for {MAX_ETCD_PER_SITE}"
+                "this needs {outside} etcd members in the external site; the address plan allows \
+                 {MAX_ETCD_PER_SITE}"
             ),
-            "leave -e out, or ask to outlive fewer data centers with a larger -m",
+            "leave -e out, or a larger -m means fewer data centers may fail",
         ));
     }
-    let (nodes, etcd) = (spec.data_centers * spec.nodes, placement.total());
+    let (nodes, etcd) = (spec.all_nodes(), placement.total());
     // Beside them the backup host.
     (nodes + etcd + 1 > MAX_MEMBERS).then(|| {
         Finding::error(
@@ -148,8 +175,8 @@ pub(super) fn words(spec: &Spec) -> Vec<Finding> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase()) {
         findings.push(Finding::error(
             "name_not_lower_case",
-            format!("the name {:?} is not made of the letters a to z alone", shortened(name)),
-            "host names are made of it: -n demo",
+            format!("invalid name {:?}: only letters a to z are allowed", shortened(name)),
+            "it becomes part of host names: -n demo",
         ));
     }
     if name.len() > NAME_MAX_LEN {
@@ -190,7 +217,7 @@ pub(super) fn words(spec: &Spec) -> Vec<Finding> {
         let known: Vec<String> = SUPPORTED_POSTGRES.iter().map(u32::to_string).collect();
         findings.push(Finding::error(
             "postgres_unsupported",
-            format!("PostgreSQL {} is not one that images can be built with", spec.postgres),
+            format!("PostgreSQL {} is not supported", spec.postgres),
             format!("-v takes {}", known.join(", ")),
         ));
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::placement::Placement;
-use crate::spec::{Durability, LinkSpec, PlacementRule, TimerPreset};
+use crate::spec::{Acknowledge, Durability, LinkSpec, PlacementRule, TimerPreset};
 
 fn codes(spec: &Spec) -> Vec<&'static str> {
     check(spec).into_iter().map(|finding| finding.code).collect()
@@ -54,6 +54,64 @@ fn each_impossible_number_is_an_error_of_its_own() {
         let errors = check(&spec).into_iter().filter(|f| f.severity == Severity::Error).count();
         assert_eq!(errors, 1, "{code} comes alone: {:?}", check(&spec));
     }
+}
+
+#[test]
+fn what_data_centers_cannot_be_is_told() {
+    let of = |text: &str| Spec::from_toml(text).expect("it is a spec");
+    for (text, code, severity) in [
+        (
+            "data_centers = 1\n[[data_center]]\n[[data_center]]\nnodes = 1\n",
+            "data_center_tables_extra",
+            Severity::Error,
+        ),
+        ("[[data_center]]\nrole = \"standby\"\n", "no_primary_data_center", Severity::Error),
+        ("[[data_center]]\nnodes = 0\n[[data_center]]\n", "too_few_nodes", Severity::Error),
+        (
+            "[[data_center]]\netcd = 0\n[[data_center]]\netcd = 98\n",
+            "too_many_etcd_per_site",
+            Severity::Error,
+        ),
+        ("external = false\n[[data_center]]\netcd = 0\n", "no_etcd", Severity::Error),
+        ("[[data_center]]\npriority = 0\n", "priority_zero", Severity::Error),
+        ("[[data_center]]\ntags = { nosync = true }\n", "tag_reserved", Severity::Error),
+        (
+            "external = false\nplacement = \"classic\"\n",
+            "classic_without_external",
+            Severity::Error,
+        ),
+        (
+            "[[data_center]]\nnodes = 1\n[[data_center]]\nrole = \"standby\"\n",
+            "one_node_may_lead",
+            Severity::Warning,
+        ),
+        (
+            "[[data_center]]\n[[data_center]]\nrole = \"standby\"\npriority = 2\n",
+            "priority_idle",
+            Severity::Warning,
+        ),
+        ("external = false\ndata_centers = 2\n", "must_suffice_not_met", Severity::Warning),
+        (
+            "external = false\ndata_centers = 2\nmust_suffice = 2\n",
+            "data_center_single_point_of_failure",
+            Severity::Warning,
+        ),
+        (
+            "durability = \"sync\"\n[[data_center]]\n[[data_center]]\nrole = \"standby\"\n",
+            "durability_single_site",
+            Severity::Warning,
+        ),
+    ] {
+        assert_eq!(severity_of(&of(text), code), Some(severity), "{code} of {text}");
+    }
+    let whole = "external = false\n[[data_center]]\nnodes = 3\n[[data_center]]\n[[data_center]]\nmust_suffice = 2\n";
+    let whole = whole.replace("must_suffice = 2\n", "").replacen(
+        "external",
+        "must_suffice = 2\nexternal",
+        1,
+    );
+    let worst = check(&of(&whole)).first().map(|finding| finding.severity);
+    assert_eq!(worst, Some(Severity::Info), "{:?}", check(&of(&whole)));
 }
 
 #[test]
@@ -169,6 +227,25 @@ fn a_second_data_center_is_as_far_as_a_write_is_carried() {
 }
 
 #[test]
+fn acknowledgements_that_need_no_other_data_center_are_told_with_what_they_cost() {
+    let spec = Spec { durability: Durability::Quorum, ..two() };
+    for acknowledge in [Acknowledge::Local, Acknowledge::Any] {
+        let spec = Spec { acknowledge, ..spec.clone() };
+        assert_eq!(severity_of(&spec, "acknowledged_in_one_site"), Some(Severity::Info));
+        assert_eq!(severity_of(&spec, "acknowledged_by_nobody"), None);
+        let alone = Spec { data_centers: 1, ..spec.clone() };
+        assert_eq!(severity_of(&alone, "acknowledged_in_one_site"), None);
+        let idle = Spec { durability: Durability::Async, ..spec };
+        assert_eq!(severity_of(&idle, "acknowledge_idle"), Some(Severity::Info));
+    }
+    assert_eq!(severity_of(&spec, "acknowledged_in_one_site"), None);
+    let unequal = "durability = \"sync\"\nacknowledge = \"local\"\n[[data_center]]\n[[data_center]]\nnodes = 1\n";
+    let unequal = Spec::from_toml(unequal).expect("a file");
+    let found = check(&unequal).into_iter().find(|f| f.code == "acknowledged_by_nobody");
+    assert!(found.expect("it is told").message.contains("a leader in DC2 has"));
+}
+
+#[test]
 fn a_long_round_trip_asks_for_the_smallest_preset_that_fits() {
     for (latency_ms, preset, better) in [
         (25, TimerPreset::Default, None),
@@ -197,6 +274,18 @@ fn a_synchronous_commit_is_told_its_shortest_wait() {
     let spec = Spec { links, durability: Durability::Quorum, ..two() };
     let finding = check(&spec).into_iter().find(|f| f.code == "commit_waits_for_wan");
     assert!(finding.expect("it is told").message.contains("10ms"));
+}
+
+#[test]
+fn a_commit_that_the_leaders_own_site_acknowledges_does_not_wait_for_another() {
+    let links = vec![link("DC1", "DC2", Duration::from_millis(5))];
+    let of = |acknowledge, nodes| {
+        let links = links.clone();
+        let spec = Spec { links, acknowledge, nodes, durability: Durability::Sync, ..two() };
+        severity_of(&spec, "commit_waits_for_wan").is_some()
+    };
+    assert!(of(Acknowledge::Remote, 2) && of(Acknowledge::Any, 1));
+    assert!(!of(Acknowledge::Local, 2) && !of(Acknowledge::Any, 2));
 }
 
 proptest! {

@@ -9,13 +9,15 @@ use std::rc::Rc;
 use ipnet::Ipv4Net;
 use serde_saphyr::{DoubleQuoted, FlowMap, FlowSeq, LitString, RcAnchor};
 
+use crate::extensions::Addition;
 use crate::render::{
     CA_CERTIFICATE, CONFIG_DIR, ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR,
     REPOSITORY2_MOUNT, S3_CA, SHM_SIZE, SSH_FILES, certificate_files, data_dir,
     mounted_certificate, repo2_volume, repository_secrets, s3_ca_file,
 };
 use crate::repository::STANZA;
-use crate::spec::{BackupTransport, Repo2};
+use crate::set_up;
+use crate::spec::{BackupTransport, Repo2, Spec};
 use crate::topology::{HostChoices, Member, POSTGRES_PORT, Role, Site, SiteKind, Topology};
 
 use document::{
@@ -31,7 +33,7 @@ pub const DOCKER_COMPOSE_HEADER: &str = "# Written by pgha from the specificatio
 pub struct Images {
     /// etcd members.
     pub etcd: String,
-    /// Postgres nodes; one image for each major version.
+    /// Postgres nodes; one image for each major version, and one more for each [`Addition`].
     pub postgres: String,
     /// The backup host.
     pub backup: String,
@@ -40,8 +42,17 @@ pub struct Images {
 }
 
 impl Images {
-    /// The images for a Postgres major version.
-    pub fn of(major: u32) -> Self {
+    /// The images for a spec.
+    pub fn of(spec: &Spec) -> Self {
+        let all = Self::of_major(spec.postgres);
+        match Addition::of(spec) {
+            None => all,
+            Some(addition) => Self { postgres: addition.image(&all.postgres), ..all },
+        }
+    }
+
+    /// The images for a Postgres major version, without extensions.
+    pub fn of_major(major: u32) -> Self {
         Self {
             etcd: "pgha-etcd-3.5".to_owned(),
             postgres: format!("pgha-pg{major}-patroni"),
@@ -91,6 +102,7 @@ struct Common {
     cluster: Quoted,
     instance: Quoted,
     uid: Option<Quoted>,
+    drill: Option<Quoted>,
     layout: Quoted,
     spec: Shared<LitString>,
     hosts: Shared<Vec<Quoted>>,
@@ -105,11 +117,12 @@ impl Common {
             cluster: quoted(&topology.id.name),
             instance: quoted(&topology.id.instance.to_string()),
             uid: host.uid.as_deref().map(quoted),
+            drill: host.drill.as_deref().map(quoted),
             layout: quoted(&topology.layout.to_string()),
             spec: shared(LitString(escaped(&format!("{}\n", topology.spec.to_toml().trim())))),
             hosts: shared(hosts.collect()),
             endpoints: quoted(&topology.endpoints()),
-            images: Images::of(topology.spec.postgres),
+            images: Images::of(&topology.spec),
         }
     }
 
@@ -118,6 +131,7 @@ impl Common {
             cluster: self.cluster.clone(),
             instance: self.instance.clone(),
             uid: self.uid.clone(),
+            drill: self.drill.clone(),
             layout: Some(self.layout.clone()),
             spec: Some(self.spec.clone()),
             site: site.map(str::to_owned),
@@ -171,6 +185,8 @@ impl Common {
                 ("net.ipv4.ping_group_range", "0 65535"),
             ]),
             shm_size: None,
+            mem_limit: None,
+            cpus: None,
             logging: Logging {
                 driver: "json-file",
                 options: pairs(&[("max-size", "10m"), ("max-file", "3")]),
@@ -237,7 +253,11 @@ fn service(topology: &Topology, host: &HostChoices, common: &Common, member: &Me
         service.depends_on = Some(FlowSeq(before.chain(last).collect()));
         let port = host.ports[&member.name];
         service.ports = Some(FlowSeq(vec![quoted(&format!("127.0.0.1:{port}:{POSTGRES_PORT}"))]));
-        service.shm_size = Some(SHM_SIZE);
+        let server = &spec.server;
+        service.shm_size =
+            Some(server.shm_size.map_or_else(|| SHM_SIZE.to_owned(), |size| size.to_string()));
+        service.mem_limit = server.memory;
+        service.cpus = server.cpus;
     }
     if member.role == Role::Backup && matches!(spec.backup.repo2, Some(Repo2::Posix { .. })) {
         let second = format!("{}:{REPOSITORY2_MOUNT}", repo2_volume(topology));
@@ -251,7 +271,10 @@ fn secrets_of(topology: &Topology, member: &Member) -> Vec<Mounted> {
     let spec = &topology.spec;
     let plain = |name: &&str| Mounted::Same((*name).to_owned());
     let mut mounted: Vec<Mounted> = match member.role {
-        Role::Postgres => NODE_PASSWORDS.iter().map(plain).collect(),
+        Role::Postgres => {
+            let set_up = set_up::secrets(spec).into_iter().map(Mounted::Same);
+            NODE_PASSWORDS.iter().map(plain).chain(set_up).collect()
+        }
         _ => repository_secrets(spec).iter().map(plain).collect(),
     };
     match spec.backup_transport {
@@ -294,7 +317,7 @@ fn volumes(topology: &Topology, common: &Common) -> Ordered<Volume> {
     let mut all: Vec<(String, Volume)> =
         topology.members.iter().map(|m| volume(m.name.clone(), site(m), m.role)).collect();
     if let Some(Repo2::Posix { path }) = &topology.spec.backup.repo2 {
-        let site = &topology.external_site().name;
+        let site = &topology.backup_site().name;
         let mut second = volume(repo2_volume(topology), site, Role::Backup);
         second.1.driver_opts =
             path.as_ref().map(|path| Bind { kind: "none", options: "bind", device: quoted(path) });
@@ -396,14 +419,22 @@ fn underlay(topology: &Topology, host: &HostChoices) -> String {
 
 /// One line that says what the cluster is.
 fn title(topology: &Topology) -> String {
-    let sites = topology.sites.iter().filter(|s| s.kind == SiteKind::DataCenter).count();
-    let etcd: Vec<_> = topology.placement.per_site().iter().map(u32::to_string).collect();
+    let count = |role: Role, site: &Site| {
+        topology.of_role(role).filter(|m| m.site == site.number).count().to_string()
+    };
+    let centers = topology.sites.iter().filter(|s| s.kind == SiteKind::DataCenter);
+    let nodes: Vec<String> = centers.map(|site| count(Role::Postgres, site)).collect();
+    let etcd: Vec<String> = topology.sites.iter().map(|site| count(Role::Etcd, site)).collect();
+    let equal = nodes.iter().all(|here| *here == nodes[0]);
     format!(
-        "Cluster {}: {sites} data center{} with {} Postgres {} nodes each, etcd {} (the last outside).",
+        "Cluster {}: {} data center{} with {} Postgres {} nodes{}, etcd {}{}.",
         topology.id,
-        if sites == 1 { "" } else { "s" },
-        topology.spec.nodes,
+        nodes.len(),
+        if nodes.len() == 1 { "" } else { "s" },
+        if equal { nodes[0].clone() } else { nodes.join("+") },
         topology.spec.postgres,
+        if equal { " each" } else { "" },
         etcd.join("+"),
+        if topology.external_site().is_some() { " (the last outside)" } else { "" },
     )
 }

@@ -6,21 +6,21 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use crate::archive_get::Reader;
-use crate::disk::wal_keep_mib;
-use crate::dynamic::LAG_MAX_BYTES;
+use crate::dynamic;
 use crate::links::asked::largest_round_trip;
+use crate::names::AGENT;
 use crate::render::{
     BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
     REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, S3_CA_FILE, SCOPE, SPOOL_DIR, SSH_PORT, data_dir,
-    render,
+    parameters, render,
 };
 use crate::repository::STANZA;
-use crate::spec::Repo2;
+use crate::spec::{Acknowledge, Repo2, SiteRole, Spec};
 use crate::topology::{
     CLUSTER_NET, ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, PATRONI_PORT, PGBACKREST_PORT,
     POSTGRES_PORT, Role, Topology,
 };
-use crate::tuning::{EtcdTimers, Limits, PatroniTimers, Synchronous};
+use crate::tuning::{EtcdTimers, Synchronous};
 
 /// The authorities that Debian trusts, in the image of the backup host.
 pub const DEBIAN_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -95,17 +95,15 @@ pub fn patroni(
     disk_size_bytes: u64,
 ) -> String {
     let spec = &topology.spec;
-    let timers = PatroniTimers::of(spec.timers);
-    let nodes = topology.of_role(Role::Postgres).count();
-    let limits = Limits::for_nodes(u32::try_from(nodes).unwrap_or(u32::MAX));
-    let synchronous = Synchronous::of(spec);
-    let pgbackrest = format!("pgbackrest --config={CONFIG_DIR}/pgbackrest.conf --stanza={STANZA}");
     let etcd: Vec<_> =
         topology.of_role(Role::Etcd).map(|m| format!("{}:{ETCD_CLIENT_PORT}", m.address)).collect();
     let more = json!({
         "scope": SCOPE,
-        "lag_max_bytes": LAG_MAX_BYTES,
-        "wal_keep_mib": wal_keep_mib(topology, disk_size_bytes),
+        "dynamic": dynamic::configuration(spec),
+        "parameters": parameters::of(topology, disk_size_bytes),
+        "hba": spec.server.hba,
+        "initdb": initdb(spec),
+        "set_up": spec.server.sets_up().then(|| format!("{AGENT} set-up-database")),
         "namespace": NAMESPACE,
         "cluster_net": CLUSTER_NET,
         "api_user": PATRONI_API_USER,
@@ -113,27 +111,49 @@ pub fn patroni(
             "postgres": secrets.postgres, "replicator": secrets.replicator,
             "rewinder": secrets.rewinder, "patroni": secrets.patroni,
         },
+        "agent": AGENT,
         "etcd": etcd,
-        "timers": {
-            "ttl_s": timers.ttl_s, "loop_wait_s": timers.loop_wait_s,
-            "retry_timeout_s": timers.retry_timeout_s,
-        },
-        "limits": {
-            "max_connections": limits.max_connections,
-            "max_worker_processes": limits.max_worker_processes,
-            "max_replication_slots": limits.max_replication_slots,
-            "max_wal_senders": limits.max_wal_senders,
-        },
-        "synchronous": {
-            "mode": synchronous.mode.as_str(),
-            "strict": synchronous.strict,
-            "node_count": synchronous.node_count,
-        },
-        "archive_command":
-            format!("{pgbackrest} archive-push \"{}/pg_wal/%f\"", data_dir(spec.postgres)),
+        "tags": tags(topology, member),
         "restore_command": Reader::Standby.restore_command(),
     });
     render(include_str!("../../templates/patroni.yaml.j2"), &context(topology, member, more))
+}
+
+/// What Patroni reads anew in each round while this node leads: how many standbys then acknowledge each write, where
+/// etcd has the number that the cluster was made with, and which alone may, where not all of them.
+/// `images/patroni_acknowledge.py` has the other side.
+pub fn acknowledge(topology: &Topology, member: &Member) -> String {
+    let made_with = Synchronous::of(&topology.spec).node_count;
+    let here = Synchronous::node_count_in(&topology.spec, member.site.into());
+    let among: Option<Vec<&str>> = (topology.spec.acknowledge == Acknowledge::Local).then(|| {
+        topology.acknowledging_nodes(member.site).map(|node| node.name.as_str()).collect()
+    });
+    format!("{}\n", json!({ "made_with": made_with, "here": here, "among": among }))
+}
+
+/// Patroni's tags of a node: the free ones of its data center, and those that follow from its role and priority.
+fn tags(topology: &Topology, member: &Member) -> Value {
+    let site = u32::from(member.site);
+    let said = topology.spec.data_center(site).cloned().unwrap_or_default();
+    let mut tags = json!(said.tags);
+    if said.role == SiteRole::Standby {
+        tags["nofailover"] = json!(true);
+        tags["nosync"] = json!(true);
+    } else if let Some(priority) = said.priority {
+        tags["failover_priority"] = json!(priority);
+    }
+    tags
+}
+
+/// Options of `initdb`, without their dashes, and their values: what a new database is made with.
+pub fn initdb(spec: &Spec) -> Vec<(&'static str, Option<&str>)> {
+    let locale = spec.server.locale.as_deref().unwrap_or("C.UTF-8");
+    let mut options = vec![("encoding", Some("UTF8")), ("locale", Some(locale))];
+    if let Some(icu) = &spec.server.icu_locale {
+        options.extend([("locale-provider", Some("icu")), ("icu-locale", Some(icu))]);
+    }
+    options.push(("data-checksums", None));
+    options
 }
 
 /// `pgbackrest.conf` of a Postgres node.
@@ -269,6 +289,28 @@ mod tests {
     fn a_password_with_quotes_survives_the_yaml() {
         let file = patroni_json(Spec::default());
         assert_eq!(file["postgresql"]["authentication"]["superuser"]["password"], "p\"w: #1");
+    }
+
+    #[test]
+    fn what_the_cluster_file_asks_for_is_where_patroni_and_initdb_find_it() {
+        let text = "[postgres]\nhba = [\"local all all trust # it's\"]\nlocale = \"de_DE.UTF-8\"\n\
+            icu_locale = \"de\"\nusers = [\"app\"]\n[postgres.parameters]\nwork_mem = \"64MB\"\n\
+            cron.database_name = \"shop\"\n[patroni]\nfailsafe = true\n\
+            [patroni.slots.cdc]\ntype = \"logical\"\n";
+        let file = patroni_json(Spec::from_toml(text).expect("a spec"));
+        let bootstrap = &file["bootstrap"];
+        let dcs = &bootstrap["dcs"];
+        assert_eq!(dcs["failsafe_mode"], true);
+        assert_eq!(dcs["slots"]["cdc"]["type"], "logical");
+        assert_eq!(dcs["postgresql"]["parameters"]["work_mem"], "64MB");
+        assert_eq!(dcs["postgresql"]["parameters"]["cron.database_name"], "shop");
+        let hba = dcs["postgresql"]["pg_hba"].as_array().expect("lines");
+        assert_eq!(hba[0], "local all all trust # it's");
+        assert_eq!(hba[1], "local all all peer map=pgha");
+        assert_eq!(bootstrap["initdb"][1]["locale"], "de_DE.UTF-8");
+        assert_eq!(bootstrap["initdb"][3]["icu-locale"], "de");
+        assert_eq!(bootstrap["post_bootstrap"], "/usr/local/bin/pgha-node set-up-database");
+        assert_eq!(patroni_json(Spec::default())["bootstrap"]["post_bootstrap"], Json::Null);
     }
 
     #[test]

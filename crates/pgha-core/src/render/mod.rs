@@ -6,12 +6,13 @@
 #[cfg(any(test, feature = "compose"))]
 mod compose;
 mod members;
+pub mod parameters;
 
 #[cfg(any(test, feature = "compose"))]
 pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose, unescaped};
 pub use members::{
-    DEBIAN_CA_FILE, NodeSecrets, RepositorySecrets, etcd, patroni, pgbackrest_host,
-    pgbackrest_node, repository_config, ssh_client_config, sshd_config,
+    DEBIAN_CA_FILE, NodeSecrets, RepositorySecrets, acknowledge, etcd, initdb, patroni,
+    pgbackrest_host, pgbackrest_node, repository_config, ssh_client_config, sshd_config,
 };
 
 use std::net::Ipv4Addr;

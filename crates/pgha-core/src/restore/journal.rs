@@ -70,13 +70,13 @@ impl Step {
         match self {
             Self::Archive => "archiving the last WAL",
             Self::Hold => "stopping Patroni and Postgres everywhere",
-            Self::Aside => "setting the old data aside",
+            Self::Aside => "moving the old data away",
             Self::Restore => "copying the backup",
             Self::Recover => "replaying WAL",
-            Self::Clear => "clearing what etcd knows of the old cluster",
+            Self::Clear => "removing the old cluster's keys from etcd",
             Self::Lead => "starting the new leader",
             Self::Replicas => "rebuilding the replicas",
-            Self::Verify => "asking the database",
+            Self::Verify => "verifying the database",
             Self::Finish => "tidying up",
         }
     }
@@ -133,7 +133,7 @@ impl Undo {
             Self::Hold => "stopping Patroni and Postgres everywhere",
             Self::PutBack => "putting the old data back",
             Self::Archive => "removing the restore's own timelines from the archive",
-            Self::Clear => "clearing what etcd knows of the restored cluster",
+            Self::Clear => "removing the restored cluster's keys from etcd",
             Self::Lead => "starting the old cluster",
             Self::Replicas => "waiting for the replicas",
         }

@@ -120,7 +120,7 @@ pub struct RestorePlan {
     pub left_behind: Vec<String>,
     /// The node that is restored and leads.
     pub leader: String,
-    /// The nodes that are made anew from the repository, all at once.
+    /// The nodes that are re-initialized from the repository, all at once.
     pub replicas: Vec<String>,
     /// Whether there is a leader of this database now, which archives its last WAL first.
     pub leader_archives: bool,
@@ -218,7 +218,10 @@ fn plan_from(
         facts.topology.of_role(Role::Postgres).map(|m| m.name.as_str()).collect();
     let leader = facts.leader.as_ref().map(|leader| leader.name.as_str());
     let runs = |name: &&&str| facts.running.iter().any(|running| running == **name);
-    let leader = leader.or_else(|| nodes.iter().find(runs).copied()).unwrap_or(nodes[0]).to_owned();
+    // A node of a standby data center would never take the key.
+    let may_lead: Vec<&str> = facts.topology.primary_nodes().map(|m| m.name.as_str()).collect();
+    let leader = leader.or_else(|| may_lead.iter().find(runs).copied());
+    let leader = leader.or(may_lead.first().copied()).unwrap_or(nodes[0]).to_owned();
     Ok(RestorePlan {
         target: target.clone(),
         repository: holdings.repository,

@@ -277,7 +277,9 @@ pub fn demand_usable(found: &Found) -> Result<u32, Unusable> {
 /// The major version that a cluster file names; `None` where it leaves that open.
 pub fn named_postgres(file: &str) -> Option<u32> {
     let table: toml::Table = file.parse().ok()?;
-    u32::try_from(table.get("postgres")?.as_integer()?).ok()
+    let named = table.get("postgres")?;
+    let version = named.as_integer().or_else(|| named.get("version")?.as_integer());
+    u32::try_from(version?).ok()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::backup_run::advice;
 use crate::identity::{Contents, NotStarted, RepositoryFact};
 use crate::observe::Patroni;
 use crate::restore::source::Place;
-use crate::topology::{Role, Topology};
+use crate::topology::{Member, Role, Topology};
 
 /// Code of the problem that no node has data and a repository has.
 pub const DATABASE_IN_REPOSITORY: &str = "database_in_repository";
@@ -16,9 +16,16 @@ const REPOSITORY_AWAY: &str = "repository_away";
 /// Code of the problem that there is a database by etcd, and no node has data.
 pub const DATA_LOST: &str = "data_lost";
 
+/// Code of the problem that what the cluster file asks for in a new database failed.
+pub const SET_UP_FAILED: &str = "set_up_failed";
+/// What is to be done about that first.
+pub const SET_UP_HINT: &str =
+    "correct what the cluster file asks for, or the file that init_sql names";
+
 /// Everything that is wrong about that.
 pub(super) fn problems(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
+    problems.extend(set_up_failed(known));
     problems.extend(no_database(known));
     problems.extend(data_lost(known));
     problems.extend(other_data(known));
@@ -28,7 +35,29 @@ pub(super) fn problems(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
 
 /// Whether it is said why nodes without data have nobody to follow: then that nobody leads is no news.
 pub(super) fn explains_no_leader(known: &Known<'_>) -> bool {
-    repository_in_the_way(known).is_some() || lost_database(known).is_some()
+    set_up_failed(known).is_some()
+        || repository_in_the_way(known).is_some()
+        || lost_database(known).is_some()
+}
+
+/// The first node whose new database could not be set up. Another one may have tried, too.
+fn set_up_failed(known: &Known<'_>) -> Option<Problem> {
+    let failed = |node: &&Member| {
+        let why = known.patroni(&node.name).and_then(|patroni| patroni.not_started.as_ref());
+        matches!(why, Some(NotStarted::SetUp { .. }))
+    };
+    let node = known.topology.of_role(Role::Postgres).find(failed)?;
+    let why = known.patroni(&node.name).and_then(why_not_started).unwrap_or_default();
+    let id = &known.topology.id;
+    Some(Problem::new(
+        Severity::Error,
+        SET_UP_FAILED,
+        Some(&node.name),
+        format!("{}: {why}", node.name),
+        format!(
+            "{SET_UP_HINT}; then `pgha down {id} --volumes`, and `pgha up -f FILE` makes the database anew"
+        ),
+    ))
 }
 
 /// The repository for which nodes without data make no database.
@@ -36,7 +65,7 @@ fn repository_in_the_way<'a>(known: &Known<'a>) -> Option<&'a RepositoryFact> {
     let answers = known.nodes.values().filter_map(|node| node.patroni.as_ref().ok());
     answers.filter_map(|patroni| patroni.not_started.as_ref()).find_map(|why| match why {
         NotStarted::Repository(fact) => Some(fact),
-        NotStarted::NoEtcd | NotStarted::OtherDatabase { .. } => None,
+        _ => None,
     })
 }
 
@@ -127,7 +156,7 @@ fn other_data(known: &Known<'_>) -> Vec<Problem> {
     let others = known.topology.of_role(Role::Postgres).filter_map(|node| {
         match known.patroni(&node.name)?.not_started.as_ref()? {
             NotStarted::OtherDatabase { .. } => Some(node),
-            NotStarted::NoEtcd | NotStarted::Repository(_) => None,
+            _ => None,
         }
     });
     others
@@ -263,6 +292,32 @@ mod tests {
         assert!(said.message.contains("2 backups, the last one 20261124-160125F"), "{said:?}");
         assert!(said.hint.contains("`pgha restore demo-1 --latest`"), "{said:?}");
         assert!(awaiting(&view)[0].phrase.contains("holds the database 7515"));
+    }
+
+    #[test]
+    fn a_set_up_that_failed_is_said_in_the_words_of_postgres_and_ends_the_wait() {
+        let said = "psql:init.sql:2: ERROR:  relation \"x\" does not exist".to_owned();
+        let failed = NotStarted::SetUp { about: "init_sql (schema.sql)".to_owned(), said };
+        let mut lab = without_data(None, Some(&failed));
+        // By then the next node may find what the first one has archived.
+        let held = NotStarted::Repository(database(1, OWN, 0));
+        if let Some(Ok(last)) = lab
+            .reports()
+            .flat_map(|report| &mut report.postgres)
+            .map(|node| &mut node.patroni)
+            .last()
+        {
+            last.not_started = Some(held);
+        }
+        let view = lab.view();
+        let problem = hopeless(&view).expect("no waiting helps");
+        assert_eq!(problem.code, SET_UP_FAILED);
+        assert!(
+            problem.message.contains("init_sql (schema.sql): psql:init.sql:2: ERROR:"),
+            "{problem:?}"
+        );
+        assert!(problem.hint.contains("`pgha down demo-1 --volumes`"), "{problem:?}");
+        assert!(!codes(&view).contains(&"no_leader"), "{:?}", codes(&view));
     }
 
     #[test]

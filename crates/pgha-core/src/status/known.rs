@@ -10,7 +10,10 @@ use crate::disk::Disk;
 use crate::identity::RepositoryFact;
 use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni};
 use crate::restore::Unfinished;
-use crate::topology::{Member, Role, Topology};
+use crate::topology::{Member, Role, SiteKind, Topology};
+
+/// Of a member whose site has not been asked.
+pub const NOT_CHECKED: &str = "not checked yet";
 
 /// What was observed, by member.
 pub(super) struct Known<'a> {
@@ -135,8 +138,8 @@ impl<'a> Known<'a> {
         }
         match self.observed.sites.get(&self.topology.site(member.site).name) {
             Some(Ok(_)) => None,
-            Some(Err(reason)) => Some(format!("could not learn: {reason}")),
-            None => Some("could not learn: its site was not asked".to_owned()),
+            Some(Err(reason)) => Some(format!("unknown: {reason}")),
+            None => Some(NOT_CHECKED.to_owned()),
         }
     }
 
@@ -228,25 +231,25 @@ impl<'a> Known<'a> {
 
     /// Whether the stanza exists, where the backup host could say.
     pub(super) fn stanza_exists(&self) -> Option<bool> {
-        self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?.stanza
+        self.observed.sites.get(&self.topology.backup_site().name)?.as_ref().ok()?.stanza
     }
 
     /// What each repository holds, as far as the backup host could say.
     pub(super) fn repositories(&self) -> &'a [RepositoryFact] {
-        let report = self.observed.sites.get(&self.topology.external_site().name);
+        let report = self.observed.sites.get(&self.topology.backup_site().name);
         let report = report.and_then(|report| report.as_ref().ok());
         report.map_or(&[], |report| &report.repositories)
     }
 
     /// Whether a restore is not finished, as far as the backup host could say.
     pub(super) fn is_restoring(&self) -> bool {
-        let report = self.observed.sites.get(&self.topology.external_site().name);
+        let report = self.observed.sites.get(&self.topology.backup_site().name);
         report.and_then(|report| report.as_ref().ok()).is_some_and(|report| report.restoring)
     }
 
     /// How far that is, where its journal can be read.
     pub(super) fn restore(&self) -> Option<&'a Unfinished> {
-        let report = self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?;
+        let report = self.observed.sites.get(&self.topology.backup_site().name)?.as_ref().ok()?;
         report.restore.as_ref()
     }
 
@@ -261,7 +264,7 @@ impl<'a> Known<'a> {
     }
 
     pub(super) fn backups(&self) -> Option<BackupsView> {
-        let report = self.observed.sites.get(&self.topology.external_site().name)?.as_ref().ok()?;
+        let report = self.observed.sites.get(&self.topology.backup_site().name)?.as_ref().ok()?;
         Some(archive::backups(report.backups.as_ref()?, self.observed.now_s))
     }
 
@@ -294,13 +297,15 @@ impl<'a> Known<'a> {
             let there = self.topology.members.iter().filter(|m| m.site == number);
             there.map(|m| m.name.clone()).collect()
         };
-        let reachable = self.reachable_sites();
+        let reachable = self.reachable_sites(None);
         self.topology
             .sites
             .iter()
             .map(|site| SiteView {
                 name: site.name.clone(),
                 kind: site.kind,
+                role: (site.kind == SiteKind::DataCenter)
+                    .then(|| self.topology.role_in(site.number)),
                 network: site.network.clone(),
                 subnet: subnet(&site.network),
                 members: members(site.number),

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::Room;
 use crate::repository::STANZA;
-use crate::status::{ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, Known, Tally};
+use crate::status::{
+    ClusterView, ContainerState, DATA_LOST, DATABASE_IN_REPOSITORY, Known, MemberView, Tally,
+};
 use crate::status::{archive, identity, settings};
 use crate::topology::Role;
 use crate::words::bytes;
@@ -30,6 +32,9 @@ pub const RESTORE_UNFINISHED: &str = "restore_unfinished";
 
 /// Code of the problem that Patroni is in pause.
 pub const PATRONI_PAUSED: &str = "patroni_paused";
+
+/// Code of the problem that something was done to the cluster on purpose.
+const FAULT_INJECTED: &str = "fault_injected";
 
 /// Something that is wrong or could not be learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,9 +77,9 @@ impl Problem {
 /// Everything that is wrong, the worst first.
 pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     if view.members.iter().all(|m| m.container_state != ContainerState::Running) {
-        return vec![containers::stopped(known)];
+        return faults(known).chain([containers::stopped(known)]).collect();
     }
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = faults(known).collect();
     problems.extend(containers::router(known, view));
     problems.extend(containers::containers(known));
     problems.extend(known.observed.links.as_ref().and_then(links::problem));
@@ -99,6 +104,22 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems
 }
 
+/// What was done on purpose.
+fn faults(known: &Known<'_>) -> impl Iterator<Item = Problem> {
+    known.observed.faults.iter().map(|fault| {
+        let time =
+            |at: &str| at.split_once('T').map_or(at, |(_, time)| time).get(..8).map(str::to_owned);
+        let since = time(&fault.since).unwrap_or_default();
+        let message = format!("fault `{}` is injected, since {since} UTC", fault.title);
+        let heal = format!("`pgha heal {}` takes it back", known.topology.id);
+        let hint = match fault.until.as_deref().and_then(time) {
+            Some(until) => format!("it is taken back at {until} UTC; {heal} now"),
+            None => heal,
+        };
+        Problem::new(Severity::Warning, FAULT_INJECTED, None, message, hint)
+    })
+}
+
 /// Fewer standbys acknowledge each write than Patroni is told to wait for.
 fn durability(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
     let (Tally { have, need }, Some(leader)) = (view.acknowledging, &view.leader) else {
@@ -108,7 +129,8 @@ fn durability(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
         return None;
     }
     let settings = known.settings();
-    let streaming = view.nodes().filter(|n| n.state.as_deref() == Some("streaming")).count();
+    let streams = |n: &&MemberView| n.state.as_deref() == Some("streaming");
+    let streaming = view.nodes().filter(streams).filter(|n| view.may_acknowledge(n)).count();
     let stopped = have == 0 && settings.synchronous_mode_strict;
     let severity = match () {
         () if stopped => Severity::Error,
@@ -133,15 +155,15 @@ fn durability(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
 }
 
 fn paused(known: &Known<'_>) -> Option<Problem> {
-    let mut nodes = known.topology.of_role(crate::topology::Role::Postgres);
-    let node = nodes.find(|m| known.patroni(&m.name).is_some_and(|p| p.pause))?;
-    Some(Problem::new(
-        Severity::Info,
-        PATRONI_PAUSED,
-        None,
-        "Patroni is paused (`patronictl pause`): nothing fails over by itself",
-        format!("`pgha exec {} -- patronictl resume` ends that", node.name),
-    ))
+    leader::is_paused(known).then(|| {
+        Problem::new(
+            Severity::Info,
+            PATRONI_PAUSED,
+            None,
+            "Patroni is paused: nothing fails over by itself",
+            format!("`pgha resume {}` ends that", known.topology.id),
+        )
+    })
 }
 
 /// The disk that members lie on has too little left.

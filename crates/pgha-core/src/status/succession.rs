@@ -18,6 +18,20 @@ pub struct SuccessionView {
     /// How many of the voters a node has to reach to be promoted, itself counted where it is one; 0 where none has a
     /// vote.
     pub votes_needed: u64,
+    /// Replicas that run, the least behind first: one of them can be promoted by hand, whatever keeps Patroni from it.
+    #[serde(default)]
+    pub by_hand: Vec<ByHand>,
+}
+
+/// A replica that can be promoted by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByHand {
+    /// The node.
+    pub name: String,
+    /// Bytes of WAL that it is behind the leader's last position in etcd; `null` where it does not tell.
+    pub behind_bytes: Option<u64>,
+    /// Why Patroni does not promote it by itself; `null` where it does.
+    pub barred: Option<String>,
 }
 
 impl SuccessionView {
@@ -48,6 +62,8 @@ pub(super) enum Bar {
     Timeline(u64),
     /// Not among the synchronous standbys.
     NotSynchronous,
+    /// In a standby data center, whose nodes have the tag `nofailover`.
+    Standby,
     /// Sees too few voters.
     TooFewVoters,
 }
@@ -91,9 +107,10 @@ fn said(bar: &Bar) -> String {
         Bar::Down(state) => format!("is {}", state.as_str()),
         Bar::Silent => "does not answer".to_owned(),
         Bar::NotRunning(state) => format!("is in state `{state}`"),
-        Bar::NoPosition => "does not tell its WAL position".to_owned(),
+        Bar::NoPosition => "does not report its WAL position".to_owned(),
         Bar::Behind(by) => format!("is {} behind the leader's last known position", bytes(*by)),
         Bar::Timeline(timeline) => format!("is on the older timeline {timeline}"),
+        Bar::Standby => "is in a standby data center (nofailover)".to_owned(),
         Bar::NotSynchronous => "is no synchronous standby".to_owned(),
         Bar::TooFewVoters => "reaches too few voters".to_owned(),
     }
@@ -112,7 +129,29 @@ impl Known<'_> {
             ready: others(&|name| self.own_bar(dcs, name).is_none()),
             voters: others(&|name| by_votes && self.votes(dcs, name)),
             votes_needed: self.votes_needed(dcs).unwrap_or_default(),
+            by_hand: self.by_hand(dcs, leader),
         })
+    }
+
+    /// Replicas whose Postgres runs and that Patroni lets be promoted at all.
+    fn by_hand(&self, dcs: &Dcs, leader: Option<&str>) -> Vec<ByHand> {
+        let runs = |p: &&Patroni| p.state == "running" && p.role == "replica";
+        let mut all: Vec<ByHand> = self
+            .topology
+            .primary_nodes()
+            .filter(|node| Some(node.name.as_str()) != leader)
+            .filter_map(|node| Some((node, self.patroni(&node.name).filter(runs)?)))
+            .map(|(node, patroni)| ByHand {
+                name: node.name.clone(),
+                behind_bytes: patroni
+                    .received
+                    .max(patroni.replayed)
+                    .map(|has| dcs.last_lsn.unwrap_or_default().saturating_sub(has)),
+                barred: self.bar(dcs, &node.name).map(|bar| said(&bar)),
+            })
+            .collect();
+        all.sort_by_key(|it| (it.behind_bytes.unwrap_or(u64::MAX), it.barred.is_some()));
+        all
     }
 
     /// Whether a node has a vote, as etcd has it, and is there to give it.
@@ -180,6 +219,9 @@ impl Known<'_> {
         }
         if patroni.role != "replica" {
             return Some(Bar::NotRunning(patroni.role.clone()));
+        }
+        if self.topology.primary_nodes().all(|node| node.name != name) {
+            return Some(Bar::Standby);
         }
         if !dcs.tells_succession {
             return None;

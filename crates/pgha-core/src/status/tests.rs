@@ -6,7 +6,7 @@ use super::*;
 use crate::disk::Disk;
 use crate::observe::{Dcs, EtcdObservation, EtcdStatus, NodeObservation};
 use crate::ready::awaiting;
-use crate::spec::Spec;
+use crate::spec::{DataCenterSpec, SiteRole, Spec};
 
 mod hints;
 
@@ -84,6 +84,15 @@ impl Lab {
         lab
     }
 
+    /// A healthy cluster of which etcd tells how far its leader was; its leader and its replicas.
+    pub(crate) fn led() -> (ClusterView, String, Vec<String>) {
+        let mut lab = Self::healthy();
+        lab.configured("{}");
+        lab.wrote(4000, &[], 0);
+        let nodes = lab.topology.of_role(Role::Postgres).map(|node| node.name.clone());
+        (lab.view(), LEADER.to_owned(), nodes.filter(|name| name != LEADER).collect())
+    }
+
     pub(crate) fn view(&self) -> ClusterView {
         ClusterView::new(&self.topology, &self.observed)
     }
@@ -106,7 +115,7 @@ impl Lab {
         self.observed.sites.values_mut().filter_map(|r| r.as_mut().ok())
     }
 
-    fn node(&mut self, name: &str) -> &mut Result<Patroni, String> {
+    pub(crate) fn node(&mut self, name: &str) -> &mut Result<Patroni, String> {
         let nodes = self.reports().flat_map(|r| &mut r.postgres);
         &mut nodes.into_iter().find(|n| n.name == name).expect("a node").patroni
     }
@@ -251,7 +260,7 @@ fn a_site_that_could_not_be_asked_is_not_said_to_be_down() {
     assert_eq!(view.leader, None);
     assert_eq!(codes(&view), ["site_unknown", "leader_unconfirmed", "quorum_at_risk"]);
     let error = view.member(LEADER).and_then(|m| m.error.clone());
-    assert_eq!(error.as_deref(), Some("could not learn: exec failed"));
+    assert_eq!(error.as_deref(), Some("unknown: exec failed"));
 
     let sites: Vec<String> = lab.observed.sites.keys().cloned().collect();
     for site in sites {
@@ -344,7 +353,7 @@ fn a_cluster_that_comes_up_says_what_each_member_waits_for() {
     let phrase = |view: &ClusterView, name: &str| {
         awaiting(view).into_iter().find(|w| w.member == name).map(|w| w.phrase)
     };
-    assert_eq!(phrase(&view, "pgha-etcd1-DC1-1").as_deref(), Some("etcd: no quorum yet"));
+    assert_eq!(phrase(&view, "pgha-etcd1-DC1-1").as_deref(), Some("etcd: waiting for quorum"));
     assert_eq!(phrase(&view, LEADER).as_deref(), Some("Patroni: connection refused"));
 
     let mut lab = Lab::healthy();
@@ -553,6 +562,23 @@ fn durability_is_judged_by_what_patroni_runs_with() {
     assert!(problems[0].message.contains("ttl 60 (30), synchronous_mode off (quorum)"));
     lab.configured(r#"{"synchronous_mode": "quorum", "synchronous_node_count": 2}"#);
     assert_eq!(codes(&lab.view()), ["durability_not_met"]);
+}
+
+#[test]
+fn nodes_of_a_standby_data_center_neither_acknowledge_nor_take_over() {
+    let mut lab = Lab::healthy();
+    let standby = DataCenterSpec { role: SiteRole::Standby, ..DataCenterSpec::default() };
+    let leaders = lab.topology.member(LEADER).expect("a node").site;
+    let each = |site: u8| if site == leaders { DataCenterSpec::default() } else { standby.clone() };
+    lab.topology.spec.each = (1..=2).map(each).collect();
+    lab.configured(r#"{"synchronous_mode": "quorum", "synchronous_node_count": 1}"#);
+    let view = lab.view();
+    assert_eq!(view.acknowledging.need, 1);
+    let here = |name: &str| lab.topology.member(name).map(|m| m.site) == Some(leaders);
+    let ready = view.succession.expect("it is known").ready;
+    assert!(ready.len() == 1 && ready.iter().all(|name| here(name)), "{ready:?}");
+    let roles: Vec<_> = view.sites.iter().map(|site| site.role).collect();
+    assert!(roles.contains(&Some(SiteRole::Standby)) && roles.contains(&None), "{roles:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Counting, Outcome, Survival, max_lost, split_sites, table};
+use super::{Counting, Outcome, SiteCounts, Survival, max_lost, table};
 use crate::topology::Topology;
 
 /// Most sites for which each set has a row of its own: 31 rows.
@@ -19,12 +19,8 @@ pub struct SurvivalRow {
     pub lost: String,
     /// How many sets of the table this row stands for.
     pub sets: u64,
-    /// Whether etcd can decide.
-    pub quorum: bool,
-    /// Whether there is a leader again.
-    pub promotable: bool,
-    /// Whether a write that was acknowledged may be gone.
-    pub acknowledged_loss: bool,
+    /// The answers.
+    pub outcome: Outcome,
 }
 
 /// The survival table in as few rows as say all of it. With up to 5 sites each set has its own row.
@@ -34,7 +30,7 @@ pub fn grouped(topology: &Topology) -> Vec<SurvivalRow> {
     }
     let grid = Grid::of(topology);
     let mut rows = Vec::new();
-    for external in [false, true] {
+    for external in [false, true].into_iter().take(1 + grid.external.iter().len()) {
         let cells = grid.cells(external);
         let by_total = by_total(&cells);
         let by_class = merge(cells);
@@ -47,20 +43,18 @@ pub fn grouped(topology: &Topology) -> Vec<SurvivalRow> {
 
 /// Every set of a table as a row, the external site under that word.
 pub fn explicit(topology: &Topology, table: &[Survival]) -> Vec<SurvivalRow> {
-    let external = &topology.external_site().name;
+    let external = topology.external_site().map(|site| site.name.as_str());
     table
         .iter()
         .map(|set| SurvivalRow {
             lost: set
                 .lost
                 .iter()
-                .map(|name| if name == external { "external" } else { name.as_str() })
+                .map(|name| if Some(name.as_str()) == external { "external" } else { name })
                 .collect::<Vec<_>>()
                 .join(" + "),
             sets: 1,
-            quorum: set.quorum,
-            promotable: set.promotable,
-            acknowledged_loss: set.acknowledged_loss,
+            outcome: set.outcome,
         })
         .collect()
 }
@@ -76,27 +70,26 @@ struct SetBox {
 
 /// The data centers by class, and the largest set that is looked at.
 #[derive(Debug)]
-struct Grid {
+pub(super) struct Grid {
     /// Names of each class of interchangeable data centers, in site order.
-    classes: Vec<Vec<String>>,
+    pub(super) classes: Vec<Vec<String>>,
     /// One site index of each class, and that of the external site.
     examples: Vec<Vec<usize>>,
-    external: usize,
+    pub(super) external: Option<usize>,
     max_lost: usize,
-    counting: Counting,
+    pub(super) counting: Counting,
 }
 
 impl Grid {
-    fn of(topology: &Topology) -> Self {
+    pub(super) fn of(topology: &Topology) -> Self {
         let counting = Counting::of(topology);
-        let (data_centers, external) = split_sites(topology);
-        let mut kinds: Vec<(u32, u32)> = Vec::new();
+        let mut kinds: Vec<SiteCounts> = Vec::new();
         let mut classes: Vec<Vec<String>> = Vec::new();
         let mut examples: Vec<Vec<usize>> = Vec::new();
-        for site in data_centers {
-            let kind = counting.site_kind_counts(site);
-            let class = kinds.iter().position(|&k| k == kind).unwrap_or_else(|| {
-                kinds.push(kind);
+        let data_centers = counting.sites.iter().enumerate().filter(|(_, it)| !it.is_external);
+        for (site, kind) in data_centers {
+            let class = kinds.iter().position(|k| k == kind).unwrap_or_else(|| {
+                kinds.push(*kind);
                 classes.push(Vec::new());
                 examples.push(Vec::new());
                 kinds.len() - 1
@@ -104,6 +97,7 @@ impl Grid {
             classes[class].push(topology.sites[site].name.clone());
             examples[class].push(site);
         }
+        let external = counting.sites.iter().position(|site| site.is_external);
         let max_lost = max_lost(topology.sites.len());
         Self { classes, examples, external, max_lost, counting }
     }
@@ -124,26 +118,38 @@ impl Grid {
         counts_so_far
             .into_iter()
             .filter(|counts| external || counts.iter().any(|&c| c > 0))
-            .map(|counts| {
-                let mut lost: Vec<usize> = self
-                    .examples
-                    .iter()
-                    .zip(&counts)
-                    .flat_map(|(sites, &count)| sites[..count].iter().copied())
-                    .collect();
-                if external {
-                    lost.push(self.external);
-                }
-                SetBox {
-                    outcome: self.counting.without(&lost),
-                    counts: counts.into_iter().map(|c| c..=c).collect(),
-                    over_all: false,
-                }
+            .map(|counts| SetBox {
+                outcome: self.counting.without(&self.lost(&counts, external)),
+                counts: counts.into_iter().map(|c| c..=c).collect(),
+                over_all: false,
             })
             .collect()
     }
 
+    /// One set with so many data centers of each class, by index.
+    pub(super) fn lost(&self, counts: &[usize], external: bool) -> Vec<usize> {
+        let classes = self.examples.iter().zip(counts);
+        let data_centers = classes.flat_map(|(sites, &count)| sites[..count].iter().copied());
+        data_centers.chain(self.external.filter(|_| external)).collect()
+    }
+
+    /// Every set with so many data centers of each class, as people read it.
+    pub(super) fn name(&self, counts: &[usize], external: bool) -> String {
+        let over_all = self.classes.len() == 1 && self.data_centers() > 1;
+        let outcome = self.counting.without(&[]);
+        let counts = counts.iter().map(|&count| count..=count).collect();
+        self.words(&SetBox { counts, over_all, outcome }, external)
+    }
+
     fn row(&self, set_box: &SetBox, external: bool) -> SurvivalRow {
+        SurvivalRow {
+            lost: self.words(set_box, external),
+            sets: self.sets(set_box),
+            outcome: set_box.outcome,
+        }
+    }
+
+    fn words(&self, set_box: &SetBox, external: bool) -> String {
         let mut parts = Vec::new();
         if external {
             parts.push("external".to_owned());
@@ -156,13 +162,7 @@ impl Grid {
                 parts.extend(some_of_named(range, names));
             }
         }
-        SurvivalRow {
-            lost: parts.join(" + "),
-            sets: self.sets(set_box),
-            quorum: set_box.outcome.quorum,
-            promotable: set_box.outcome.promotable,
-            acknowledged_loss: set_box.outcome.acknowledged_loss,
-        }
+        parts.join(" + ")
     }
 
     fn data_centers(&self) -> usize {
@@ -259,14 +259,22 @@ fn some_of_named(range: &RangeInclusive<usize>, names: &[String]) -> Option<Stri
     }
 }
 
-/// The names, shortened to first and last: the members of a class follow each other.
+/// The names, neighbours shortened to first and last: `DC1-DC3, DC5`.
 fn runs(names: &[String]) -> String {
-    match names {
-        [only] => only.clone(),
-        [a, b] => format!("{a}, {b}"),
-        [first, .., last] => format!("{first}-{last}"),
-        [] => String::new(),
+    let number = |name: &str| name.trim_start_matches("DC").parse::<u32>().ok();
+    let mut runs: Vec<(&str, &str)> = Vec::new();
+    for name in names {
+        match runs.last_mut() {
+            Some((_, last)) if number(last).map(|n| n + 1) == number(name) => *last = name,
+            _ => runs.push((name, name)),
+        }
     }
+    let one = |(first, last): &(&str, &str)| match (number(first), number(last)) {
+        _ if first == last => (*first).to_owned(),
+        (Some(a), Some(b)) if a + 1 == b => format!("{first}, {last}"),
+        _ => format!("{first}-{last}"),
+    };
+    runs.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn choose(n: u64, k: u64) -> u64 {

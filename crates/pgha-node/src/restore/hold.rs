@@ -68,7 +68,7 @@ pub(crate) fn demand() -> Result<()> {
     if held_by().is_some() && Path::new(HELD_FILE).exists() {
         Ok(())
     } else {
-        Err("this node is not held for a restore".to_owned())
+        Err("no restore is in progress on this node".to_owned())
     }
 }
 

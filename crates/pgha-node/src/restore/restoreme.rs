@@ -46,9 +46,10 @@ fn started() -> PathBuf {
 /// Puts the script where users of the reference look for it.
 pub(crate) fn install() -> Result<()> {
     let path = format!("{CONFIG_DIR}/{SCRIPT}");
-    let text = "#!/bin/sh\n# Has the next start of this container restore the latest state.\n\
-        exec /usr/local/bin/pgha-node restoreme\n";
-    own_files::write(&path, text, POSTGRES)?;
+    let text = format!(
+        "#!/bin/sh\n# Has the next start of this container restore the latest state.\nexec {AGENT} restoreme\n"
+    );
+    own_files::write(&path, &text, POSTGRES)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
         .map_err(|e| format!("cannot make {path} executable: {e}"))
 }
@@ -154,7 +155,7 @@ pub(crate) fn now() -> Result<ExitCode> {
     let done = checked(&me).and_then(|(arguments, tablespaces)| {
         own_files::keep(&started().display().to_string(), &id, POSTGRES)?;
         files::aside(&me, &id, &tablespaces)?;
-        crate::log(&format!("{TRIGGER}: restoring; the old data stand aside meanwhile"));
+        crate::log(&format!("{TRIGGER}: restoring; the old data are kept until it succeeds"));
         recover::fetch(&me, &arguments)?;
         recover::recover(&me, Recovery::default())?;
         dcs::clear(&me, &BTreeMap::new())

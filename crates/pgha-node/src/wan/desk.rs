@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What the loop is told.
 enum Message {
     /// Somebody asks, and waits for the answer.
-    Asked(Request, Sender<Reply>),
+    Asked(Box<Request>, Sender<Reply>),
     /// The cluster has come up.
     ClusterIsUp,
 }
@@ -64,7 +64,7 @@ impl Desk {
             "{} links, seed {}{}",
             links.len(),
             wan.seed(),
-            if waiting_for_cluster { "; without distances until the cluster is up" } else { "" }
+            if waiting_for_cluster { "; no WAN latency until the cluster is up" } else { "" }
         ));
         let from_start = wan.from_start;
         Ok((Self { messages, bell, from_start, waiting_for_cluster }, router))
@@ -86,7 +86,7 @@ impl Desk {
         while let Ok(message) = self.messages.try_recv() {
             match message {
                 Message::Asked(request, answer) => {
-                    let done = self.answer(router, now, request);
+                    let done = self.answer(router, now, *request);
                     // Whoever asked may be gone.
                     let _ = answer.send(done.unwrap_or_else(Reply::Refused));
                 }
@@ -105,6 +105,9 @@ impl Desk {
         now: Duration,
         request: Request,
     ) -> Result<Reply> {
+        let change = serde_json::to_string(&request).ok();
+        let change =
+            change.filter(|_| matches!(request, Request::Change { .. } | Request::Reset { .. }));
         match request {
             Request::State => {}
             Request::Change { links, change, for_ms } => {
@@ -132,16 +135,20 @@ impl Desk {
                 }
             }
         }
+        // `pgha events` reads it.
+        if let Some(change) = change {
+            crate::log(&format!("links: {change}"));
+        }
         Ok(Reply::State(router.state(now, self.waiting_for_cluster)))
     }
 
     /// From now on a restart of the router brings the distances back at once.
     fn in_force(&mut self) {
         if std::mem::take(&mut self.waiting_for_cluster) {
-            crate::log("the distances are in force");
+            crate::log("WAN latency applied");
         }
         if let Err(e) = ready::remember(true) {
-            crate::log(&format!("cannot remember that the distances are in force: {e}"));
+            crate::log(&format!("cannot record that WAN latency is applied: {e}"));
         }
     }
 }
@@ -185,7 +192,7 @@ fn converse(mut client: &UnixStream, tell: &Sender<Message>, bell: &OwnedFd) -> 
 
 fn ask(request: Request, tell: &Sender<Message>, bell: &OwnedFd) -> Result<Reply> {
     let (answer, answered) = mpsc::channel();
-    send(Message::Asked(request, answer), tell, bell)?;
+    send(Message::Asked(Box::new(request), answer), tell, bell)?;
     answered.recv_timeout(PATIENCE).map_err(|e| format!("the router does not answer: {e}"))
 }
 
@@ -200,7 +207,7 @@ fn wait_for_cluster(me: &Identity, tell: Sender<Message>, bell: Arc<OwnedFd>) {
     thread::spawn(move || {
         ready::wait(&topology);
         if let Err(e) = send(Message::ClusterIsUp, &tell, &bell) {
-            crate::log(&format!("the distances are not in force: {e}"));
+            crate::log(&format!("WAN latency not applied: {e}"));
         }
     });
 }

@@ -185,6 +185,9 @@ impl<'a> Forwarder<'a> {
         };
         // No packet, whole or cut, is near 4 GiB.
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if self.router.drops(now, link, (packet, &view), (bytes, packets)) {
+            return;
+        }
         if longest > usize::from(self.router.mtu(link)) {
             self.router.too_big(link, bytes);
             self.answer_or_split(now, link, len, &view);

@@ -49,7 +49,7 @@ pub(crate) fn wait(topology: &Topology) {
         }
         std::thread::sleep(PAUSE);
     }
-    crate::log("the cluster is not up after 10 min; its distances come into force all the same");
+    crate::log("the cluster is not up after 10 min; applying WAN latency anyway");
 }
 
 /// Reads what Patroni answers to `GET /cluster`.

@@ -124,7 +124,7 @@ fn a_duplicate_for_which_there_is_no_room_is_counted_and_never_made() {
 fn cut_takes_what_comes_and_not_what_is_on_its_way() {
     let mut link = link(latency(10 * MS));
     put(&mut link, MS, 100, 1);
-    link.change(2 * MS, LinkSettings { cut: true, ..latency(10 * MS) });
+    link.change(2 * MS, LinkSettings { cut: Cut::Yes, ..latency(10 * MS) });
     assert_eq!(put(&mut link, 3 * MS, 100, 2), Offer::Dropped(2));
     assert_eq!(drain(&mut link, 50 * MS), [(11 * MS, 1)]);
     assert_eq!(link.counters().cut, 1);

@@ -37,6 +37,23 @@ fn bytes_beyond_the_total_length_are_not_of_the_packet() {
 }
 
 #[test]
+fn ports_are_those_of_tcp_and_of_its_first_fragment() {
+    let mut bytes = tcp(100);
+    let ports = |bytes: &[u8]| View::parse(bytes).expect("a packet").tcp_ports(bytes);
+    assert_eq!(ports(&bytes), Some([5432, 40_000]));
+    bytes[6] = 0x20;
+    assert_eq!(ports(&bytes), Some([5432, 40_000]));
+    bytes[7] = 1;
+    assert_eq!(ports(&bytes), None);
+    let mut udp = tcp(100);
+    udp[9] = UDP;
+    assert_eq!(ports(&udp), None);
+    let mut short = tcp(100);
+    put_u16(&mut short, 2, 23);
+    assert_eq!(ports(&short), None);
+}
+
+#[test]
 fn a_site_is_the_third_number_of_a_cluster_address() {
     assert_eq!(site_of(Ipv4Addr::new(198, 18, 3, 11)), Some(3));
     assert_eq!(site_of(Ipv4Addr::new(198, 19, 3, 11)), None);

@@ -1,5 +1,6 @@
 use super::*;
-use crate::settings::Share;
+use crate::service::Service;
+use crate::settings::{Cut, Flap, Share};
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 
@@ -84,13 +85,13 @@ fn a_packet_waits_behind_those_that_are_due_now() {
 fn a_temporary_change_ends() {
     let mut router = router(&[(1, 2, latency(30 * MS))]);
     let id = router.find(&direction("DC1", "DC2")).expect("a link");
-    let cut = LinkChange { cut: Some(true), ..LinkChange::default() };
+    let cut = LinkChange::cutting(None, Cut::Yes);
     let lossy = LinkChange { loss: Some(Share::ALL), ..LinkChange::default() };
     router.change(MS, &[id], &cut, Some(10 * MS)).expect("possible");
     router.change(2 * MS, &[id], &lossy, Some(20 * MS)).expect("possible");
     assert_eq!(router.next_due(), Some(20 * MS));
     assert_eq!(router.pop_due(19 * MS), None);
-    assert!(router.link(id).settings().cut);
+    assert_eq!(router.link(id).settings().cut, Cut::Yes);
     router.expire(20 * MS);
     assert_eq!(*router.link(id).settings(), latency(30 * MS));
     assert_eq!(router.next_due(), None);
@@ -122,6 +123,92 @@ fn only_packets_from_one_site_to_another_have_a_link() {
     assert_eq!(router.classify(&[0x60; 60]), None);
     let state = router.state(MS, false);
     assert_eq!((state.foreign, state.malformed), (5, 1));
+}
+
+/// A TCP packet between two sites, with these ports.
+fn tcp(from: u8, to: u8, ports: [u16; 2]) -> Vec<u8> {
+    let mut bytes = packet([198, 18, from, 5], [198, 18, to, 6]);
+    bytes[9] = crate::packet::TCP;
+    for (place, port) in [(20, ports[0]), (22, ports[1])] {
+        bytes[place..place + 2].copy_from_slice(&port.to_be_bytes());
+    }
+    bytes
+}
+
+fn drops(router: &mut Router<u32>, now: Duration, bytes: &[u8]) -> bool {
+    let (id, view) = router.classify(bytes).expect("a link");
+    router.drops(now, id, (bytes, &view), (40, 1))
+}
+
+#[test]
+fn a_service_is_cut_by_itself_in_the_directions_named_and_as_long_as_that_is_asked() {
+    let mut router = router(&[]);
+    let ids = [(1, 2), (2, 1)].map(|(from, to)| router.between(from, to).expect("a link"));
+    let cut = LinkChange::cutting(Some(Service::Etcd), Cut::Yes);
+    router.change(MS, &ids[..1], &cut, Some(9 * MS)).expect("possible");
+    for port in [2379, 2380] {
+        assert!(drops(&mut router, MS, &tcp(1, 2, [40_000, port])), "a request to {port}");
+        assert!(drops(&mut router, MS, &tcp(1, 2, [port, 40_000])), "an answer from {port}");
+        assert!(!drops(&mut router, MS, &tcp(2, 1, [40_000, port])), "the other direction");
+        assert!(!drops(&mut router, MS, &tcp(1, 3, [40_000, port])), "another site");
+    }
+    for port in [5432, 8008, 8432] {
+        assert!(!drops(&mut router, MS, &tcp(1, 2, [40_000, port])), "{port}");
+    }
+    // What is no TCP has no ports: echo requests pass.
+    assert!(!drops(&mut router, MS, &packet([198, 18, 1, 5], [198, 18, 2, 6])));
+    let counters = *router.link(ids[0]).counters();
+    assert_eq!((counters.packets, counters.bytes, counters.cut), (4, 160, 4));
+    assert_eq!(router.treatment(ids[0]), Treatment::Whole);
+    assert!(!drops(&mut router, 9 * MS, &tcp(1, 2, [40_000, 2379])), "its time is over");
+    assert_eq!(*router.link(ids[0]).settings(), LinkSettings::default());
+}
+
+#[test]
+fn a_flap_comes_and_goes_on_all_of_its_links_at_once_and_ends_with_its_time() {
+    let mut router = router(&[]);
+    let ids = [(1, 2), (2, 1)].map(|(from, to)| router.between(from, to).expect("a link"));
+    let flap = Flap::new(100 * MS, Share::per_million(400_000)).expect("possible");
+    let change = LinkChange::cutting(None, Cut::Flaps(flap));
+    router.change(7 * MS, &ids, &change, Some(257 * MS)).expect("possible");
+    let passes = |router: &mut Router<u32>, at_ms: u32| {
+        let offers = ids.map(|id| router.offer(at_ms * MS, id, 40, 1, 0, |_| None));
+        assert_eq!(offers[0], offers[1], "{at_ms} ms");
+        offers[0] == Offer::Now(0)
+    };
+    for (at_ms, so) in [(7, false), (46, false), (47, true), (106, true), (107, false)] {
+        assert_eq!(passes(&mut router, at_ms), so, "{at_ms} ms");
+    }
+    // A change of something else, and another flap, leave it at its beat.
+    router.change(120 * MS, &ids, &loss(0), None).expect("possible");
+    let etcd = LinkChange::cutting(Some(Service::Etcd), Cut::Flaps(flap));
+    router.change(180 * MS, &ids, &etcd, Some(257 * MS)).expect("possible");
+    for (at_ms, link, etcd) in
+        [(180, true, false), (207, false, false), (219, false, false), (220, false, true)]
+    {
+        assert_eq!(passes(&mut router, at_ms), link, "{at_ms} ms");
+        let dropped = drops(&mut router, at_ms * MS, &tcp(1, 2, [2379, 40_000]));
+        assert_eq!(dropped, !etcd, "{at_ms} ms");
+    }
+    assert!(passes(&mut router, 257));
+    assert_eq!(*router.link(ids[0]).settings(), LinkSettings::default());
+    assert_eq!(router.next_due(), None);
+}
+
+#[test]
+fn cuts_of_services_end_one_by_one() {
+    let mut router = router(&[]);
+    let id = [router.between(1, 2).expect("a link")];
+    let mut cut = |port, so, undo_at| {
+        router.change(MS, &id, &LinkChange::cutting(port, so), undo_at).expect("possible");
+    };
+    cut(Some(Service::Etcd), Cut::Yes, Some(50 * MS));
+    cut(Some(Service::Patroni), Cut::Yes, None);
+    cut(None, Cut::Yes, None);
+    cut(None, Cut::No, None);
+    router.expire(50 * MS);
+    let left: Vec<&Service> = router.link(id[0]).settings().cut_ports.keys().collect();
+    assert_eq!(left, [&Service::Patroni]);
 }
 
 #[test]
@@ -187,10 +274,10 @@ fn a_lasting_change_of_the_same_ends_a_temporary_one() {
 fn a_lasting_change_stays_when_a_temporary_one_of_something_else_ends() {
     let mut router = router(&[]);
     let id = router.between(1, 2).expect("a link");
-    let cut = LinkChange { cut: Some(true), ..LinkChange::default() };
+    let cut = LinkChange::cutting(None, Cut::Yes);
     router.change(MS, &[id], &cut, Some(50 * MS)).expect("possible");
     router.change(2 * MS, &[id], &later(60 * MS), None).expect("possible");
-    assert!(router.link(id).settings().cut);
+    assert_eq!(router.link(id).settings().cut, Cut::Yes);
     router.expire(50 * MS);
     assert_eq!(*router.link(id).settings(), latency(60 * MS));
 }
@@ -220,7 +307,7 @@ fn links_that_space_or_tell_packets_apart_want_them_one_by_one() {
     };
     let none = LinkChange::default();
     assert_eq!(with(none.clone()), Treatment::Whole);
-    assert_eq!(with(LinkChange { cut: Some(true), ..none.clone() }), Treatment::Whole);
+    assert_eq!(with(LinkChange::cutting(None, Cut::Yes)), Treatment::Whole);
     assert_eq!(with(LinkChange { mtu: Some(900), ..none.clone() }), Treatment::Whole);
     for change in [
         loss(1),
@@ -261,6 +348,45 @@ mod arbitrary {
     use proptest::prelude::*;
 
     proptest! {
+        /// A packet is dropped for its service exactly where that is cut, and every one is accounted for.
+        #[test]
+        fn packets_of_a_service_that_is_cut_are_dropped_and_no_others(
+            cut in proptest::collection::btree_set(proptest::sample::select(&Service::ALL[..]), 0..3),
+            packets in proptest::collection::vec(
+                (
+                    proptest::sample::select(vec![5432, 2379, 2380, 8008, 8432, 22, 40_000]),
+                    any::<u16>(),
+                    any::<bool>(),
+                    proptest::sample::select(vec![crate::packet::TCP, crate::packet::UDP]),
+                    0u16..3,
+                ),
+                0..50,
+            ),
+        ) {
+            let mut router = router(&[]);
+            let id = router.between(1, 2).expect("a link");
+            for service in &cut {
+                let change = LinkChange::cutting(Some(*service), Cut::Yes);
+                router.change(MS, &[id], &change, None).expect("possible");
+            }
+            let count = packets.len() as u64;
+            for (port, other, back, protocol, fragment) in packets {
+                let ports = if back { [port, other] } else { [other, port] };
+                let mut bytes = tcp(1, 2, ports);
+                bytes[9] = protocol;
+                bytes[6..8].copy_from_slice(&fragment.to_be_bytes());
+                let first = protocol == crate::packet::TCP && fragment == 0;
+                let dropped = drops(&mut router, MS, &bytes);
+                prop_assert_eq!(dropped, first && cut.iter().any(|s| s.has(ports)));
+                if !dropped {
+                    prop_assert_eq!(router.offer(MS, id, 40, 1, 0, |_| None), Offer::Now(0));
+                }
+            }
+            let counters = *router.link(id).counters();
+            prop_assert_eq!(counters.packets, count);
+            prop_assert_eq!(counters.delivered + counters.cut, count);
+        }
+
         /// Whatever is offered and changed, moments never fall and nothing is left.
         #[test]
         fn packets_come_out_when_the_router_says_and_in_that_order(

@@ -7,7 +7,8 @@ use std::fmt::Display;
 use std::num::ParseIntError;
 use std::time::Duration;
 
-use super::{LinkChange, LinkSettings, RateLimit};
+use super::{Cut, LinkChange, LinkSettings, RateLimit};
+use crate::service::Service;
 use crate::units::{format_duration, parse_duration};
 
 /// One setting of a link.
@@ -35,13 +36,13 @@ pub struct Argument {
 }
 
 /// All settings, in the order of [`LinkSettings`].
-pub const SETTINGS: [Setting; 12] = [
+pub const SETTINGS: [Setting; 13] = [
     Setting {
         key: "latency",
         read: |link| format_duration(link.latency),
         argument: Some(Argument {
             value: "TIME",
-            help: "Delay of one direction, such as 40ms: the round trip is twice that",
+            help: "One-way delay, such as 40ms (round trip: twice that)",
             numeric: true,
             set: |change, text| time(&mut change.latency, text),
         }),
@@ -51,7 +52,7 @@ pub const SETTINGS: [Setting; 12] = [
         read: |link| format_duration(link.jitter),
         argument: Some(Argument {
             value: "TIME",
-            help: "Spread of the delay, such as 5ms",
+            help: "Jitter of the delay, such as 5ms",
             numeric: true,
             set: |change, text| time(&mut change.jitter, text),
         }),
@@ -61,7 +62,7 @@ pub const SETTINGS: [Setting; 12] = [
         read: |link| link.distribution.to_string(),
         argument: Some(Argument {
             value: "KIND",
-            help: "How the delay is spread: none, uniform, normal or pareto",
+            help: "Distribution of the jitter: none, uniform, normal or pareto",
             numeric: false,
             set: |change, text| put(&mut change.distribution, text.parse()),
         }),
@@ -70,8 +71,8 @@ pub const SETTINGS: [Setting; 12] = [
         key: "loss",
         read: |link| link.loss.to_string(),
         argument: Some(Argument {
-            value: "SHARE",
-            help: "Share of packets that is lost, such as 0.5%",
+            value: "PERCENT",
+            help: "Packet loss, such as 0.5%",
             numeric: true,
             set: |change, text| put(&mut change.loss, text.parse()),
         }),
@@ -81,7 +82,7 @@ pub const SETTINGS: [Setting; 12] = [
         read: |link| link.burst.map_or_else(|| "none".to_owned(), |packets| packets.to_string()),
         argument: Some(Argument {
             value: "PACKETS",
-            help: "Packets of a bad spell in the mean, for loss in bursts; 1 for independent loss",
+            help: "Mean burst length in packets (Gilbert-Elliott); 1: independent loss",
             numeric: true,
             set: |change, text| put(&mut change.burst, whole(text, u32::MAX)),
         }),
@@ -90,8 +91,8 @@ pub const SETTINGS: [Setting; 12] = [
         key: "burst_loss",
         read: |link| link.burst_loss.to_string(),
         argument: Some(Argument {
-            value: "SHARE",
-            help: "Share of packets lost within a bad spell",
+            value: "PERCENT",
+            help: "Packet loss within a burst",
             numeric: true,
             set: |change, text| put(&mut change.burst_loss, text.parse()),
         }),
@@ -100,8 +101,8 @@ pub const SETTINGS: [Setting; 12] = [
         key: "duplicate",
         read: |link| link.duplicate.to_string(),
         argument: Some(Argument {
-            value: "SHARE",
-            help: "Share of packets that arrives twice",
+            value: "PERCENT",
+            help: "Packet duplication",
             numeric: true,
             set: |change, text| put(&mut change.duplicate, text.parse()),
         }),
@@ -110,8 +111,8 @@ pub const SETTINGS: [Setting; 12] = [
         key: "reorder",
         read: |link| link.reorder.to_string(),
         argument: Some(Argument {
-            value: "SHARE",
-            help: "Share of packets that is not delayed, and so overtakes others",
+            value: "PERCENT",
+            help: "Packet reordering: percentage sent without delay",
             numeric: true,
             set: |change, text| put(&mut change.reorder, text.parse()),
         }),
@@ -121,7 +122,7 @@ pub const SETTINGS: [Setting; 12] = [
         read: |link| RateLimit(link.rate).to_string(),
         argument: Some(Argument {
             value: "RATE",
-            help: "Bits that pass in a second, such as 100mbit, or `unlimited`",
+            help: "Bandwidth, such as 100mbit, or `unlimited`",
             numeric: true,
             set: |change, text| put(&mut change.rate, text.parse()),
         }),
@@ -131,7 +132,7 @@ pub const SETTINGS: [Setting; 12] = [
         read: |link| link.queue.to_string(),
         argument: Some(Argument {
             value: "SIZE",
-            help: "What waits at most for a link with a rate, such as 256kb or 50ms",
+            help: "Queue size of a link with limited bandwidth, such as 256kb or 50ms",
             numeric: true,
             set: |change, text| put(&mut change.queue, text.parse()),
         }),
@@ -146,12 +147,24 @@ pub const SETTINGS: [Setting; 12] = [
             set: |change, text| put(&mut change.mtu, whole(text, u16::MAX)),
         }),
     },
+    Setting { key: "cut", read: |link| link.cut.to_string(), argument: None },
     Setting {
-        key: "cut",
-        read: |link| if link.cut { "yes" } else { "no" }.to_owned(),
+        key: "cut_ports",
+        read: |link| {
+            let services: Vec<String> = link.cut_ports.iter().map(service).collect();
+            if services.is_empty() { "none".to_owned() } else { services.join(" and ") }
+        },
         argument: None,
     },
 ];
+
+/// A service that is cut: `etcd`, `etcd 40% of 10s`.
+fn service((service, cut): (&Service, &Cut)) -> String {
+    match cut {
+        Cut::Flaps(flap) => format!("{service} {flap}"),
+        _ => service.to_string(),
+    }
+}
 
 /// Every setting that is not as `of` has it, as `key value`.
 pub fn differences(settings: &LinkSettings, of: &LinkSettings) -> Vec<String> {
@@ -197,7 +210,8 @@ mod tests {
             rate: Some(Rate::bits_per_second(100_000_000)),
             queue: QueueLimit::Bytes(256_000),
             mtu: 1400,
-            cut: true,
+            cut: Cut::Yes,
+            cut_ports: [(Service::Etcd, Cut::Yes)].into(),
         }
     }
 
@@ -232,7 +246,7 @@ mod tests {
         }
         let mut link = LinkSettings::default();
         change.apply(&mut link);
-        assert_eq!(differences(&link, &unlike()), ["cut no"]);
+        assert_eq!(differences(&link, &unlike()), ["cut no", "cut_ports none"]);
     }
 
     #[test]

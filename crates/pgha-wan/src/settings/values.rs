@@ -106,7 +106,7 @@ impl FromStr for Share {
     fn from_str(text: &str) -> Result<Self, BadSetting> {
         let bad = || BadSetting {
             given: text.to_owned(),
-            what: "share of packets from 0% to 100%, such as 0.5%",
+            what: "percentage from 0% to 100%, such as 0.5%",
         };
         let number = text.strip_suffix('%').ok_or_else(bad)?.trim_end();
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

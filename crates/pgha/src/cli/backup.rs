@@ -13,7 +13,7 @@ use crate::cli::ReportArgs;
         pgha backup demo --type full --annotate why='before the upgrade'\n  \
         pgha backup verify demo\n  \
         pgha backup schedule demo \"0 1 * * 0 full; 0 1 * * 1-6 incr\"\n\n\
-        A cluster that is named like one of the commands is given with its number: `pgha backup check-1`."
+        For a cluster named like a command append its instance: `pgha backup check-1`."
 )]
 pub(crate) struct Backup {
     #[command(subcommand)]
@@ -27,16 +27,16 @@ pub(crate) struct Backup {
 /// Arguments of `backup` without a command.
 #[derive(Debug, Args)]
 pub(crate) struct BackupMake {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// full, diff (what changed since the last full one) or incr (since the last) [default: incr]
+    /// Backup type: full, diff (since the last full) or incr (since the last backup) [default: incr]
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) kind: Option<BackupType>,
-    /// Write a note on the backup; may be given several times
+    /// Annotation; may be repeated
     #[arg(long = "annotate", value_name = "KEY=VALUE", value_parser = annotation)]
     pub(crate) annotations: Vec<String>,
-    /// The repository to make it in, 1 or 2
+    /// Repository, 1 or 2
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=2))]
     pub(crate) repo: u32,
     /// Print the new backup as JSON
@@ -56,18 +56,18 @@ fn annotation(text: &str) -> Result<String, String> {
 /// What can be done about backups besides making one.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupAction {
-    /// Test the way from the leader to the repository with a segment of WAL
+    /// Check archiving: switch WAL on the leader and wait for it in the repository
     #[command(after_help = "Example:\n  pgha backup check demo")]
     Check(BackupOf),
-    /// Read every file of the repository, and check it against its checksum
+    /// Verify the checksums of all files in the repository
     #[command(after_help = "Example:\n  pgha backup verify demo && echo sound")]
     Verify(BackupOf),
-    /// Remove backups and WAL that are past their time by the cluster's settings
+    /// Remove backups and WAL past the retention settings
     #[command(after_help = "Example:\n  pgha backup expire demo --dry-run")]
     Expire(BackupExpire),
-    /// Have the backup host make backups by itself, or show when it does
+    /// Set or show the schedule of automatic backups
     Schedule(BackupSchedule),
-    /// List the backups, as `pgha backups` does
+    /// List backups, as `pgha backups`
     #[command(visible_alias = "info")]
     List(Backups),
 }
@@ -75,7 +75,7 @@ pub(crate) enum BackupAction {
 /// The cluster that is meant.
 #[derive(Debug, Args)]
 pub(crate) struct BackupOf {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
 }
@@ -85,7 +85,7 @@ pub(crate) struct BackupOf {
 pub(crate) struct BackupExpire {
     #[command(flatten)]
     pub(crate) of: BackupOf,
-    /// Say what would be removed, and remove nothing
+    /// Print what would be removed
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -95,18 +95,18 @@ pub(crate) struct BackupExpire {
 #[command(
     override_usage = "pgha backup schedule [OPTIONS] [NAME] [SCHEDULE]",
     after_help = "Examples:\n  pgha backup schedule demo \"0 1 * * 0 full; 0 1 * * 1-6 incr\"\n  \
-        pgha backup schedule demo            show it, and what is next\n  \
+        pgha backup schedule demo            show the schedule and the next backup\n  \
         pgha backup schedule demo --clear\n\n\
-        An entry is minute, hour, day, month, day of the week as in cron, and a type. Times are UTC."
+        Entry: cron's minute, hour, day, month, weekday, then the backup type. Times are UTC."
 )]
 pub(crate) struct BackupSchedule {
-    /// The cluster, and the entries of the schedule, separated by semicolons
+    /// Cluster and schedule entries, separated by semicolons
     #[arg(value_name = "NAME | SCHEDULE", num_args = 0..=2)]
     pub(crate) words: Vec<String>,
-    /// Show the schedule, which is also what happens without one
+    /// Show the schedule (default without SCHEDULE)
     #[arg(long, conflicts_with = "clear")]
     pub(crate) show: bool,
-    /// Make no more backups by schedule
+    /// Remove the schedule
     #[arg(long)]
     pub(crate) clear: bool,
     /// Print JSON
@@ -119,7 +119,7 @@ pub(crate) struct BackupSchedule {
 #[command(after_help = "Examples:\n  pgha backups demo\n  \
     pgha backups demo --json | jq -r '.backups[-1].label'")]
 pub(crate) struct Backups {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Print JSON
@@ -135,10 +135,10 @@ pub(crate) struct Backups {
         pgha restore-point demo before_upgrade"
 )]
 pub(crate) struct RestorePoint {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// What to call this moment, at most 63 bytes
+    /// Name of the restore point, at most 63 bytes
     #[arg(value_name = "POINT", required = true)]
     pub(crate) point: String,
     /// Print JSON

@@ -17,7 +17,7 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ),
     (
         "",
-        &["destroy", "delete", "remove", "rm", "drop", "clean", "uninstall", "purge"],
+        &["destroy", "delete", "remove", "drop", "clean", "uninstall", "purge"],
         "`pgha down` removes a cluster's containers, with `--volumes` its data too",
     ),
     (
@@ -25,47 +25,45 @@ const MEANT: &[(&str, &[&str], &str)] = &[
         &["top", "info", "show", "health", "state", "watch", "describe", "get"],
         "`pgha status` shows a cluster",
     ),
-    ("", &["ps", "ls", "clusters"], "`pgha list` lists the clusters"),
+    ("", &["clusters"], "`pgha list` lists the clusters"),
     ("", &["help"], "`pgha --help`, `pgha up --help`"),
-    ("", &["version"], "`pgha --version`"),
     ("", &["sql", "client", "console"], "`pgha psql` opens a session on the leader"),
     ("", &["url", "uri", "dsn", "conninfo"], "`pgha connect` prints connection strings"),
     (
         "",
         &["shell", "bash", "sh", "ssh", "enter", "attach"],
-        "`pgha exec MEMBER -- bash` opens a shell in a member",
-    ),
-    ("", &["log", "tail"], "`pgha logs MEMBER` shows a member's log"),
-    (
-        "",
-        &[
-            "failover",
-            "switchover",
-            "promote",
-            "reinit",
-            "patronictl",
-            "edit-config",
-            "pause",
-            "resume",
-        ],
-        "`pgha exec NODE -- patronictl …` does that: patronictl --help lists its commands",
+        "`pgha exec MEMBER bash` opens a shell in a member",
     ),
     (
         "",
-        &["restart", "reload"],
-        "`pgha stop`, then `pgha start`; one member: `docker restart MEMBER`",
+        &["timeline", "timelines", "journal"],
+        "`pgha events` shows what happened to a cluster, by time",
     ),
+    ("", &["log", "tail"], "`pgha logs` shows the log of a member, or of all"),
+    (
+        "",
+        &["edit-config", "show-config"],
+        "`pgha patronictl` does that: `pgha patronictl demo --help` lists its commands",
+    ),
+    ("", &["promote", "handover"], "`pgha switchover` moves the leader"),
+    ("", &["maintenance"], "`pgha pause` switches automatic failover off, `pgha resume` on"),
+    ("", &["reclone", "rebuild", "resync"], "`pgha reinit NODE` clones a replica again"),
     (
         "",
         &["check", "validate", "preflight"],
         "`pgha doctor` checks this machine, `pgha plan` a cluster",
     ),
-    ("", &["dump", "snapshot", "basebackup", "pgbackrest"], "`pgha backup` makes a backup"),
+    ("", &["dump", "snapshot", "basebackup"], "`pgha backup` makes a backup"),
     ("", &["recover", "pitr"], "`pgha restore` puts the cluster back, after a plan and a question"),
     (
         "",
-        &["partition", "cut", "isolate", "heal", "latency", "network", "netem"],
+        &["partition", "cut", "isolate", "latency", "network", "netem"],
         "`pgha wan` shows and changes the links between sites",
+    ),
+    (
+        "",
+        &["inject", "chaos", "crash", "freeze", "attack"],
+        "`pgha fault inject` injects a fault, `pgha fault list` lists the kinds",
     ),
     ("wan", &["status", "list", "ls", "info", "measure", "ping"], "`pgha wan show`"),
     (
@@ -76,7 +74,7 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     (
         "wan",
         &["partition", "block", "disconnect", "break"],
-        "`pgha wan cut DC1 DC2` cuts a link, `pgha wan isolate DC1` all of a site",
+        "`pgha wan cut DC1 DC2` blocks a link, `pgha wan isolate DC1` all links of a site",
     ),
     (
         "wan",
@@ -85,16 +83,49 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ),
 ];
 /// Verbs that take something away. A slip is no reason to propose one.
-const TAKE_AWAY: [&str; 3] = ["stop", "down", "restore"];
+const TAKE_AWAY: [&str; 4] = ["stop", "down", "rm", "restore"];
+/// Verbs that pass arguments on to another program; what pgha does not know is for that.
+const PASS_ON: [&str; 2] = ["psql", "exec"];
 
 /// Reads the command line of this process, and its verb.
 ///
 /// # Errors
 /// When it is refused, or asks for help or the version.
 pub(crate) fn parse() -> Result<(Cli, String), clap::Error> {
-    let given: Vec<OsString> = std::env::args_os().collect();
-    let cli = Cli::try_parse_from(&given).map_err(|error| explained(error, &given[1..]))?;
+    let mut given: Vec<OsString> = std::env::args_os().collect();
+    if given.get(1).is_some_and(|word| word == "version") {
+        given[1] = "--version".into();
+    }
+    let parsed = Cli::try_parse_from(&given).or_else(|error| match passed_on(&error, &given) {
+        Some(at) => {
+            let with_dashes = [&given[..at], &["--".into()], &given[at..]].concat();
+            Cli::try_parse_from(with_dashes)
+        }
+        None => Err(error),
+    });
+    let cli = parsed.map_err(|error| explained(error, given.get(1..).unwrap_or_default()))?;
     Ok((cli, command_of(&given[1..]).1))
+}
+
+/// Where what is for another program begins: at the word that was refused, unless it is like a flag of pgha's own.
+fn passed_on(error: &clap::Error, given: &[OsString]) -> Option<usize> {
+    let (_, verb) = command_of(given.get(1..)?);
+    let slip = error.get(ContextKind::SuggestedArg).is_some();
+    if error.kind() != ErrorKind::UnknownArgument || slip || !PASS_ON.contains(&&*verb) {
+        return None;
+    }
+    let Some(ContextValue::String(refused)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let flag = |word: &OsString| word.to_string_lossy().starts_with('-');
+    // The first word after the verb is the cluster's or the member's name.
+    let mut after_verb = given.iter().enumerate().skip(2);
+    let found = if refused.starts_with('-') {
+        after_verb.find(|(_, word)| word.to_string_lossy().starts_with(refused.as_str()))
+    } else {
+        after_verb.filter(|(_, word)| !flag(word)).nth(1)
+    };
+    found.map(|(at, _)| at)
 }
 
 fn explained(mut error: clap::Error, given: &[OsString]) -> clap::Error {
@@ -108,8 +139,11 @@ fn explained(mut error: clap::Error, given: &[OsString]) -> clap::Error {
         _ => None,
     };
     let unknown = error.kind() == ErrorKind::UnknownArgument;
-    if let Some(word) = word_of(ContextKind::InvalidArg).filter(|_| unknown) {
-        explain_argument(&mut error, &verb, &word);
+    if unknown {
+        if !PASS_ON.contains(&&*verb) {
+            // It would be the name of a cluster, which no flag is.
+            error.remove(ContextKind::Suggested);
+        }
         return error;
     }
     let Some(word) = word_of(ContextKind::InvalidSubcommand) else { return error };
@@ -129,20 +163,6 @@ fn explained(mut error: clap::Error, given: &[OsString]) -> clap::Error {
         }
     }
     error
-}
-
-/// A word or a flag that the verb does not take.
-fn explain_argument(error: &mut clap::Error, verb: &str, word: &str) {
-    let takes_arguments = ["psql", "exec"].contains(&verb);
-    if !takes_arguments {
-        // It would be the name of a cluster, which no flag is.
-        error.remove(ContextKind::Suggested);
-    }
-    let made_from_flags = ["up", "generate", "plan"].contains(&verb);
-    if made_from_flags && !word.starts_with('-') {
-        let tip = format!("a new cluster is named by a flag: `pgha {verb} -n {word}`");
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
 }
 
 /// The innermost command that is named, and the verb that it belongs to.

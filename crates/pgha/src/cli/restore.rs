@@ -22,40 +22,40 @@ use crate::cli::ReportArgs;
     --key FILE --into demo --latest                        only the bucket and its key are left")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Restore {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME", conflicts_with = "from")]
     pub(crate) cluster: Option<String>,
-    /// Show what would be done, and do nothing
+    /// Print the restore plan without running it
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
-    /// Do not keep the old data meanwhile: quicker and smaller, and there is no way back
+    /// Delete the old data first: needs less disk, cannot be undone with --abort
     #[arg(long, conflicts_with = "keep_old")]
     pub(crate) discard_old: bool,
-    /// Leave the old data on the nodes' volumes after the end
+    /// Keep the old data on the nodes' volumes after success
     #[arg(long)]
     pub(crate) keep_old: bool,
-    /// Restore into a fresh cluster of this name beside it, and leave this one as it is
+    /// Restore into a new cluster with this name; the source is unchanged
     #[arg(long, value_name = "NEWNAME", conflicts_with_all = ["abort", "discard_old", "keep_old"])]
     pub(crate) into: Option<String>,
-    /// Restore into one container of this name for looking at, and leave the cluster as it is
+    /// Restore into a single inspection container; the cluster is unchanged
     #[arg(long, value_name = "N", conflicts_with_all = ["abort", "discard_old", "keep_old", "into"], value_parser = look_name)]
     pub(crate) node: Option<String>,
-    /// The compose file of the fresh cluster [default: ./NEWNAME/docker-compose.yaml]
+    /// Compose file of the new cluster [default: ./NEWNAME/docker-compose.yaml]
     #[arg(short = 'o', long, value_name = "FILE", requires = "into")]
     pub(crate) output: Option<PathBuf>,
-    /// The instance number of the fresh cluster [default: the lowest that is free]
+    /// Instance number of the new cluster [default: lowest free one]
     #[arg(long, value_name = "N", requires = "into", value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub(crate) instance: Option<u32>,
-    /// From this repository, 1 or 2 [default: the first that has the target]
+    /// Repository, 1 or 2 [default: the first one that contains the target]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2))]
     pub(crate) repo: Option<u32>,
-    /// Give up a restore that was interrupted: put the old data back
+    /// Abandon an interrupted restore and put the old data back
     #[arg(long, conflicts_with_all = ["dry_run", "repo", "latest", "time", "lsn", "xid", "name", "set", "timeline"])]
     pub(crate) abort: bool,
-    /// Print JSON: the plan with --dry-run, else what was done
+    /// Print the plan (--dry-run) or the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -72,30 +72,30 @@ pub(crate) struct Restore {
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "A repository without its cluster")]
 pub(crate) struct FromArgs {
-    /// Restore from this repository, whose own cluster is gone: posix:FOLDER, or the URL of a bucket
+    /// Repository to restore from without its cluster: posix:FOLDER, or the URL of a bucket
     #[arg(long, value_name = "REPOSITORY", requires = "into", conflicts_with_all = ["repo", "node", "abort"])]
     pub(crate) from: Option<String>,
-    /// File with the repository's key (repository-key, repo-cipher-pass) [default: not encrypted]
+    /// File with the repository's encryption key (repo-cipher-pass) [default: not encrypted]
     #[arg(long, value_name = "FILE", requires = "from")]
     pub(crate) key: Option<PathBuf>,
     /// Stanza in the repository [default: the only one]
     #[arg(long, value_name = "STANZA", requires = "from")]
     pub(crate) stanza: Option<String>,
-    /// File with the access key of the bucket
+    /// File with the S3 access key
     #[arg(long, value_name = "FILE", requires = "from")]
     pub(crate) s3_key: Option<PathBuf>,
-    /// File with the secret key of the bucket
+    /// File with the S3 secret key
     #[arg(long, value_name = "FILE", requires = "from")]
     pub(crate) s3_key_secret: Option<PathBuf>,
-    /// Cluster file of the new cluster; its second repository is left out
+    /// Cluster file of the new cluster; its second repository is ignored
     #[arg(short = 'f', long, value_name = "FILE", requires = "from")]
     pub(crate) file: Option<PathBuf>,
     /// Data centers of the new cluster [default: 1]
     #[arg(short = 'd', long, value_name = "N", requires = "from", value_parser = super::whole)]
     pub(crate) data_centers: Option<u32>,
-    /// Postgres nodes in each of them [default: 2]
-    #[arg(short = 'c', long, value_name = "N", requires = "from", value_parser = super::whole)]
-    pub(crate) nodes: Option<u32>,
+    /// Postgres nodes per data center: one number for all, or a list [default: 2]
+    #[arg(short = 'c', long, value_name = "N[,N...]", requires = "from", value_parser = super::each)]
+    pub(crate) nodes: Option<super::Each>,
 }
 
 /// A part of a container's name.
@@ -113,31 +113,31 @@ fn look_name(text: &str) -> Result<String, String> {
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Target")]
 pub(crate) struct RestoreTarget {
-    /// To the end of the WAL
+    /// Recover to the end of the WAL
     #[arg(long)]
     pub(crate) latest: bool,
-    /// To a time, with its zone: '2026-11-23 10:00:00+00', '… UTC' or '… Europe/Berlin'
+    /// Recover to a time with time zone: '2026-11-23 10:00:00+00', '… UTC' or '… Europe/Berlin'
     #[arg(long, value_name = "TIME")]
     pub(crate) time: Option<String>,
-    /// To a position in WAL, such as 0/3000148
+    /// Recover to a WAL location, such as 0/3000148
     #[arg(long, value_name = "LSN")]
     pub(crate) lsn: Option<String>,
-    /// To the commit of a transaction
+    /// Recover to a transaction ID
     #[arg(long, value_name = "XID")]
     pub(crate) xid: Option<String>,
-    /// To a restore point
+    /// Recover to a named restore point
     #[arg(long, value_name = "POINT")]
     pub(crate) name: Option<String>,
-    /// From this backup; alone: to the moment that it ended [default: the newest before the target]
+    /// Backup to restore; alone: recover to its end [default: newest before the target]
     #[arg(long, value_name = "LABEL")]
     pub(crate) set: Option<String>,
-    /// Along this timeline [default: the cluster's own]
+    /// Timeline to follow [default: the cluster's current one]
     #[arg(long, value_name = "N")]
     pub(crate) timeline: Option<u32>,
-    /// With what happened at exactly the target, which is the default
+    /// Stop just after the target (default)
     #[arg(long, conflicts_with = "exclusive")]
     pub(crate) inclusive: bool,
-    /// Without what happened at exactly the target
+    /// Stop just before the target
     #[arg(long)]
     pub(crate) exclusive: bool,
 }
@@ -145,7 +145,7 @@ pub(crate) struct RestoreTarget {
 /// How long a restore waits for what takes no longer on a well cluster.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RestoreWait {
-    /// Seconds to wait for the new leader, and for the replicas; copying and replaying take their time
+    /// Deadline in seconds for the new leader and the replicas; copy and replay are not limited
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) timeout: u64,
 }

@@ -14,13 +14,13 @@ use crate::cli::{ReportArgs, within_a_day};
 #[command(
     disable_help_subcommand = true,
     after_help = "Examples:\n  \
-        pgha wan show demo                               round trips as asked and as measured\n  \
+        pgha wan show demo                               configured and measured round trips\n  \
         pgha wan set DC1 DC2 --latency 40ms --loss 0.5%  40 ms in each direction\n  \
-        pgha wan cut DC1 DC2 --for 30s                   undone after 30 s, whatever happens\n  \
+        pgha wan cut DC1 DC2 --for 30s                   undone by the router after 30 s\n  \
         pgha wan isolate DC1\n  \
-        pgha wan heal                                    undo every cut\n  \
+        pgha wan heal                                    unblock all links\n  \
         pgha wan reset                                   back to the cluster file\n\n\
-        What is changed holds until the router restarts; docs/wan.md tells more."
+        Changes last until the router restarts. See docs/wan.md."
 )]
 pub(crate) struct Wan {
     #[command(subcommand)]
@@ -31,19 +31,19 @@ pub(crate) struct Wan {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WanVerb {
-    /// Show every pair of sites: round trip as asked and as measured, loss, rate, state
+    /// Show all links: configured and measured round trip, loss, bandwidth, state
     Show(Show),
     /// Change links between two sites
     Set(Set),
-    /// Let nothing pass between two sites
+    /// Block all traffic between two sites
     Cut(Cut),
-    /// Let nothing pass between a site and all others
+    /// Block all traffic between a site and all others
     Isolate(Isolate),
-    /// Undo cuts: of all links, of a site, or between two sites
+    /// Unblock links: all, those of a site, or between two sites
     Heal(Heal),
-    /// Make links what the cluster file says: all, those of a site, or those between two
+    /// Restore the cluster file's settings: all links, those of a site, or between two sites
     Reset(Reset),
-    /// Show what each link carries, drops and holds, once a second
+    /// Show throughput, drops and queues of the links once a second
     Watch(Watch),
 }
 
@@ -52,10 +52,10 @@ pub(crate) enum WanVerb {
 #[command(after_help = "Examples:\n  pgha wan show\n  \
     pgha wan show demo --json | jq '.pairs[] | {between, measured_us}'")]
 pub(crate) struct Show {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// Do not measure: show what is asked for only
+    /// Show configured values only, do not measure
     #[arg(long)]
     pub(crate) no_verify: bool,
     /// Print JSON
@@ -66,13 +66,13 @@ pub(crate) struct Show {
 /// For how long, and what is told of it.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ChangeArgs {
-    /// Undo it after this time, such as 30s; the router does that, so this command may end before
+    /// Undo after this time, such as 30s, even if this command has ended
     #[arg(long = "for", value_name = "TIME", value_parser = some_time, allow_hyphen_values = true)]
     pub(crate) for_: Option<Duration>,
-    /// Do not measure whether the links are as asked now
+    /// Do not measure the links afterwards
     #[arg(long)]
     pub(crate) no_verify: bool,
-    /// Print JSON: the state after the change
+    /// Print the new state as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -85,13 +85,13 @@ pub(crate) struct ChangeArgs {
     pgha wan set demo DC1 DC2 --loss 5% --burst 10 --for 2m\n  \
     pgha wan set DC1 DC3 --rate 10mbit --queue 100ms --one-way\n  \
     pgha wan set DC1 DC2 --preset global\n\n\
-    Settings that are not named stay as they are."
+    Other settings are unchanged."
 )]
 pub(crate) struct Set {
-    /// Two sites, such as DC1 DC2; before them the cluster where there are several
+    /// Cluster (if there are several) and two sites, such as DC1 DC2
     #[arg(value_name = "[NAME] SITE SITE", num_args = 1..=4, required = true)]
     pub(crate) sites: Vec<String>,
-    /// Change packets from the first site to the second only
+    /// Only the direction from the first site to the second
     #[arg(long)]
     pub(crate) one_way: bool,
     #[command(flatten)]
@@ -104,7 +104,7 @@ pub(crate) struct Set {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct LinkArgs {
-    /// Start from a preset, lan, metro, continental or global; settings beside it win
+    /// Start from a profile: lan, metro, continental or global; other settings override it
     #[arg(long, value_name = "PRESET")]
     pub(crate) preset: Option<WanPreset>,
     #[command(flatten)]
@@ -175,10 +175,10 @@ impl FromArgMatches for SettingArgs {
     pgha wan cut demo DC1 DC2 --one-way --for 30s"
 )]
 pub(crate) struct Cut {
-    /// Two sites, such as DC1 DC2; before them the cluster where there are several
+    /// Cluster (if there are several) and two sites, such as DC1 DC2
     #[arg(value_name = "[NAME] SITE SITE", num_args = 1..=4, required = true)]
     pub(crate) sites: Vec<String>,
-    /// Cut packets from the first site to the second only
+    /// Only the direction from the first site to the second
     #[arg(long)]
     pub(crate) one_way: bool,
     #[command(flatten)]
@@ -192,7 +192,7 @@ pub(crate) struct Cut {
     after_help = "Examples:\n  pgha wan isolate DC1\n  pgha wan isolate demo DC2 --for 1m"
 )]
 pub(crate) struct Isolate {
-    /// The site; before it the cluster where there are several
+    /// Cluster (if there are several) and site
     #[arg(value_name = "[NAME] SITE", num_args = 1..=3, required = true)]
     pub(crate) sites: Vec<String>,
     #[command(flatten)]
@@ -203,21 +203,21 @@ pub(crate) struct Isolate {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "pgha wan heal [OPTIONS] [NAME] [SITE] [SITE]",
-    after_help = "Examples:\n  pgha wan heal               every cut of the only cluster\n  \
-    pgha wan heal demo DC1      cuts of all links of a site\n  pgha wan heal DC1 DC2\n\n\
-    Settings other than the cut stay as they are; `pgha wan reset` undoes all."
+    after_help = "Examples:\n  pgha wan heal               all links of the only cluster\n  \
+    pgha wan heal demo DC1      all links of a site\n  pgha wan heal DC1 DC2\n\n\
+    Latency, loss and bandwidth are unchanged; `pgha wan reset` restores them."
 )]
 pub(crate) struct Heal {
-    /// None, one or two sites; before them the cluster where there are several
+    /// Cluster (if there are several) and up to two sites
     #[arg(value_name = "[NAME] [SITE] [SITE]", num_args = 0..=3)]
     pub(crate) sites: Vec<String>,
-    /// Every cut, as without sites
+    /// All links, as without sites
     #[arg(long)]
     pub(crate) all: bool,
-    /// Do not measure whether the links are as asked now
+    /// Do not measure the links afterwards
     #[arg(long)]
     pub(crate) no_verify: bool,
-    /// Print JSON: the state after the change
+    /// Print the new state as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -230,13 +230,13 @@ pub(crate) struct Heal {
     pgha wan reset demo DC1 DC2"
 )]
 pub(crate) struct Reset {
-    /// None, one or two sites; before them the cluster where there are several
+    /// Cluster (if there are several) and up to two sites
     #[arg(value_name = "[NAME] [SITE] [SITE]", num_args = 0..=3)]
     pub(crate) sites: Vec<String>,
-    /// Do not measure whether the links are as asked now
+    /// Do not measure the links afterwards
     #[arg(long)]
     pub(crate) no_verify: bool,
-    /// Print JSON: the state after the change
+    /// Print the new state as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -247,13 +247,13 @@ pub(crate) struct Reset {
     pgha wan watch --json | jq -c '.links[] | select(.queue_full_per_s > 0)'\n\n\
     Ends with Ctrl-C.")]
 pub(crate) struct Watch {
-    /// The cluster, `demo` or `demo-2` [default: that of this folder, else the only one]
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// Time between two looks, at least 200ms
+    /// Refresh interval, at least 200ms
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = some_time, allow_hyphen_values = true)]
     pub(crate) interval: Duration,
-    /// Print a line of JSON each time
+    /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }

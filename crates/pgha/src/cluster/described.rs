@@ -49,7 +49,8 @@ pub(super) fn keep_newer_where_said(
 /// Labels are anybody's to write: only a spec for which there are addresses may become a topology.
 fn has_addresses(spec: &Spec) -> bool {
     (1..MAX_SITES).contains(&spec.data_centers)
-        && (1..=MAX_NODES_PER_SITE).contains(&spec.nodes)
-        && spec.etcd.is_none_or(|etcd| etcd <= MAX_ETCD_PER_SITE)
+        && spec.each.len() <= spec.data_centers as usize
+        && (1..=spec.data_centers)
+            .all(|number| (1..=MAX_NODES_PER_SITE).contains(&spec.nodes_in(number)))
         && Placement::of(spec).per_site().into_iter().all(|etcd| etcd <= MAX_ETCD_PER_SITE)
 }

@@ -64,7 +64,7 @@ async fn make(args: &BackupMake, events: &Events) -> Result<()> {
     refuse_second(&before, &id)?;
     let own = before.repositories.iter().find(|own| own.key == args.repo);
     if own.is_some_and(|own| own.status.code == STATUS_MISSING_STANZA) {
-        events.note(format!("repository {} has lost its stanza: it is made anew", args.repo));
+        events.note(format!("repository {} lost its stanza; creating it again", args.repo));
         // In this one alone: another may be away.
         let config = format!("--config={}", repository_config(args.repo));
         let create = [config.as_str(), "--log-level-console=warn", "stanza-create"];
@@ -217,7 +217,7 @@ async fn verify(of: &BackupOf, events: &Events) -> Result<()> {
         return Ok(());
     }
     Err(Error::failed(format!("{} of cluster {id} is not sound", bad.join(" and ")))
-        .because("what is missing or differs stands above")
+        .because("missing and damaged files are listed above")
         .hint(format!("`pgha backup {id} --type full` makes a backup that needs none of it")))
 }
 

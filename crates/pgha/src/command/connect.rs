@@ -27,7 +27,7 @@ pub(crate) async fn run(args: &Connect, events: &Events) -> Result<()> {
         Some(connection.password().map_err(|e| e.also_hint("`--no-password` does without them"))?)
     };
     if let Err(error) = connection.fresh_passfile() {
-        events.note(format!("note: the password file is not made anew: {error}"));
+        events.note(format!("note: the password file was not updated: {error}"));
     }
     let ways = ways(&connection, password.as_deref());
     if args.json {
@@ -44,9 +44,9 @@ pub(crate) async fn run(args: &Connect, events: &Events) -> Result<()> {
         events.note(format!("note: left out for the host, having no port there: {names}"));
     }
     match (connection.answering(Access::ReadWrite).len(), all) {
-        (0, _) => events.note("note: no node answers now; `pgha status` says why"),
+        (0, _) => events.note("note: no node answers now; see `pgha status`"),
         (answering, of) if answering < of => events.note(format!(
-            "note: {answering} of {of} nodes answer now, and stand first; `pgha status` says more"
+            "note: {answering} of {of} nodes answer now and are listed first; see `pgha status`"
         )),
         _ => {}
     }

@@ -1,5 +1,6 @@
 //! `pgha generate`: the compose file and its secrets.
 
+use pgha_core::extensions::Addition;
 use pgha_core::overview::overview;
 
 use crate::cli::{Generate, OutputArgs};
@@ -10,18 +11,26 @@ use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::generated::{self, Generated};
+use crate::init_sql::InitSql;
 use crate::{project, terminal};
 
 /// Carries out `pgha generate`.
 pub(crate) async fn run(args: &Generate, events: &Events) -> Result<()> {
     let spec = spec_args::checked(&args.spec, events)?;
+    let init_sql = InitSql::read(&spec, args.spec.shape.file.as_deref())?;
     let existing = clusters_if_reachable(events).await;
-    let made = generated::generate(spec, &args.output, existing.as_deref(), events)?;
-    terminal::print(&format!("{}\n{}", overview(&made.topology), next_steps(&made, &args.output)))
+    let output = spec_args::output(&args.spec, &args.output)?;
+    let made = generated::generate(spec, &output, existing.as_deref(), events)?;
+    if let Some(init_sql) = init_sql {
+        // Of what cannot be asked nothing is overwritten.
+        let exists = existing.is_none_or(|all| all.iter().any(|c| c.id == made.topology.id));
+        init_sql.keep(&made, exists, events)?;
+    }
+    terminal::print(&format!("{}\n{}", overview(&made.topology), next_steps(&made, args, &output)))
 }
 
 /// What to run next, in the folder this was called from.
-fn next_steps(made: &Generated, output: &OutputArgs) -> String {
+fn next_steps(made: &Generated, args: &Generate, output: &OutputArgs) -> String {
     let id = &made.topology.id;
     let file = output.output.display();
     let compose = ComposeTool::find().map_or("docker-compose".to_owned(), |tool| tool.shown());
@@ -30,6 +39,9 @@ fn next_steps(made: &Generated, output: &OutputArgs) -> String {
         Some(_) => compose,
         None => format!("{compose} -p {}", project::project_name(&made.file, id)),
     };
+    let build =
+        args.spec.shape.file.as_ref().filter(|_| Addition::of(&made.topology.spec).is_some());
+    let build = build.map(|file| format!(" -f {}", file.display())).unwrap_or_default();
     let (named, up) = if output.output.as_os_str() == FILE_HERE {
         (String::new(), "pgha up".to_owned())
     } else {
@@ -42,7 +54,7 @@ To get started, run ...
 
 {up}
 
-or, without pgha, once `pgha build` has made the images ...
+or, without pgha, once `pgha build{build}` has made the images ...
 
 {compose}{named} up -d
 

@@ -2,6 +2,7 @@
 
 use crate::cli::List;
 use crate::docker::Engine;
+use crate::drill::fresh;
 use crate::error::Result;
 use crate::events::Events;
 use crate::screen::list::{self, Listed};
@@ -10,7 +11,11 @@ use crate::{cluster, terminal};
 /// Carries out `pgha list`.
 pub(crate) async fn run(args: &List, events: &Events) -> Result<()> {
     let engine = Engine::connect().await?;
-    let clusters: Vec<Listed> = cluster::find(&engine).await?.iter().map(Listed::of).collect();
+    let found = cluster::find(&engine).await?;
+    for left in fresh::left(&found) {
+        events.note(fresh::told(left));
+    }
+    let clusters: Vec<Listed> = found.iter().map(Listed::of).collect();
     if args.json {
         return terminal::print_json(&clusters);
     }

@@ -1,13 +1,15 @@
-//! `pgha load`: clients that write to a cluster, and what became of their writes.
+//! `pgha load`: clients that write to a cluster, what became of their writes, and what that proves.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::time::Duration;
 
-use futures_util::future::join_all;
-use pgha_core::history::{LoadReport, Operation, Run as Figures};
+use pgha_core::check::{Checked, Judged, Verdict};
+use pgha_core::history::{LoadReport, Run as Figures};
+use pgha_wan::units::whole_ms;
 use serde::Serialize;
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::cli::Load;
 use crate::connection::{self, Connection};
@@ -15,21 +17,10 @@ use crate::docker::Engine;
 use crate::error::{Error, OrFail as _, Result};
 use crate::events::{Events, Work};
 use crate::interrupt::interrupted;
-use crate::load::client::{self, Run};
-use crate::load::tally::Tally;
-use crate::load::target::{Session, Target};
+use crate::load::target::Target;
+use crate::load::writing::{Clients, Writing};
 use crate::{screen, terminal};
 
-/// Schema of the tables of all runs.
-const SCHEMA: &str = "pgha_load";
-/// How long a node that takes writes is waited for at the begin.
-const BEGIN_DEADLINE: Duration = Duration::from_secs(10);
-/// And at the end: a failover with the slowest of the timers takes less.
-const END_DEADLINE: Duration = Duration::from_secs(120);
-/// How long one statement about the table may take.
-const TABLE_DEADLINE: Duration = Duration::from_secs(60);
-/// Pause between two looks for a node that takes writes.
-const PAUSE: Duration = Duration::from_millis(200);
 /// How often the line with the figures is shown.
 const SHOWN: Duration = Duration::from_secs(1);
 
@@ -39,6 +30,9 @@ struct Document<'a> {
     cluster: String,
     #[serde(flatten)]
     report: &'a LoadReport,
+    verdict: Verdict,
+    two_writers_ms: u64,
+    checks: &'a [Checked],
 }
 
 /// Carries out `pgha load`.
@@ -52,80 +46,74 @@ pub(crate) async fn run(args: &Load, events: &Events) -> Result<()> {
         return Err(Error::missing(format!("no node of cluster {id} has a port on this host"))
             .hint(format!("`pgha status {id}` says why")));
     }
+    // A file that cannot be written is told before anything is done.
+    let file = args.history.as_deref().map(create).transpose()?;
     let work = events.begin(format!("load {id}"));
     work.at("making the table", "");
-    let table = make_table(&target, &id).await?;
-    let clients = args.clients;
-    let pace = args.rate.map(|rate| Duration::from_secs(1) * clients / rate.get());
-    let nodes: Vec<String> = target.nodes.iter().map(|(name, _)| name.clone()).collect();
-    let run = Arc::new(Run {
-        target,
-        table: table.clone(),
+    let clients = Clients {
+        workload: args.workload,
+        count: args.clients,
+        readers: args.readers,
+        rate: args.rate.map(u32::from),
         timeout: args.timeout,
-        pace,
-        tally: Tally::begun(),
-    });
-    let operations = write(&run, clients, args.for_, &work).await;
-    let took = run.tally.elapsed();
+    };
+    let writing = Writing::begin(target, &id, clients).await?;
+    watch(&writing, args.for_, &work).await;
+    let written = writing.end().await;
     work.at("reading what is there", "");
     let end = tokio::select! {
-        end = read(&run.target, &table) => end,
+        end = written.read() => end,
         () = interrupted() => Err(Error::failed("ended before what is there was read")),
     };
     let kept = args.keep || end.is_err();
-    if let (Ok((session, _)), false) = (&end, kept) {
-        drop_table(session, &table).await;
+    if let (Ok(found), false) = (&end, kept) {
+        written.drop_table(found).await;
     }
     drop(work);
+    if kept {
+        events.note(format!("the rows stay in the table {}", written.table()));
+    }
     let (end, unread) = match end {
-        Ok((session, rows)) => (Some((session.node, rows)), None),
+        Ok(ended) => (Some(ended), None),
         Err(error) => (None, Some(error)),
     };
-    let found = end.as_ref().map(|(node, rows)| (nodes[*node as usize].as_str(), rows.as_slice()));
-    let pace = args.rate.map(|rate| Duration::from_secs(1) / rate.get());
-    let report = LoadReport::of(&Figures {
-        clients,
-        operations: &operations,
-        took,
-        nodes: &nodes,
-        pace,
-        found,
-    });
+    let history = written.history(end);
+    let figures = Figures { clients: args.clients, history: &history, pace: clients.pace() };
+    let report = LoadReport::of(&figures);
+    let judged = Judged::of(&history);
     if args.json {
-        terminal::print_json(&Document { cluster: id.clone(), report: &report })?;
+        terminal::print_json(&Document {
+            cluster: id.clone(),
+            report: &report,
+            verdict: judged.verdict(),
+            two_writers_ms: whole_ms(judged.two_writers),
+            checks: &judged.checks,
+        })?;
     } else {
-        terminal::print(&screen::load::report(&report))?;
+        terminal::print(&screen::load::report(&report, &judged))?;
     }
-    if kept {
-        events.note(format!("the rows stay in the table {table}"));
+    // After the report, which is not lost where the disk is full.
+    if let Some((file, failed)) = file {
+        history.write_to(BufWriter::new(file)).or_fail(failed)?;
     }
-    if let Some(error) = unread {
-        return Err(error);
+    if judged.verdict() == Verdict::Violated {
+        return Err(Error::violated(format!("the history of cluster {id} is not as it must be"))
+            .because(judged.violations().join("\n"))
+            .hint(format!(
+                "`pgha status {id}` has the durability in force; docs/load.md says what it promises"
+            )));
     }
-    if report.holds() {
-        return Ok(());
-    }
-    let lost = report.lost.unwrap_or_default();
-    let what = if lost > 0 {
-        format!("{lost} acknowledged writes are lost")
-    } else {
-        format!("{} rows are there that no write has made", report.unexpected)
-    };
-    Err(Error::violated(what).hint(format!(
-        "`pgha status {id}` has the durability in force; docs/load.md says what it promises"
-    )))
+    unread.map_or(Ok(()), Err)
 }
 
-/// Has all clients write until the time is over or somebody ends it; gives all that was done.
-async fn write(
-    run: &Arc<Run>,
-    clients: u32,
-    how_long: Option<Duration>,
-    work: &Work,
-) -> Vec<Operation> {
-    let (send, stop) = watch::channel(false);
-    let tasks = (0..clients).map(|n| tokio::spawn(client::write(run.clone(), n, stop.clone())));
-    let tasks: Vec<_> = tasks.collect();
+/// A file for everything that clients do, and what is said where it cannot be written.
+fn create(path: &Path) -> Result<(File, String)> {
+    let failed = format!("cannot write {}", path.display());
+    Ok((File::create(path).or_fail(failed.clone())?, failed))
+}
+
+/// Waits until the time is over or somebody ends it, and shows how it goes.
+async fn watch(writing: &Writing, how_long: Option<Duration>, work: &Work) {
     let over = async {
         match how_long {
             Some(time) => sleep(time).await,
@@ -135,78 +123,12 @@ async fn write(
     let shown = async {
         loop {
             sleep(SHOWN).await;
-            work.at("writing", &run.tally.line());
+            work.at("writing", &writing.tally().line());
         }
     };
     tokio::select! {
         () = over => {}
         () = shown => {}
         () = interrupted() => {}
-    }
-    // A client that has gone already has told what it did.
-    let _ = send.send(true);
-    let done = join_all(tasks).await;
-    done.into_iter().filter_map(Result::ok).flatten().collect()
-}
-
-/// Makes the table of this run, in a schema of its own.
-async fn make_table(target: &Target, id: &str) -> Result<String> {
-    let session = session(target, BEGIN_DEADLINE).await.map_err(|error| {
-        error.hint(format!("`pgha status {id}` says why; `pgha load` wants a leader to begin with"))
-    })?;
-    let begun = jiff::Timestamp::now().strftime("%Y%m%d_%H%M%S");
-    let table = format!("{SCHEMA}.run_{begun}_{}", std::process::id());
-    let statements = format!(
-        "create schema if not exists {SCHEMA}; \
-         create table {table} (client bigint, id bigint, at timestamptz not null default clock_timestamp(), \
-         primary key (client, id))"
-    );
-    let made = timeout(TABLE_DEADLINE, session.client.batch_execute(&statements)).await;
-    let made = made.map_err(|_| {
-        Error::deadline("the table is not made")
-            .because(format!("no answer within {} s", TABLE_DEADLINE.as_secs()))
-            .hint(format!(
-                "`pgha status {id}`: with strict durability every write waits for a standby"
-            ))
-    })?;
-    made.or_fail("the table cannot be made")?;
-    Ok(table)
-}
-
-/// Reads the table of a run on the node that takes writes, once there is one.
-async fn read(target: &Target, table: &str) -> Result<(Session, Vec<(u32, u64)>)> {
-    let session = session(target, END_DEADLINE).await?;
-    let sql = format!("select client, id from {table}");
-    let rows = timeout(TABLE_DEADLINE, session.client.query(&sql, &[])).await;
-    let rows = rows
-        .map_err(|_| Error::deadline("what is there could not be read in time"))?
-        .or_fail("what is there cannot be read")?;
-    let number = |row: &tokio_postgres::Row| {
-        let (client, id): (i64, i64) = (row.get(0), row.get(1));
-        (u32::try_from(client).unwrap_or(u32::MAX), u64::try_from(id).unwrap_or(u64::MAX))
-    };
-    let rows = rows.iter().map(number).collect();
-    Ok((session, rows))
-}
-
-/// Removes the table, and the schema where no other run has a table there.
-async fn drop_table(session: &Session, table: &str) {
-    for sql in [format!("drop table {table}"), format!("drop schema {SCHEMA}")] {
-        // Rows that stay hurt nobody: a failed run's figures matter more.
-        let _ = timeout(TABLE_DEADLINE, session.client.batch_execute(&sql)).await;
-    }
-}
-
-async fn session(target: &Target, deadline: Duration) -> Result<Session> {
-    let started = Instant::now();
-    loop {
-        if let Some(session) = target.connect().await {
-            return Ok(session);
-        }
-        if started.elapsed() > deadline {
-            return Err(Error::deadline("no node takes writes")
-                .because(format!("looked for one for {} s", deadline.as_secs())));
-        }
-        sleep(PAUSE).await;
     }
 }

@@ -8,11 +8,12 @@ use std::path::Path;
 
 use pgha_core::lint;
 use pgha_core::plan::Plan as Document;
+use pgha_core::spec::Spec;
 use pgha_core::svg::topology_svg;
 use pgha_core::topology::Topology;
 
-use crate::cli::Plan;
-use crate::command::spec_args;
+use crate::cli::{Plan, Variant};
+use crate::command::{spec_args, variants};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::events::Events;
@@ -28,6 +29,10 @@ pub(crate) async fn run(args: &Plan, events: &Events) -> Result<()> {
             .hint("name a file for the picture: --svg topology.svg"));
     }
 
+    if !args.compare.is_empty() {
+        return compare(&spec, &args.compare, events);
+    }
+
     // A cluster can be planned without an engine, and then nothing is known of its disk.
     let disk = match Engine::connect().await {
         Ok(engine) => engine.disk().await,
@@ -40,14 +45,7 @@ pub(crate) async fn run(args: &Plan, events: &Events) -> Result<()> {
     } else {
         events.findings(&document.findings);
     }
-    if lint::has_errors(&document.findings) {
-        let errors =
-            document.findings.iter().filter(|f| f.severity == lint::Severity::Error).count();
-        return Err(Error::bad_input(match errors {
-            1 => "there can be no such cluster, for the reason above".to_owned(),
-            more => format!("there can be no such cluster, for the {more} reasons above"),
-        }));
-    }
+    refuse_errors(&document)?;
 
     let topology = Topology::new(spec, 1);
     if svg_to_stdout {
@@ -61,6 +59,32 @@ pub(crate) async fn run(args: &Plan, events: &Events) -> Result<()> {
         terminal::print(&screen::plan::tables(&topology, &document, args.all))?;
     }
     Ok(())
+}
+
+/// Prints what differs between variants of the cluster.
+fn compare(spec: &Spec, values: &[Variant], events: &Events) -> Result<()> {
+    let mut all = Vec::new();
+    for (name, spec) in variants::of(spec, values)? {
+        let plan = Document::of(&spec, None);
+        if lint::has_errors(&plan.findings) {
+            events.findings(&plan.findings);
+            return refuse_errors(&plan);
+        }
+        all.push((name, Topology::new(spec, 1), plan));
+    }
+    terminal::print(&screen::compare::tables(&all))
+}
+
+/// Fails where there can be no such cluster.
+fn refuse_errors(document: &Document) -> Result<()> {
+    let errors = document.findings.iter().filter(|f| f.severity == lint::Severity::Error).count();
+    match errors {
+        0 => Ok(()),
+        1 => Err(Error::bad_input("invalid cluster configuration (see above)")),
+        more => Err(Error::bad_input(format!(
+            "invalid cluster configuration (see the {more} errors above)"
+        ))),
+    }
 }
 
 /// Writes the picture; what is there already is overwritten only where it is a picture, too.

@@ -90,7 +90,7 @@ fn on_host(
     }
     // Without it psql would ask for a password that nobody knows by heart.
     let passfile = connection.fresh_passfile().map_err(|e| {
-        e.hint("the secrets stand beside the compose file, for the user who generated it")
+        e.hint("the secrets are beside the compose file, readable by the user who generated it")
     })?;
     for name in UNSET {
         psql.env_remove(name);

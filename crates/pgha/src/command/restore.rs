@@ -58,13 +58,13 @@ pub(crate) async fn run(args: &Restore, events: &Events) -> Result<()> {
     let journal = session.journal().await?;
     if args.abort {
         let mut journal = journal.ok_or_else(|| {
-            Error::bad_input(format!("no restore of cluster {} is under way", cluster.id))
+            Error::bad_input(format!("cluster {} has no restore in progress", cluster.id))
                 .hint("there is nothing to put back")
         })?;
         if guessed || journal.is_done(&Step::Lead) {
             let id = &cluster.id;
             let question =
-                format!("Put the old data of {id} back? Writes since the restore are lost.");
+                format!("Put the old data of {id} back? Writes since the restore will be lost.");
             agree(args, &question)?;
         }
         let ended = tokio::select! {
@@ -281,7 +281,7 @@ fn go_on_with(
     }
     let other_repository = args.repo.is_some_and(|repo| repo != journal.plan.repository);
     if other_repository || target.is_some_and(|target| *target != journal.plan.target) {
-        return Err(Error::failed(format!("another restore of cluster {id} is under way"))
+        return Err(Error::failed(format!("cluster {id} has another restore in progress"))
             .because(format!(
                 "to {} from repository {}, begun as {}, at step {step}",
                 journal.plan.target, journal.plan.repository, journal.id

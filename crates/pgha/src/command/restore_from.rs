@@ -37,7 +37,7 @@ pub(super) async fn run(args: &Restore, target: &Target, events: &Events) -> Res
     }
     events.note(text);
     agree(args, &format!("make cluster {name} from it? The repository is only read."))?;
-    images::demand(&engine, spec.postgres, events).await?;
+    images::demand(&engine, &spec, events).await?;
     let fresh = Fresh {
         name: name.to_owned(),
         file: args.output.clone(),

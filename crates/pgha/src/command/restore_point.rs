@@ -10,7 +10,7 @@ use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail as _, Result};
 use crate::events::Events;
-use crate::provider::Provider as _;
+use crate::provider::{Provider as _, psql};
 use crate::{archived, observe, terminal};
 
 /// Longest name that Postgres takes, in bytes.
@@ -110,8 +110,7 @@ async fn await_archived(engine: &Engine, leader: &str, made: &Point, id: &str) -
 }
 
 async fn sql(engine: &Engine, node: &str, statements: &str) -> Result<String> {
-    let psql = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", statements];
-    let ran = engine.exec(node, &psql, SQL_DEADLINE).await?;
+    let ran = engine.exec(node, &psql(statements), SQL_DEADLINE).await?;
     if ran.code == 0 {
         return Ok(ran.stdout);
     }

@@ -47,7 +47,7 @@ pub(crate) async fn start(args: &Start, events: &Events) -> Result<()> {
         }
         Err(given_up) => {
             bring_up::show_guilty(&engine, &given_up, events).await;
-            let hint = format!("`pgha status {}` tells how far it is", cluster.id);
+            let hint = format!("`pgha status {}` shows the progress", cluster.id);
             Err(given_up.error.also_hint(&hint))
         }
     }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use ipnet::Ipv4Net;
 use pgha_core::render;
 use pgha_core::status::NetworkFact;
-use pgha_core::topology::{ClusterId, HostChoices};
+use pgha_core::topology::HostChoices;
 
 use crate::bring_up;
-use crate::cli::{SpecArgs, Up};
+use crate::cli::{OutputArgs, Up};
 use crate::cluster::{self, Cluster, ClusterState};
 use crate::command::spec_args;
 use crate::compose_file::{self, Found};
@@ -18,12 +18,13 @@ use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::generated::{self, Generated};
+use crate::init_sql::{self, InitSql};
 use crate::interrupt::interrupted;
 use crate::pause::{self, Resume};
 use crate::project::{self, Project};
 use crate::turn::Turn;
-use crate::waiting::{self, GivenUp, Ready, Waiter};
-use crate::{host, images, removal, secrets};
+use crate::waiting::GivenUp;
+use crate::{host, images, rehearsal, removal, secrets};
 
 /// Credentials that only the user has must be there before a container wants them.
 fn refuse_empty_secrets(generated: &Generated) -> Result<()> {
@@ -44,9 +45,9 @@ fn refuse_missing_authorities(generated: &Generated) -> Result<()> {
     if Path::new(path).is_file() {
         return Ok(());
     }
-    Err(Error::missing("the authorities of the second repository are not there")
+    Err(Error::missing("the CA file of the second repository does not exist")
         .because(format!("ca_file names {path}, which is no file of this machine"))
-        .hint("put the certificate of the authority there, then `pgha up` again"))
+        .hint("put the CA certificate there, then `pgha up` again"))
 }
 
 /// Carries out `pgha up`.
@@ -58,6 +59,7 @@ pub(crate) async fn run(args: &Up, events: &Events) -> Result<()> {
     let generated = files(args, &existing, events)?;
     refuse_empty_secrets(&generated)?;
     refuse_missing_authorities(&generated)?;
+    init_sql::demand(&generated)?;
     let id = generated.topology.id.clone();
     let events = &events.of(&id);
     let before = existing.iter().find(|c| c.id == id);
@@ -70,14 +72,18 @@ pub(crate) async fn run(args: &Up, events: &Events) -> Result<()> {
         check_host(&generated.choices, networks, before.is_some())?;
     }
     let project = Project::of_files(&generated, before);
-    images::demand(&engine, generated.topology.spec.postgres, events).await?;
+    images::demand(&engine, &generated.topology.spec, events).await?;
 
-    let started = Instant::now();
+    if before.is_none_or(|cluster| cluster.state() == ClusterState::Leftovers) {
+        rehearsal::demand(&generated.topology, events).await?;
+    }
+
+    let (started, timeout) = (Instant::now(), Duration::from_secs(args.wait.timeout));
     if let Some(frozen) = before {
         pause::resume(&engine, frozen, Resume::All).await?;
     }
     let brought_up = tokio::select! {
-        done = start(&engine, &project, &id, args.wait.timeout, turn, events) => done,
+        done = bring_up::start(&engine, &project, &id, timeout, turn, events) => done,
         () = interrupted() => Err(GivenUp::because(Error::failed("interrupted"))),
     };
     match brought_up {
@@ -115,35 +121,39 @@ async fn look_around(
 
 /// The cluster of the compose file that is there, or a new one as the flags say.
 fn files(args: &Up, existing: &[Cluster], events: &Events) -> Result<Generated> {
-    let nothing_asked = args.spec == SpecArgs::default()
-        && args.output.instance.is_none()
-        && args.output.subnets.is_none();
-    if nothing_asked && let Some(there) = generated::open(&args.output.output, Some(existing))? {
+    let output = spec_args::output(&args.spec, &args.output)?;
+    if means_the_one_here(args, &output)
+        && let Some(there) = generated::open(&output.output, Some(existing))?
+    {
         return Ok(there);
     }
-    let made = generated::generate(
-        spec_args::checked(&args.spec, events)?,
-        &args.output,
-        Some(existing),
-        events,
-    )?;
+    let spec = spec_args::checked(&args.spec, events)?;
+    let init_sql = InitSql::read(&spec, args.spec.shape.file.as_deref())?;
+    let made = generated::generate(spec, &output, Some(existing), events)?;
+    if let Some(init_sql) = init_sql {
+        let exists = existing.iter().any(|cluster| {
+            cluster.id == made.topology.id && cluster.state() != ClusterState::Leftovers
+        });
+        init_sql.keep(&made, exists, events)?;
+    }
     if made.written {
         events.note(format!("{} is written", made.file.display()));
     }
     Ok(made)
 }
 
-async fn start(
-    engine: &Engine,
-    project: &Project,
-    id: &ClusterId,
-    timeout_s: u64,
-    turn: Option<Turn>,
-    events: &Events,
-) -> Result<Ready, GivenUp> {
-    bring_up::start_containers(engine, project, id, events).await.map_err(GivenUp::because)?;
-    drop(turn);
-    waiting::until_ready(engine, id, Duration::from_secs(timeout_s), Waiter::User, events).await
+/// Whether nothing is asked but the cluster of the compose file: by nothing at all, or by its name.
+fn means_the_one_here(args: &Up, output: &OutputArgs) -> bool {
+    if !spec_args::only_names(&args.spec) || output.subnets.is_some() {
+        return false;
+    }
+    let name = spec_args::name(&args.spec);
+    if name.is_none() && output.instance.is_none() {
+        return true;
+    }
+    let Ok(Found::Cluster(there)) = compose_file::read(&output.output) else { return false };
+    let id = &there.topology.id;
+    name.is_none_or(|name| id.name == name) && output.instance.is_none_or(|n| id.instance == n)
 }
 
 /// Containers have their secrets mounted from where the files were when they were made: started after a
@@ -174,7 +184,7 @@ fn check_host(choices: &HostChoices, own: &[NetworkFact], exists: bool) -> Resul
     let taken: Vec<_> = choices
         .ports
         .values()
-        .filter(|port| !host::port_is_free(**port))
+        .filter(|port| host::port_is_taken(**port))
         .map(u16::to_string)
         .collect();
     if !taken.is_empty() {

@@ -46,7 +46,8 @@ pub(super) async fn examine(engine: &Engine, checks: &mut Vec<Check>) -> bool {
     checks.push(disk(&info));
     checks.push(clock(now, info.system_time.as_deref()));
     checks.push(cgroup(&info));
-    let missing = images::missing(engine, POSTGRES_MAJOR).await;
+    let missing =
+        images::missing(engine, &Spec { postgres: POSTGRES_MAJOR, ..Spec::default() }).await;
     checks.push(if missing.is_empty() {
         Check::ok("images", format!("all there for PostgreSQL {POSTGRES_MAJOR}"))
     } else {
@@ -174,7 +175,7 @@ fn clock(now: Timestamp, engine: Option<&str>) -> Check {
         return Check::warning(name, found, "set it: certificates and backups go by it");
     }
     let Some(engine) = engine.and_then(|text| text.parse::<Timestamp>().ok()) else {
-        return Check::info(name, "the engine does not tell its own");
+        return Check::info(name, "the engine does not report its time");
     };
     let apart = now.duration_since(engine).abs();
     if apart > CLOCK_TOLERANCE {

@@ -11,7 +11,7 @@ use pgha_core::words::bytes;
 
 use super::Check;
 use crate::handover::which;
-use crate::host;
+use crate::{host, sources};
 
 /// Ports that are tried; a cluster takes the first free ones.
 const PORTS_TRIED: u16 = 100;
@@ -32,7 +32,12 @@ pub(super) fn examine(local: bool, checks: &mut Vec<Check>) {
     checks.push(user());
     checks.push(program("docker", "docker", "pgha logs, exec and build need it", true));
     checks.push(program("psql", "psql", "`pgha psql` runs the one in a member instead", false));
-    checks.push(program("cargo", "cargo", "`pgha build` compiles in a container instead", false));
+    let compiled = if sources::are_carried() {
+        "this pgha carries all that it builds images from"
+    } else {
+        "`pgha build` compiles in a container instead"
+    };
+    checks.push(program("cargo", "cargo", compiled, false));
 }
 
 fn memory(available: Option<u64>, least: u64, usual: u64) -> Check {
@@ -120,7 +125,7 @@ fn huge_pages(meminfo: &str) -> Option<Check> {
     let size = value("Hugepagesize")?.saturating_mul(1024);
     (pages > 0).then(|| {
         let found = format!(
-            "vm.nr_hugepages sets {pages} pages aside, {} ({} free), which `memory` does not count: nodes \
+            "vm.nr_hugepages reserves {pages} pages, {} ({} free), which `memory` does not count: nodes \
              take their shared buffers from them while there are some",
             bytes(pages.saturating_mul(size)),
             bytes(free.saturating_mul(size))
@@ -201,7 +206,7 @@ mod tests {
         };
         assert_eq!(of(0), None);
         let told = of(512).expect("a remark").found;
-        assert!(told.contains("512 pages aside, 1 GB (209 MB free)"), "{told}");
+        assert!(told.contains("512 pages, 1 GB (209 MB free)"), "{told}");
         assert_eq!(huge_pages(""), None);
     }
 
@@ -217,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_no_harm() {
-        assert_eq!(ports(&[50551], 4).state, State::Ok);
+        assert_eq!(ports(&[25551], 4).state, State::Ok);
         let all: Vec<u16> = (FIRST_HOST_PORT..FIRST_HOST_PORT + PORTS_TRIED).collect();
         assert_eq!(ports(&all, 4).state, State::Warning);
     }

@@ -17,6 +17,7 @@ pub(crate) fn choices(topology: &Topology, uid: Option<&str>) -> HostChoices {
             .map(|n| format!("10.213.{n}.0/24").parse().expect("a subnet"))
             .collect(),
         uid: uid.map(str::to_owned),
+        drill: None,
     }
 }
 

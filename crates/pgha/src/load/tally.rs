@@ -21,6 +21,7 @@ struct Counts {
     unknown: u64,
     lost: u64,
     last: Duration,
+    last_sent: Duration,
     longest: Duration,
     shown: u64,
 }
@@ -37,17 +38,23 @@ impl Tally {
     }
 
     /// Counts an operation that has just ended.
-    pub(crate) fn count(&self, outcome: Outcome, ended: Duration) {
+    pub(crate) fn count(&self, outcome: Outcome, sent: Duration, ended: Duration) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Outcome::Ok => {
                 counts.acknowledged += 1;
                 counts.longest = counts.longest.max(ended.saturating_sub(counts.last));
                 counts.last = counts.last.max(ended);
+                counts.last_sent = counts.last_sent.max(sent);
             }
             Outcome::Unknown => counts.unknown += 1,
             Outcome::Failed => {}
         }
+    }
+
+    /// When the latest write was sent that is acknowledged.
+    pub(crate) fn last_sent(&self) -> Duration {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).last_sent
     }
 
     /// Counts acknowledged writes that are not where they should be, as a client sees it that has connected anew.
@@ -114,7 +121,7 @@ mod tests {
         for (at, outcome) in
             [(1, Outcome::Ok), (2, Outcome::Unknown), (9, Outcome::Ok), (10, Outcome::Ok)]
         {
-            tally.count(outcome, Duration::from_secs(at));
+            tally.count(outcome, Duration::from_secs(at - 1), Duration::from_secs(at));
         }
         let counts = *tally.counts.lock().expect("nobody panics");
         assert_eq!(
@@ -122,5 +129,6 @@ mod tests {
             (Duration::from_secs(8), Duration::from_secs(10))
         );
         assert_eq!((counts.acknowledged, counts.unknown), (3, 1));
+        assert_eq!(tally.last_sent(), Duration::from_secs(9));
     }
 }

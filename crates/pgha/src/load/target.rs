@@ -42,6 +42,15 @@ impl Drop for Session {
 }
 
 impl Session {
+    /// The timeline that the node writes, and none within on a replica; `None` where it does not answer.
+    pub(crate) async fn timeline(&self) -> Option<Option<u32>> {
+        let sql = "select case when not pg_is_in_recovery() then \
+                   ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint end";
+        let row = self.client.query_one(sql, &[]).await.ok()?;
+        let timeline: Option<i64> = row.get(0);
+        Some(timeline.and_then(|timeline| u32::try_from(timeline).ok()))
+    }
+
     /// Whether the server has warned since this was last asked: a commit that was answered so may be on no standby.
     pub(crate) fn has_warned(&self) -> bool {
         self.warned.swap(false, Ordering::Relaxed)
@@ -53,12 +62,25 @@ impl Target {
     /// none does.
     pub(crate) async fn connect(&self) -> Option<Session> {
         let each = (0_u32..).zip(&self.nodes).map(|(node, (_, port))| {
-            Box::pin(async move { self.connect_to(node, *port).await.ok_or(()) })
+            Box::pin(async move {
+                self.connect_to(node, *port, TargetSessionAttrs::ReadWrite).await.ok_or(())
+            })
         });
         select_ok(each).await.ok().map(|(session, _)| session)
     }
 
-    async fn connect_to(&self, node: u32, port: u16) -> Option<Session> {
+    /// Connects to the node of that place, whatever it takes.
+    pub(crate) async fn connect_to_any(&self, node: u32) -> Option<Session> {
+        let (_, port) = self.nodes.get(node as usize)?;
+        self.connect_to(node, *port, TargetSessionAttrs::Any).await
+    }
+
+    async fn connect_to(
+        &self,
+        node: u32,
+        port: u16,
+        attributes: TargetSessionAttrs,
+    ) -> Option<Session> {
         let mut config = Config::new();
         config
             .host(Ipv4Addr::LOCALHOST.to_string())
@@ -67,7 +89,7 @@ impl Target {
             .dbname(DATABASE)
             .password(&self.password)
             .application_name("pgha load")
-            .target_session_attrs(TargetSessionAttrs::ReadWrite);
+            .target_session_attrs(attributes);
         let (client, mut connection) =
             timeout(CONNECT_TIMEOUT, config.connect(NoTls)).await.ok()?.ok()?;
         let warned = Arc::new(AtomicBool::new(false));

@@ -1,11 +1,15 @@
 //! Containers of the Docker engine: made and started by Compose, all else through the engine's API.
 
+use std::time::{Duration, Instant};
+
 use bollard::container::LogOutput;
 use bollard::errors::Error as EngineError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
     DownloadFromContainerOptions, KillContainerOptions, LogsOptions, RemoveContainerOptions,
-    RemoveVolumeOptions, RestartContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    RemoveVolumeOptions, RestartContainerOptions, StartContainerOptions, StopContainerOptions,
+    UploadToContainerOptions,
 };
 use futures_util::StreamExt as _;
 
@@ -18,6 +22,11 @@ use crate::project::Project;
 
 /// Seconds a member has to end by itself, as in the compose file.
 const GRACE_S: i32 = 60;
+/// How long a connection of another program may have one of the cluster's ports as its own end, where the kernel is set to give
+/// such ports to outgoing connections, or the cluster is of an earlier pgha.
+const PORT_DEADLINE: Duration = Duration::from_secs(15);
+/// Time between two tries.
+const PORT_POLL: Duration = Duration::from_secs(1);
 
 impl Provider for Engine {
     async fn clusters(&self) -> Result<Vec<Cluster>> {
@@ -31,13 +40,22 @@ impl Provider for Engine {
             Up::All => &["up", "-d", "--no-recreate"],
             Up::Alone(member) => &["up", "-d", "--no-deps", member],
         };
-        ComposeTool::find()?.run(project, arguments).await
+        let compose = ComposeTool::find()?;
+        once_ports_are_free(|| compose.run(project, arguments)).await
     }
 
     async fn stop(&self, container: &str) -> Result<()> {
         let options = StopContainerOptions { t: Some(GRACE_S), signal: None };
         let stopped = self.api().stop_container(container, Some(options)).await;
         done_or_gone(stopped).or_fail(format!("cannot stop {container}"))
+    }
+
+    async fn start(&self, container: &str) -> Result<()> {
+        let start = || async {
+            let started = self.api().start_container(container, None::<StartContainerOptions>);
+            started.await.or_fail(format!("cannot start {container}"))
+        };
+        once_ports_are_free(start).await
     }
 
     async fn restart(&self, container: &str) -> Result<()> {
@@ -59,6 +77,17 @@ impl Provider for Engine {
     async fn unpause(&self, container: &str) -> Result<()> {
         let resumed = self.api().unpause_container(container).await;
         resumed.or_fail(format!("cannot resume {container}"))
+    }
+
+    async fn make_volume(&self, name: &str, labels: &[(&str, String)]) -> Result<()> {
+        let labels = labels.iter().map(|(label, text)| ((*label).to_owned(), text.clone()));
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(labels.collect()),
+            ..VolumeCreateRequest::default()
+        };
+        let made = self.api().create_volume(request).await;
+        made.map(drop).or_fail(format!("cannot make the volume {name}"))
     }
 
     async fn remove(&self, thing: Thing<'_>) -> Result<()> {
@@ -148,6 +177,19 @@ impl Provider for Engine {
     }
 }
 
+/// Starts containers, and tries again while another program's connection has one of their ports.
+async fn once_ports_are_free<F: Future<Output = Result<()>>>(start: impl Fn() -> F) -> Result<()> {
+    let deadline = Instant::now() + PORT_DEADLINE;
+    loop {
+        let started = start().await;
+        let in_use = started.as_ref().is_err_and(|e| e.reason().contains("address already in use"));
+        if !in_use || Instant::now() >= deadline {
+            return started;
+        }
+        tokio::time::sleep(PORT_POLL).await;
+    }
+}
+
 fn done_or_gone(done: Result<(), EngineError>) -> Result<(), EngineError> {
     match done {
         Err(EngineError::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
@@ -204,6 +246,25 @@ fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_port_that_a_connection_has_is_waited_for_and_nothing_else() {
+        let tries = std::cell::Cell::new(0);
+        let failing = |times: u32, why: &'static str| {
+            tries.set(0);
+            let tries = &tries;
+            move || async move {
+                tries.set(tries.get() + 1);
+                let failed = tries.get() <= times;
+                if failed { Err(Error::failed("cannot start").because(why)) } else { Ok(()) }
+            }
+        };
+        let in_use = "listen tcp4 127.0.0.1:25554: bind: address already in use";
+        once_ports_are_free(failing(2, in_use)).await.expect("the third try");
+        assert_eq!(tries.get(), 3);
+        once_ports_are_free(failing(1, "no space left on device")).await.expect_err("no port");
+        assert_eq!(tries.get(), 1);
+    }
 
     #[test]
     fn a_file_that_was_packed_is_unpacked_and_nonsense_is_not() {

@@ -158,7 +158,7 @@ async fn fill(
     let to = generated.topology.backup_host().volume();
     match origin {
         Origin::Volume { volume, folder } => {
-            let image = Images::of(generated.topology.spec.postgres).backup;
+            let image = Images::of(&generated.topology.spec).backup;
             copy_volume(engine, volume, folder, to, &new, &image).await?;
         }
         Origin::Source(source, found) => source.copy(engine, found, to, &new).await?,

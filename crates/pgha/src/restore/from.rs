@@ -26,6 +26,7 @@ use crate::provider::Provider;
 use crate::restore::copy;
 use crate::restore::facts::refuse_off_volume;
 use crate::restore::into::demand_valid;
+use crate::sizes;
 
 /// What the container may do: read a folder whoever owns it, and give the copy to the user postgres.
 const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
@@ -99,9 +100,9 @@ impl Source {
         stanza: Option<&str>,
         events: &Events,
     ) -> Result<Found> {
-        let image = Images::of(Spec::default().postgres).backup;
-        if images::missing(engine, Spec::default().postgres).await.contains(&image) {
-            images::demand(engine, Spec::default().postgres, events).await?;
+        let image = Images::of(&Spec::default()).backup;
+        if images::missing(engine, &Spec::default()).await.contains(&image) {
+            images::demand(engine, &Spec::default(), events).await?;
         }
         let ask = Ask::Find { stanza: stanza.map(str::to_owned) };
         match self.answer(ask).await? {
@@ -201,7 +202,7 @@ impl Source {
             }
         };
         arguments.extend(mount.iter().flat_map(|mount| ["--mount", mount]));
-        let image = Images::of(Spec::default().postgres).backup;
+        let image = Images::of(&Spec::default()).backup;
         let argv = agent::Request::Source.argv();
         arguments.extend(["--entrypoint", &argv[0], &image]);
         arguments.extend(argv[1..].iter().map(String::as_str));
@@ -236,11 +237,11 @@ pub(crate) fn spec_of(name: &str, args: &FromArgs, found: &Found) -> Result<Spec
     };
     name.clone_into(&mut spec.name);
     spec.postgres = held;
-    spec.data_centers = args.data_centers.unwrap_or(spec.data_centers);
-    spec.nodes = args.nodes.unwrap_or(spec.nodes);
+    sizes::set(&mut spec, args.data_centers, args.nodes.as_ref(), None)?;
     spec.backup.encryption = if found.encrypted { Encryption::Aes256Cbc } else { Encryption::None };
     // It may be the very repository that is restored from, which stays as it is.
     spec.backup.repo2 = None;
+    spec.server = spec.server.of_a_restored();
     demand_valid(&spec)?;
     Ok(spec)
 }

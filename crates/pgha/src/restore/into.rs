@@ -105,6 +105,7 @@ impl Session {
         let mut spec = Spec { name: name.to_owned(), ..self.topology.spec.clone() };
         // Two clusters of one origin must not archive into one place.
         spec.backup.repo2 = None;
+        spec.server = spec.server.of_a_restored();
         demand_valid(&spec)?;
         Ok(spec)
     }

@@ -149,12 +149,16 @@ impl Session {
         for capability in ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "KILL"] {
             command.args(["--cap-add", capability]);
         }
-        command.args(["--shm-size", SHM_SIZE]);
+        let shm_size = spec.server.shm_size.map(|size| size.to_string());
+        command.args(["--shm-size", shm_size.as_deref().unwrap_or(SHM_SIZE)]);
         command.args(["--publish", &format!("127.0.0.1:{port}:{POSTGRES_PORT}")]);
-        command.args(["--env", "PGHA_SPEC", "--env", "PGHA_INSTANCE"]);
-        command
-            .env("PGHA_SPEC", spec.to_toml())
-            .env("PGHA_INSTANCE", self.topology.id.instance.to_string());
+        for (name, value) in [
+            ("PGHA_SPEC", spec.to_toml()),
+            ("PGHA_INSTANCE", self.topology.id.instance.to_string()),
+            ("PGHA_LAYOUT", self.topology.layout.to_string()),
+        ] {
+            command.args(["--env", name]).env(name, value);
+        }
         command.args(["--env", "PGBACKREST_CONFIG=/pgha/config/pgbackrest.conf"]);
         command.args(["--volume", "/pgdata"]);
         let (volume, _) = self.volume_of(plan.repository).expect("the plan is of a volume");
@@ -167,7 +171,7 @@ impl Session {
         }
         let (or_end, arguments) = (plan.recovery().or_end, plan.pgbackrest());
         let argv = Request::Look { or_end, arguments }.argv();
-        command.args(["--entrypoint", &argv[0], &Images::of(spec.postgres).postgres]);
+        command.args(["--entrypoint", &argv[0], &Images::of(spec).postgres]);
         command.args(&argv[1..]);
         let done =
             command.stdin(Stdio::null()).output().await.or_fail("cannot run `docker run`")?;

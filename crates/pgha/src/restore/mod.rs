@@ -8,6 +8,7 @@
 //! first undone step again.
 
 pub(crate) mod back;
+mod copied;
 mod copy;
 pub(crate) mod facts;
 pub(crate) mod fresh;

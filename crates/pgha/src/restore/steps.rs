@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use pgha_core::agent::{NodeState, Recovered, Request, Restore};
 use pgha_core::archive_get::advice;
 use pgha_core::ready::{self, Waiting};
-use pgha_core::render::PGDATA_MOUNT;
+use pgha_core::render::{PGDATA_MOUNT, data_dir};
 use pgha_core::restore::{Began, HOLD_FILE, Journal, Phase, Step, Undo};
 use pgha_core::status::ContainerState;
 use pgha_core::steps::StepJournal as _;
@@ -25,6 +25,7 @@ use crate::events::{Events, Work};
 use crate::observe::{self, Watch};
 use crate::provider::{Provider, Up};
 use crate::restore::Session;
+use crate::restore::copied;
 use crate::restore::facts::demand_on_volume;
 use crate::steps::{self, Lock, Verb};
 use crate::waiting::{self, Waiter, Waits};
@@ -102,7 +103,15 @@ impl<P: Provider> Verb for Restoring<'_, P> {
                 let _ = session.ask(&session.backup_host().name, stanza).await;
                 Ok(led)
             }
-            Step::Replicas => session.replicas(&journal.plan.replicas, timeout).await,
+            Step::Replicas => {
+                let data = data_dir(session.topology.spec.postgres);
+                let (replicas, doing) = (&journal.plan.replicas, Step::Replicas.doing());
+                let telling = copied::tell(&session.engine, &leader, replicas, &data, doing, work);
+                tokio::select! {
+                    done = session.replicas(replicas, timeout) => done,
+                    never = telling => match never {},
+                }
+            }
             Step::Verify => session.verify(journal).await,
             Step::Finish => session.finish(journal).await,
         }
@@ -447,7 +456,7 @@ impl<P: Provider> Session<P> {
             return Ok("no old data were kept".to_owned());
         }
         if journal.keep_old {
-            return Ok("the old data stay beside, as asked".to_owned());
+            return Ok("the old data are kept (--keep-old)".to_owned());
         }
         let nodes = self.nodes();
         let tidy = Request::Restore(Restore::Tidy { id: journal.id.clone() });

@@ -1,5 +1,6 @@
 //! The table of `pgha backups`, and what is said beside it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,33 +9,32 @@ use pgha_core::repository::{Backup, BackupType, Repository, STATUS_NO_BACKUP, ST
 use pgha_core::words::bytes;
 
 use crate::screen::table::{self, Row};
+use crate::screen::text;
 use crate::screen::{BAD, GOOD, PLAIN};
 
-/// Draws backups, one in each row; nothing where there is none.
+/// Columns of the screen at most.
+const WIDTH_MAX: usize = 100;
+/// Where the second line of a backup begins.
+const INDENT: usize = 4;
+
+/// Draws backups, each in a row and below it a line with its WAL and its notes; nothing where there is none.
 pub(crate) fn table(backups: &[&Backup]) -> String {
     if backups.is_empty() {
         return String::new();
     }
-    let header = [
-        "LABEL",
-        "TYPE",
-        "REPO",
-        "START (UTC)",
-        "STOP (UTC)",
-        "DATABASE",
-        "COPIED",
-        "STORED",
-        "TL",
-        "WAL",
-        "NOTES",
-    ];
+    let header = ["LABEL", "TYPE", "REPO", "STOP (UTC)", "DATABASE", "COPIED", "STORED", "TL"];
     let rows: Vec<Row> = backups.iter().map(|backup| row(backup)).collect();
-    table::draw(&header, &[2, 5, 6, 7, 8], &rows)
+    let drawn = table::draw(&header, &[2, 4, 5, 6, 7], &rows);
+    let mut lines = drawn.lines();
+    let mut out = lines.next().map(|header| format!("{header}\n")).unwrap_or_default();
+    for (row, backup) in lines.zip(backups) {
+        let below = text::wrap(&below(backup), INDENT, WIDTH_MAX);
+        let _ = writeln!(out, "{row}\n{:INDENT$}{below}", "");
+    }
+    out
 }
 
 fn row(backup: &Backup) -> Row {
-    let notes = backup.annotations.iter().map(|(key, value)| format!("{key}={value}"));
-    let bad_pages = backup.page_errors.then(|| "PAGES WITH WRONG CHECKSUMS".to_owned());
     Row {
         style: match backup.kind {
             _ if backup.page_errors => BAD,
@@ -45,16 +45,21 @@ fn row(backup: &Backup) -> Row {
             backup.label.clone(),
             backup.kind.to_string(),
             backup.repository.to_string(),
-            utc(backup.started_s),
             utc(backup.stopped_s),
             bytes(backup.database_bytes),
             bytes(backup.copied_bytes),
             bytes(backup.repository_bytes),
             backup.timeline().map_or_else(|| "?".to_owned(), |timeline| timeline.to_string()),
-            wal(backup),
-            bad_pages.into_iter().chain(notes).collect::<Vec<_>>().join(" "),
         ],
     }
+}
+
+fn below(backup: &Backup) -> String {
+    let notes = backup.annotations.iter().map(|(key, value)| format!("{key}={value}"));
+    let bad_pages = backup.page_errors.then(|| "PAGES WITH WRONG CHECKSUMS".to_owned());
+    let all: Vec<_> =
+        bad_pages.into_iter().chain([format!("WAL {}", wal(backup))]).chain(notes).collect();
+    all.join(", ")
 }
 
 /// First and last segment; of the last one only what may differ from the first.
@@ -66,7 +71,7 @@ fn wal(backup: &Backup) -> String {
             let same = if start[..16] == stop[..16] { 16 } else { 0 };
             format!("{start}-{}", &stop[same..])
         }
-        _ => String::new(),
+        _ => "not known".to_owned(),
     }
 }
 
@@ -128,7 +133,9 @@ mod tests {
         let repository = repository();
         let backups: Vec<_> = repository.backups.iter().collect();
         let drawn = table(&backups);
-        insta::assert_snapshot!(anstream::adapter::strip_str(&drawn).to_string());
+        let drawn = anstream::adapter::strip_str(&drawn).to_string();
+        assert!(drawn.lines().all(|line| line.chars().count() <= WIDTH_MAX), "{drawn}");
+        insta::assert_snapshot!(drawn);
     }
 
     #[test]
@@ -136,7 +143,7 @@ mod tests {
         let mut repository = repository();
         repository.backups[0].page_errors = true;
         let drawn = table(&[&repository.backups[0]]);
-        assert!(drawn.contains("PAGES WITH WRONG CHECKSUMS by=hand"), "{drawn}");
+        assert!(drawn.contains("    PAGES WITH WRONG CHECKSUMS, WAL "), "{drawn}");
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub(crate) fn draw(clusters: &[Listed]) -> String {
     table::draw(&header, &[1, 3, 4], &rows) + &looks.collect::<String>()
 }
 
-/// `50551-50554,50560` for sorted ports.
+/// `25551-25554,25560` for sorted ports.
 fn ranges(ports: &[u16]) -> String {
     let mut runs: Vec<(u16, u16)> = Vec::new();
     for &port in ports {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn ports_in_a_row_are_one_range() {
-        assert_eq!(ranges(&[50551, 50552, 50553, 50560]), "50551-50553,50560");
+        assert_eq!(ranges(&[25551, 25552, 25553, 25560]), "25551-25553,25560");
         assert_eq!(ranges(&[]), "");
         assert_eq!(ranges(&[65535]), "65535");
     }
@@ -120,7 +120,7 @@ mod tests {
             state: ClusterState::Running.to_string(),
             data_centers: Some(2),
             nodes: Some(4),
-            ports: vec![50551, 50552, 50553, 50554],
+            ports: vec![25551, 25552, 25553, 25554],
             durability: Some("async".to_owned()),
             file: Some("/srv/demo/docker-compose.yaml".to_owned()),
             inspection_containers: vec!["pgha-demo-look-1-1".to_owned()],

@@ -2,39 +2,41 @@
 
 use std::fmt::Write as _;
 
+use pgha_core::check::{Judged, Verdict};
 use pgha_core::history::{LoadReport, OutageFigures};
 
 use crate::screen::table::{self, Row};
+use crate::screen::text;
 use crate::screen::{BAD, GOOD, PLAIN, WARN};
 
-/// Draws what became of the writes, then the times without any.
-pub(crate) fn report(report: &LoadReport) -> String {
+/// Columns that a counterexample takes.
+const WIDTH: usize = 80;
+
+/// Draws what became of the writes, then what checkers say, then the times without any.
+pub(crate) fn report(report: &LoadReport, judged: &Judged) -> String {
     let mut rows = vec![
         row(PLAIN, "acknowledged", report.acknowledged, &speed(report)),
         row(PLAIN, "failed", report.failed, "not done, for certain"),
-        row(
-            PLAIN,
-            "unknown",
-            report.unknown,
-            &format!("{} of them are there", report.unknown_found),
-        ),
+        row(PLAIN, "unknown", report.unknown, &unknown_found(report)),
     ];
-    rows.push(match (report.lost, &report.read_on) {
-        (Some(lost), Some(node)) => row(
+    match (report.lost, &report.read_on) {
+        (Some(lost), Some(node)) => rows.push(row(
             if lost == 0 { GOOD } else { BAD },
             "lost",
             lost,
             &format!("acknowledged, and not on {node}"),
-        ),
-        _ => Row {
+        )),
+        (None, Some(_)) => {}
+        _ => rows.push(Row {
             style: WARN,
             cells: vec!["lost".into(), "?".into(), "the end could not be read".into()],
-        },
-    });
+        }),
+    }
     if report.unexpected > 0 {
         rows.push(row(BAD, "unexpected", report.unexpected, "there, and no write has made them"));
     }
     let mut out = table::draw(&["WRITES", "", ""], &[1], &rows);
+    out.push_str(&checks(judged));
     if report.outages.is_empty() {
         let _ = writeln!(
             out,
@@ -46,6 +48,40 @@ pub(crate) fn report(report: &LoadReport) -> String {
     out.push('\n');
     let rows: Vec<Row> = report.outages.iter().map(outage).collect();
     out + &table::draw(&["NO WRITES FOR", "FROM", "TO", "BEFORE ON", "THEN ON"], &[0, 1, 2], &rows)
+}
+
+/// Each checker with its verdict, and below it what it has found.
+fn checks(judged: &Judged) -> String {
+    let mut out = String::from("\n");
+    let rows = judged.checks.iter().map(|check| {
+        let style = match check.verdict {
+            Verdict::Holds => GOOD,
+            Verdict::Undecided => WARN,
+            Verdict::Violated => BAD,
+        };
+        let verdict = check.verdict.as_str().to_owned();
+        Row { style, cells: vec![check.check.clone(), verdict, check.operations.to_string()] }
+    });
+    out += &table::draw(&["CHECK", "VERDICT", "OPERATIONS"], &[2], &rows.collect::<Vec<_>>());
+    for check in &judged.checks {
+        if let Some(why) = &check.undecided {
+            let _ = writeln!(out, "\n  {}: {why}", check.check);
+        }
+        for anomaly in &check.anomalies {
+            let _ = writeln!(out, "\n  {} × {}", anomaly.count, anomaly.kind.words());
+            if let Some(example) = anomaly.examples.first() {
+                let _ = writeln!(out, "    {}", text::wrap(example, 4, WIDTH));
+            }
+        }
+    }
+    out
+}
+
+fn unknown_found(report: &LoadReport) -> String {
+    match report.lost {
+        Some(_) => format!("{} of them are there", report.unknown_found),
+        None => "done or not".to_owned(),
+    }
 }
 
 fn row(style: anstyle::Style, what: &str, count: u64, more: &str) -> Row {
@@ -94,14 +130,39 @@ fn millis(us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pgha_core::history::Latency;
+    use std::time::Duration;
+
+    use pgha_core::check::{Anomaly, Checked, Kind};
+    use pgha_core::history::{Latency, Ledger, Workload};
 
     fn drawn(report: &LoadReport) -> String {
-        anstream::adapter::strip_str(&super::report(report)).to_string()
+        let checked = |check: &str, anomalies: Vec<Anomaly>| Checked {
+            check: check.to_owned(),
+            verdict: if anomalies.is_empty() { Verdict::Holds } else { Verdict::Violated },
+            operations: 28_909,
+            anomalies,
+            undecided: None,
+        };
+        let lost = report.lost.filter(|lost| *lost > 0).map(|count| Anomaly {
+            kind: Kind::Lost,
+            count,
+            examples: vec!["row 2051 of client 3, acknowledged at 10.020 s".to_owned()],
+        });
+        let judged = Judged {
+            checks: vec![
+                checked("ledger", lost.into_iter().collect()),
+                checked("one-writer", vec![]),
+            ],
+            ledger: Ledger::default(),
+            counted: true,
+            two_writers: Duration::ZERO,
+        };
+        anstream::adapter::strip_str(&super::report(report, &judged)).to_string()
     }
 
     fn quiet() -> LoadReport {
         LoadReport {
+            workload: Workload::Ledger,
             clients: 4,
             took_ms: 30_000,
             acknowledged: 28_893,

@@ -5,16 +5,21 @@ use std::time::Duration;
 
 use anstyle::Style;
 use pgha_core::disk::DiskUse;
+use pgha_core::dynamic::LAG_MAX_BYTES;
 use pgha_core::plan::{Plan, PlannedSite, PlannedWan};
-use pgha_core::survival::{self, SurvivalRow};
+use pgha_core::spec::{Acknowledge, Durability, SiteRole};
+use pgha_core::survival::{self, SmallestLosses, Survival, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
-use pgha_core::words::bytes;
-use pgha_wan::settings::{LinkSettings, RateLimit};
+use pgha_core::words::{bytes, either};
+use pgha_wan::settings::{Cut, LinkSettings, RateLimit};
 use pgha_wan::units::format_duration;
 
-use crate::screen::table::{bad, wrapped};
+use crate::screen::table::{WIDTH_MAX, bad, wrapped};
+use crate::screen::text::wrap;
 
 const BOLD: Style = Style::new().bold();
+/// Most of the smallest losses that are listed.
+const SETS_SHOWN: usize = 6;
 
 /// Placement and survival; `all` has each set of sites in a row of its own.
 pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
@@ -26,12 +31,7 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
             "PostgreSQL {}, durability {}{}",
             plan.postgres,
             plan.durability,
-            match plan.acknowledging_standbys {
-                Some(1) => " (1 standby acknowledges each write)".to_owned(),
-                Some(standbys) if standbys > 1 =>
-                    format!(" ({standbys} standbys acknowledge each write)"),
-                _ => String::new(),
-            }
+            acknowledging(plan)
         ),
     );
     let timers = &plan.timers;
@@ -74,6 +74,9 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
     } else {
         survival::grouped(topology)
     };
+    if let Some(smallest) = &plan.smallest_losses {
+        out.push_str(&in_short(&plan.survival, smallest));
+    }
     put(&mut out, format_args!("{}", survival_table(&rows)));
     let sets = plan.survival.len();
     if topology.sites.len() > survival::ALL_SETS_MAX_SITES {
@@ -83,9 +86,58 @@ pub(crate) fn tables(topology: &Topology, plan: &Plan, all: bool) -> String {
     }
     put(
         &mut out,
-        format_args!("The worst case over where the leader was: sites lost together and for good."),
+        format_args!(
+            "Worst case over the leader's location; sites are lost together and permanently."
+        ),
     );
+    if plan.survival.iter().any(|row| row.outcome.writes_go_on != row.outcome.writes_go_on_failsafe)
+    {
+        put(&mut out, format_args!("failsafe: only with Patroni's failsafe_mode."));
+    }
+    if plan.durability == Durability::Async {
+        let condition = format!(
+            "Promotion with async: a replica at most {} MiB behind the leader's last position in etcd \
+             (maximum_lag_on_failover).",
+            LAG_MAX_BYTES >> 20
+        );
+        put(&mut out, format_args!("{}", wrap(&condition, 0, WIDTH_MAX.into())));
+    }
     out
+}
+
+/// What the loss of any one site does, and the smallest losses that stop writes or may lose some.
+fn in_short(table: &[Survival], smallest: &SmallestLosses) -> String {
+    let single = |is: &dyn Fn(&Survival) -> bool| -> Vec<String> {
+        let one = table.iter().filter(|row| row.lost.len() == 1 && is(row));
+        one.map(|row| row.lost[0].clone()).collect()
+    };
+    let stop = single(&|row| row.outcome.stops_writes());
+    let lose = single(&|row| row.outcome.acknowledged_loss);
+    let may_lose = match lose.as_slice() {
+        [] => "no acknowledged write is lost".to_owned(),
+        some => format!("acknowledged writes may be lost with {}", either(some)),
+    };
+    let any_one = match stop.as_slice() {
+        [] => {
+            format!("Any single site lost: writes continue, at most after a failover; {may_lose}.")
+        }
+        some => format!("Any single site lost: writes stop without {}; {may_lose}.", either(some)),
+    };
+    let all = |sets: &[String]| match sets {
+        [] => "none".to_owned(),
+        some if some.len() <= SETS_SHOWN => some.join("; "),
+        some => {
+            let more = some.len() - SETS_SHOWN;
+            format!("{}; and {more} more", some[..SETS_SHOWN].join("; "))
+        }
+    };
+    let larger = if smallest.complete { "" } else { " Larger ones are not listed." };
+    let smallest = format!(
+        "Smallest losses that stop writes: {}. That may lose acknowledged writes: {}.{larger}",
+        all(&smallest.stop_writes),
+        all(&smallest.may_lose_writes)
+    );
+    format!("{}\n{}\n", wrap(&any_one, 0, WIDTH_MAX.into()), wrap(&smallest, 0, WIDTH_MAX.into()))
 }
 
 fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
@@ -98,14 +150,49 @@ pub(crate) fn disk_use(disk: &DiskUse) -> String {
     format!("up to {} beside data and backups{free}", bytes(disk.may_take_bytes))
 }
 
+/// ` (2 standbys acknowledge each write)`, by the leader's data center where that differs.
+fn acknowledging(plan: &Plan) -> String {
+    let whose = match plan.acknowledge {
+        Acknowledge::Remote => "",
+        Acknowledge::Local => " in the leader's data center",
+        Acknowledge::Any => " in any data center",
+    };
+    let standbys =
+        |count: u32| format!("{count} standby{}{whose}", if count == 1 { "" } else { "s" });
+    let each: Vec<(&str, u32)> = plan
+        .sites
+        .iter()
+        .filter_map(|site| Some((site.name.as_str(), site.acknowledging_standbys?)))
+        .collect();
+    match each.as_slice() {
+        [] | [(_, 0), ..] => String::new(),
+        [(_, count), rest @ ..] if rest.iter().all(|(_, other)| other == count) => {
+            let verb = if *count == 1 { "acknowledges" } else { "acknowledge" };
+            format!(" ({} {verb} each write)", standbys(*count))
+        }
+        each => {
+            let each =
+                each.iter().map(|(site, count)| format!("{count} with the leader in {site}"));
+            format!(
+                "\n  standbys that acknowledge each write: {}",
+                each.collect::<Vec<_>>().join(", ")
+            )
+        }
+    }
+}
+
 fn placement(plan: &Plan) -> String {
     let row = |site: &PlannedSite| {
-        let kind = match site.kind {
-            SiteKind::DataCenter => "data center",
-            SiteKind::External => "external",
+        let kind = match (site.kind, site.role) {
+            (SiteKind::External, _) => "external".to_owned(),
+            (SiteKind::DataCenter, Some(SiteRole::Standby)) => "standby data center".to_owned(),
+            (SiteKind::DataCenter, _) => match site.priority {
+                Some(priority) => format!("data center, priority {priority}"),
+                None => "data center".to_owned(),
+            },
         };
         let (postgres, etcd) = (site.postgres.to_string(), site.etcd.to_string());
-        vec![site.name.clone(), kind.to_owned(), postgres, etcd]
+        vec![site.name.clone(), kind, postgres, etcd]
     };
     wrapped(&["SITE", "KIND", "POSTGRES", "ETCD"], &[2, 3], plan.sites.iter().map(row))
 }
@@ -126,7 +213,7 @@ fn distances(wan: &PlannedWan) -> String {
             let (there, back) = (each(a), each(b));
             if there == back { there } else { format!("{there} / {back}") }
         };
-        let round_trip = match (a.cut || b.cut, a.latency + b.latency) {
+        let round_trip = match (a.cut == Cut::Yes || b.cut == Cut::Yes, a.latency + b.latency) {
             (true, _) => "cut".to_owned(),
             (false, Duration::ZERO) => "none".to_owned(),
             (false, sum) => format_duration(sum),
@@ -157,12 +244,16 @@ fn survival_table(rows: &[SurvivalRow]) -> String {
     let row = |row: &SurvivalRow| {
         vec![
             row.lost.clone(),
-            answer(row.quorum, true),
-            answer(row.promotable, true),
-            answer(row.acknowledged_loss, false),
+            answer(row.outcome.quorum, true),
+            answer(row.outcome.promotable, true),
+            match (row.outcome.writes_go_on, row.outcome.writes_go_on_failsafe) {
+                (false, true) => "failsafe".to_owned(),
+                (go_on, _) => answer(go_on, true),
+            },
+            answer(row.outcome.acknowledged_loss, false),
         ]
     };
-    let header = ["LOST", "QUORUM", "LEADER AGAIN", "WRITES MAY BE LOST"];
+    let header = ["LOST", "QUORUM", "FAILOVER", "WRITES GO ON", "WRITES MAY BE LOST"];
     wrapped(&header, &[], rows.iter().map(row))
 }
 

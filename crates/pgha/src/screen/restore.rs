@@ -209,7 +209,8 @@ fn fate(plan: &RestorePlan, old: OldData, line: &mut Line<'_>) {
             PLAIN,
             "timelines",
             &format!(
-                "WAL is replayed on {}; the recovery begins a new one at its end, and the promotion by Patroni one more",
+                "WAL is replayed on {}; the recovery begins a new one at its end, and the \
+                 promotion by Patroni one more",
                 plan.timeline
             ),
         );
@@ -218,7 +219,10 @@ fn fate(plan: &RestorePlan, old: OldData, line: &mut Line<'_>) {
         line(
             PLAIN,
             "then",
-            &format!("{}: made anew from the repository, all at once", plan.replicas.join(", ")),
+            &format!(
+                "{}: re-initialized from the repository, all at once",
+                plan.replicas.join(", ")
+            ),
         );
     }
 }

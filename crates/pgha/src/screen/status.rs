@@ -1,44 +1,109 @@
-//! The screen of `pgha status`: problems first, then what the earlier `pghastat` showed.
+//! The screen of `pgha status`: what is wrong, a summary and the Postgres nodes, in no more lines than the end of a small
+//! terminal shows. `--all` draws every problem and node, and before them what is known of each site and etcd member.
 //!
 //! Draws a [`ClusterView`] and judges nothing: what is a problem is decided with the view.
+
+mod parts;
 
 use std::fmt::Write as _;
 
 use anstyle::Style;
 use pgha_core::status::{
-    ClusterView, ContainerState, EtcdView, LAG_MAX_BYTES, MemberView, NodeRole, Problem, Severity,
-    SiteView, age_words,
+    ClusterView, ContainerState, LAG_MAX_BYTES, MemberView, NodeRole, Problem, Severity, SiteView,
+    age_words,
 };
 use pgha_core::topology::{Role, SiteKind};
 use pgha_core::words::bytes;
 
 use crate::screen::plan::disk_use;
 use crate::screen::table::{self, Row};
-use crate::screen::{BAD, GOOD, PLAIN, TITLE, WARN};
+use crate::screen::text::wrap;
+use crate::screen::{BAD, GOOD, PLAIN, WARN};
 
-/// Lines that may be wrapped are, at this many characters.
-const WIDTH: usize = 80;
+/// Lines of a cluster at most, unless all are asked for: a terminal of 24 has room for a command and a prompt too.
+const LINES_MAX: usize = 20;
+/// Lines that problems may take where nodes want the room as well.
+const PROBLEM_LINES_MIN: usize = 6;
 /// Where a value of the summary begins.
-const VALUE_COLUMN: usize = 26;
+const VALUE_COLUMN: usize = 16;
+
+/// How much is drawn, and how wide.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Everything, however long.
+    pub(crate) all: bool,
+    /// Columns that text is wrapped at.
+    pub(crate) width: usize,
+}
 
 /// Draws several clusters, one below the other.
-pub(crate) fn draw_all(views: &[ClusterView]) -> String {
-    views.iter().map(draw).collect::<Vec<_>>().join("\n\n")
+pub(crate) fn draw_all(views: &[ClusterView], extent: Extent) -> String {
+    views.iter().map(|view| draw(view, extent)).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Draws one cluster.
-pub(crate) fn draw(view: &ClusterView) -> String {
-    let mut out = headline(view);
-    for problem in &view.problems {
-        out.push_str(&problem_lines(problem));
+pub(crate) fn draw(view: &ClusterView, extent: Extent) -> String {
+    let before = if extent.all { parts::draw(view) } else { String::new() };
+    let (headline, summary) = (headline(view), summary(view, extent.width));
+    let problems: Vec<String> =
+        view.problems.iter().map(|problem| problem_lines(problem, extent.width)).collect();
+    let nodes: Vec<&MemberView> = view.nodes().collect();
+    // An empty line before the summary and the table, and the table's header.
+    let room = LINES_MAX.saturating_sub(lines(&headline) + lines(&summary) + 3);
+    let (problems, nodes) = if extent.all {
+        (problems.concat(), patroni(&nodes, 0))
+    } else {
+        let wanted: usize = problems.iter().map(|problem| lines(problem)).sum();
+        let for_problems = wanted.min(room.saturating_sub(nodes.len()).max(PROBLEM_LINES_MIN));
+        let problems = first(view, &problems, for_problems);
+        let (shown, left_out) = worth_showing(nodes, room.saturating_sub(lines(&problems)));
+        (problems, patroni(&shown, left_out))
+    };
+    format!("{before}{headline}{problems}\n{summary}\n{nodes}")
+}
+
+fn lines(text: &str) -> usize {
+    text.lines().count()
+}
+
+/// The first problems, as many as there is room for, and how many more there are.
+fn first(view: &ClusterView, problems: &[String], room: usize) -> String {
+    if problems.iter().map(|problem| lines(problem)).sum::<usize>() <= room {
+        return problems.concat();
     }
-    out.push_str(&section("Summary", &summary(view)));
-    let id = view.system_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
-    out.push_str(&section(&format!("Patroni cluster pgha_cluster{id}"), &patroni(view)));
-    out.push_str(&section("Networks", &networks(view)));
-    out.push_str(&section("etcd health", &etcd_health(view)));
-    out.push_str(&section("etcd status", &etcd_status(view)));
+    let (mut out, mut shown) = (String::new(), 0);
+    for problem in problems {
+        // The first is shown whatever it takes, and the last line says that there are more.
+        if shown > 0 && lines(&out) + lines(problem) + 1 > room {
+            break;
+        }
+        out.push_str(problem);
+        shown += 1;
+    }
+    let more = problems.len() - shown;
+    if more > 0 {
+        let id = format!("{}-{}", view.cluster, view.instance);
+        let _ = writeln!(out, "  and {more} more: `pgha status {id} --all` shows them");
+    }
     out
+}
+
+/// The nodes that there is room for, those first of which something is to be said, in their order; and how many are left
+/// out.
+fn worth_showing(nodes: Vec<&MemberView>, room: usize) -> (Vec<&MemberView>, usize) {
+    if nodes.len() <= room {
+        return (nodes, 0);
+    }
+    // One line says how many are not shown.
+    let room = room.saturating_sub(1).max(1);
+    let well = |node: &&MemberView| node_style(node) == PLAIN;
+    let (well_ones, mut shown): (Vec<_>, Vec<_>) = nodes.iter().copied().partition(well);
+    shown.truncate(room);
+    shown.extend(well_ones.into_iter().take(room - shown.len()));
+    let left_out = nodes.len() - shown.len();
+    let order = |node: &&MemberView| nodes.iter().position(|other| other.name == node.name);
+    shown.sort_by_key(order);
+    (shown, left_out)
 }
 
 fn headline(view: &ClusterView) -> String {
@@ -68,7 +133,7 @@ fn site_of(view: &ClusterView, member: &str) -> String {
     site.map(|site| format!(" in {site}")).unwrap_or_default()
 }
 
-fn problem_lines(problem: &Problem) -> String {
+fn problem_lines(problem: &Problem, width: usize) -> String {
     let style = match problem.severity {
         Severity::Error => BAD,
         Severity::Warning => WARN,
@@ -76,28 +141,17 @@ fn problem_lines(problem: &Problem) -> String {
     };
     let word = problem.severity.as_str();
     // What follows from the problem above stands under it.
-    let indent = if problem.cause.is_some() { 6 } else { 2 };
-    let said = wrap(&problem.message, indent + word.len() + 2);
-    let hint = wrap(&problem.hint, indent + 10);
-    format!("{:indent$}{style}{word}{style:#}: {said}\n{:indent$}    hint: {hint}\n", "", "")
+    let indent = if problem.cause.is_some() { 4 } else { 2 };
+    let said = wrap(&problem.message, indent + word.len() + 2, width);
+    let hint = wrap(&problem.hint, indent + 8, width);
+    format!("{:indent$}{style}{word}{style:#}: {said}\n{:indent$}  hint: {hint}\n", "", "")
 }
 
-fn section(title: &str, body: &str) -> String {
-    format!("\n{TITLE}{title}{TITLE:#}\n{body}")
-}
-
-fn summary(view: &ClusterView) -> String {
+fn summary(view: &ClusterView, width: usize) -> String {
     let count = |test: fn(&MemberView) -> bool| view.nodes().filter(|n| test(n)).count();
     let nodes = view.nodes().count();
     let streaming = count(|n| n.state.as_deref() == Some("streaming"));
     let answering = count(|n| n.state.is_some());
-    let leader = match &view.leader {
-        Some(leader) => format!("{leader}{}", site_of(view, leader)),
-        None => match &view.failsafe {
-            Some(primary) => format!("none in etcd; {primary} by failsafe mode"),
-            None => "none that is certain".to_owned(),
-        },
-    };
     let centers: Vec<&SiteView> =
         view.sites.iter().filter(|s| s.kind == SiteKind::DataCenter).collect();
     let reachable: Vec<&str> = centers
@@ -107,32 +161,24 @@ fn summary(view: &ClusterView) -> String {
         .collect();
     let backup = view.members.iter().find(|m| m.kind == Role::Backup);
     let stanza = backup.and_then(|b| b.state.as_deref()).unwrap_or("not known");
-    let router = view.router().map_or("missing", |r| r.container_state.as_str());
 
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
-        let value = wrap(value, VALUE_COLUMN);
+        let value = wrap(value, VALUE_COLUMN, width);
         let width = VALUE_COLUMN - 2;
         let _ = writeln!(out, "  {name:width$}{value}");
     };
-    line("Patroni leader", &leader);
-    line("Postgres nodes", &format!("{answering} of {nodes} answer, {streaming} stream"));
-    let list =
+    line("Postgres", &format!("{answering} of {nodes} nodes answer, {streaming} stream"));
+    let names =
         if reachable.is_empty() { String::new() } else { format!(": {}", reachable.join(", ")) };
-    line("Reachable data centers", &format!("{} of {}{list}", reachable.len(), centers.len()));
+    line("Data centers", &format!("{} of {} reachable{names}", reachable.len(), centers.len()));
     let (have, need) = (view.quorum.have, view.quorum.need);
     let of = view.etcd.len();
-    line("etcd quorum", &format!("{have} of {of} together, {need} needed"));
+    line("etcd", &format!("{have} of {of} members together, {need} needed"));
     line("Backup", &backups(view, stanza));
     line("Archive", &archive(view));
     let disk = view.disk.as_ref().map_or_else(|| "not known".to_owned(), disk_use);
     line("Disk", &disk);
-    line("WAN router", router);
-    for site in &view.sites {
-        let there = running_in(view, site);
-        let value = if there.is_empty() { "nothing".to_owned() } else { there.join(" ") };
-        line(&format!("Running in {}", site.name), &value);
-    }
     out
 }
 
@@ -171,19 +217,29 @@ fn running_in<'a>(view: &'a ClusterView, site: &SiteView) -> Vec<&'a str> {
         .collect()
 }
 
-fn patroni(view: &ClusterView) -> String {
-    let rows: Vec<Row> = view.nodes().map(node_row).collect();
-    table::draw(&["MEMBER", "SITE", "ROLE", "STATE", "TL", "LAG", "PORT"], &[4, 5, 6], &rows)
+/// The table of nodes, and how many are not in it.
+fn patroni(nodes: &[&MemberView], left_out: usize) -> String {
+    let rows: Vec<Row> = nodes.iter().map(|node| node_row(node)).collect();
+    let header = ["MEMBER", "SITE", "ROLE", "STATE", "TL", "LAG", "PORT"];
+    let mut out = table::draw(&header, &[4, 5, 6], &rows);
+    if left_out > 0 {
+        let _ = writeln!(out, "  and {left_out} more; --all shows them");
+    }
+    out
 }
 
-fn node_row(node: &MemberView) -> Row {
+/// How a node is coloured: plain where it is a replica without anything to be said of it.
+fn node_style(node: &MemberView) -> Style {
     let streams = node.state.as_deref() == Some("streaming");
-    let style = match node.role {
+    match node.role {
         Some(NodeRole::Leader) => GOOD,
         Some(NodeRole::Primary) | None => BAD,
         Some(_) if streams && node.lag_bytes.is_none_or(|lag| lag <= LAG_MAX_BYTES) => PLAIN,
         Some(_) => WARN,
-    };
+    }
+}
+
+fn node_row(node: &MemberView) -> Row {
     let role = match node.role {
         Some(NodeRole::Primary) => "primary?".to_owned(),
         Some(role) => role.as_str().replace('_', " "),
@@ -201,7 +257,7 @@ fn node_row(node: &MemberView) -> Row {
         (None, _) => "?".to_owned(),
     };
     Row {
-        style,
+        style: node_style(node),
         cells: vec![
             node.name.clone(),
             node.site.clone().unwrap_or_default(),
@@ -214,110 +270,8 @@ fn node_row(node: &MemberView) -> Row {
     }
 }
 
-fn networks(view: &ClusterView) -> String {
-    let row = |site: &SiteView| {
-        let (running, of) = (running_in(view, site).len(), site.members.len());
-        let kind = match site.kind {
-            SiteKind::DataCenter => "data center",
-            SiteKind::External => "external",
-        };
-        let isolated = running > 0 && site.reachable == Some(false);
-        let style = if site.subnet.is_none() || running == 0 || isolated {
-            BAD
-        } else if running < of {
-            WARN
-        } else {
-            PLAIN
-        };
-        Row {
-            style,
-            cells: vec![
-                site.name.clone(),
-                kind.to_owned(),
-                site.network.clone(),
-                site.subnet.clone().unwrap_or_else(|| "missing".to_owned()),
-                format!("{running} of {of} run{}", if isolated { ", isolated" } else { "" }),
-            ],
-        }
-    };
-    let rows: Vec<Row> = view.sites.iter().map(row).collect();
-    table::draw(&["SITE", "KIND", "NETWORK", "SUBNET", "MEMBERS"], &[], &rows)
-}
-
-fn etcd_health(view: &ClusterView) -> String {
-    let row = |member: &EtcdView| Row {
-        style: etcd_style(member),
-        cells: vec![
-            member.name.clone(),
-            if member.healthy { "true" } else { "false" }.to_owned(),
-            member.took_ms.map(|ms| format!("{ms:.1} ms")).unwrap_or_default(),
-            member.version.clone().unwrap_or_else(|| "?".to_owned()),
-            member.error.clone().unwrap_or_default(),
-        ],
-    };
-    let rows: Vec<Row> = view.etcd.iter().map(row).collect();
-    table::draw(&["MEMBER", "HEALTHY", "TOOK", "VERSION", "ERROR"], &[2], &rows)
-}
-
-fn etcd_status(view: &ClusterView) -> String {
-    let row = |member: &EtcdView| {
-        let role = match (member.leader, member.learner) {
-            (Some(true), _) => "leader",
-            (_, Some(true)) => "learner",
-            (Some(false), _) => "follower",
-            (None, _) => "?",
-        };
-        Row {
-            style: etcd_style(member),
-            cells: vec![
-                member.name.clone(),
-                member.id.clone().unwrap_or_else(|| "?".to_owned()),
-                member.db_size_bytes.map_or_else(|| "?".to_owned(), bytes),
-                role.to_owned(),
-                or_unknown(member.raft_term),
-                or_unknown(member.raft_index),
-                or_unknown(member.raft_applied_index),
-            ],
-        }
-    };
-    let rows: Vec<Row> = view.etcd.iter().map(row).collect();
-    table::draw(
-        &["MEMBER", "ID", "DB SIZE", "ROLE", "TERM", "INDEX", "APPLIED"],
-        &[2, 4, 5, 6],
-        &rows,
-    )
-}
-
-fn etcd_style(member: &EtcdView) -> Style {
-    match (member.healthy, &member.error, member.leader) {
-        (false, _, _) => BAD,
-        (true, Some(_), _) => WARN,
-        (true, None, Some(true)) => GOOD,
-        (true, None, _) => PLAIN,
-    }
-}
-
 fn or_unknown(number: Option<u64>) -> String {
     number.map_or_else(|| "?".to_owned(), |n| n.to_string())
-}
-
-/// Breaks a text between words so that it fits, when its first line begins at `column`.
-fn wrap(text: &str, column: usize) -> String {
-    let mut out = String::new();
-    let mut at = column;
-    for word in text.split_whitespace() {
-        let long = word.chars().count();
-        if at > column && at + 1 + long > WIDTH {
-            let _ = write!(out, "\n{:column$}", "");
-            at = column;
-        } else if at > column {
-            out.push(' ');
-            at += 1;
-        }
-        out.push_str(word);
-        at += long;
-    }
-    out
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) fn draw(header: &[&str], right: &[usize], rows: &[Row]) -> String {
 }
 
 /// Widest table that is wrapped, in columns.
-const WIDTH_MAX: u16 = 80;
+pub(crate) const WIDTH_MAX: u16 = 80;
 
 /// Stand for the begin and end of what is bad. Each counts as one column in a table and becomes a
 /// colour after the columns have been measured, which the table cannot do with colours in them.

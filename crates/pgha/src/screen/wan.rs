@@ -10,13 +10,13 @@ use pgha_core::words::bytes;
 use pgha_wan::control::Direction;
 use pgha_wan::measured::Verdict;
 use pgha_wan::sample::{LinkSample, Sample};
-use pgha_wan::settings::{RateLimit, differences};
+use pgha_wan::settings::{Cut, RateLimit, differences};
 
 use crate::screen::table::{self, Row};
 use crate::screen::{BAD, GOOD, PLAIN, TITLE, WARN};
 
 /// Most sites that are drawn as a matrix; more do not fit a screen and are listed by pair.
-const MATRIX_SITES_MAX: usize = 4;
+const MATRIX_SITES_MAX: usize = 5;
 /// Columns of a cell of the matrix.
 const CELL: usize = 18;
 
@@ -29,7 +29,7 @@ pub(crate) fn draw(view: &WanView) -> String {
         }
     }
     if view.sites.len() <= MATRIX_SITES_MAX {
-        let title = "Round trips, and what a link from the left to the top does";
+        let title = "Round trips; → is the link from the left to the top, ← the one back";
         let _ = write!(out, "\n{TITLE}{title}{TITLE:#}\n{}", matrix(view));
     } else {
         let title = "Round trips";
@@ -67,7 +67,7 @@ fn headline(view: &WanView) -> String {
     let all = view.links.len();
     let (style, said) = match (cut, changed) {
         _ if view.waiting_for_cluster => {
-            (WARN, "distances come into force once the cluster is ready".to_owned())
+            (WARN, "WAN latency applies once the cluster is ready".to_owned())
         }
         (0, 0) => (GOOD, format!("all {all} links are as the cluster file says")),
         (0, changed) => (WARN, format!("of {all} links {changed} changed")),
@@ -78,18 +78,19 @@ fn headline(view: &WanView) -> String {
     format!("{style}{}-{}: {said}{style:#}\n", view.cluster, view.instance)
 }
 
-/// One block for each site, a column for each other one.
+/// One block for each site but the last, a column for each but the first: each pair once.
 fn matrix(view: &WanView) -> String {
     let mut out = String::new();
     let name_width = view.sites.iter().map(String::len).max().unwrap_or_default() + 2;
-    let header: String = view.sites.iter().fold(String::new(), |mut line, site| {
+    let header: String = view.sites.iter().skip(1).fold(String::new(), |mut line, site| {
         let _ = write!(line, "{site:CELL$}");
         line
     });
     let _ = writeln!(out, "  {TITLE}{:name_width$}{}{TITLE:#}", "", header.trim_end());
-    for from in &view.sites {
+    for (n, from) in view.sites.iter().enumerate().take(view.sites.len().saturating_sub(1)) {
+        let to = |(m, to): (usize, &String)| if m > n { cell(view, from, to) } else { Vec::new() };
         let cells: Vec<Vec<(Style, String)>> =
-            view.sites.iter().map(|to| cell(view, from, to)).collect();
+            view.sites.iter().enumerate().skip(1).map(to).collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or_default();
         for line in 0..height {
             let name = if line == 0 { from.as_str() } else { "" };
@@ -109,26 +110,41 @@ fn matrix(view: &WanView) -> String {
 
 /// What stands in the row of one site and the column of another, a line each.
 fn cell(view: &WanView, from: &str, to: &str) -> Vec<(Style, String)> {
-    let (Some(pair), Some(link)) = (view.pair(from, to), view.link(from, to)) else {
+    let (Some(pair), Some(there), Some(back)) =
+        (view.pair(from, to), view.link(from, to), view.link(to, from))
+    else {
         return vec![(PLAIN, "–".to_owned())];
     };
-    let mut lines = vec![
-        match pair.asked_us {
-            Some(us) => (PLAIN, asked(us)),
-            None if link.settings.cut => (BAD, "cut".to_owned()),
-            None => (WARN, "cut the other way".to_owned()),
-        },
-        measured(pair),
-    ];
-    lines.extend(remarks(&link.settings).into_iter().map(|remark| (PLAIN, remark)));
-    if link.state != LinkStanding::AsSpecified {
-        lines.push((WARN, standing(link)));
-    }
+    let of_each = |each: &dyn Fn(&LinkView) -> Vec<(Style, String)>| {
+        let (there, back) = (each(there), each(back));
+        let of_one = |lines: &[(Style, String)], other: &[(Style, String)], arrow: &str| {
+            let alone = lines.iter().filter(|line| !other.contains(line));
+            alone.map(|(style, text)| (*style, format!("{arrow} {text}"))).collect::<Vec<_>>()
+        };
+        let both = there.iter().filter(|line| back.contains(line)).cloned().collect();
+        [both, of_one(&there, &back, "→"), of_one(&back, &there, "←")].concat()
+    };
+    let mut lines = match pair.asked_us {
+        Some(us) => vec![(PLAIN, asked(us))],
+        None => of_each(&|link| {
+            if link.settings.cut == Cut::Yes { vec![(BAD, "cut".to_owned())] } else { Vec::new() }
+        }),
+    };
+    lines.push(measured(pair));
+    lines.extend(of_each(&|link| {
+        remarks(&link.settings).into_iter().map(|remark| (PLAIN, remark)).collect()
+    }));
+    lines.extend(of_each(&|link| match link.state {
+        LinkStanding::AsSpecified => Vec::new(),
+        // That it is cut is told above; for how long is not.
+        LinkStanding::Cut if link.undone_in_ms.is_none() => Vec::new(),
+        LinkStanding::Cut | LinkStanding::Changed => vec![(WARN, standing(link))],
+    }));
     lines
 }
 
 fn asked(us: u64) -> String {
-    if us == 0 { "no distance".to_owned() } else { format!("{} asked", milliseconds(us)) }
+    if us == 0 { "no latency".to_owned() } else { format!("{} set", milliseconds(us)) }
 }
 
 fn measured(pair: &PairView) -> (Style, String) {
@@ -140,7 +156,7 @@ fn measured(pair: &PairView) -> (Style, String) {
     };
     let text = match (pair.verdict, pair.measured_us) {
         (Verdict::NotMeasured, _) => "not measured".to_owned(),
-        (_, Some(us)) => format!("{} now", milliseconds(us)),
+        (_, Some(us)) => format!("{} measured", milliseconds(us)),
         (_, None) => "no answer".to_owned(),
     };
     (style, text)
@@ -184,7 +200,7 @@ fn pairs(view: &WanView, shown: impl Fn(&PairView) -> bool) -> String {
                         if us == 0 { "none".to_owned() } else { milliseconds(us) }
                     },
                 ),
-                measured.trim_end_matches(" now").to_owned(),
+                measured.trim_end_matches(" measured").to_owned(),
                 of(&|link| link.settings.loss.to_string()),
                 of(&|link| RateLimit(link.settings.rate).to_string()),
                 state,
@@ -192,7 +208,7 @@ fn pairs(view: &WanView, shown: impl Fn(&PairView) -> bool) -> String {
         }
     };
     let rows: Vec<Row> = view.pairs.iter().filter(|pair| shown(pair)).map(row).collect();
-    table::draw(&["SITES", "ASKED", "MEASURED", "LOSS", "RATE", "STATE"], &[1, 2, 3, 4], &rows)
+    table::draw(&["SITES", "CONFIGURED", "MEASURED", "LOSS", "RATE", "STATE"], &[1, 2, 3, 4], &rows)
 }
 
 /// Links beside what the specification says.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use pgha_core::event::{Event, Record};
+use pgha_core::status::NOT_CHECKED;
 
 use super::{stays, write};
 use crate::events::Sink;
@@ -30,6 +31,8 @@ impl Lines {
                 self.at.insert(work.clone(), (doing.clone(), now));
                 Some(format!("{doing} …"))
             }
+            // Nothing to tell: the first answers are under way.
+            Event::Waiting { phrase, .. } if phrase.ends_with(NOT_CHECKED) => None,
             Event::Waiting { member, phrase } => Some(format!("{member}: {phrase}")),
             Event::WorkEnded { work, .. } => {
                 self.at.remove(work);

@@ -47,6 +47,20 @@ pub(crate) fn sql(member: &str, sql: &str) -> String {
     try_sql(member, sql).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// How long four commits took on that member, in milliseconds, as psql measures it.
+pub(crate) fn commits_ms(leader: &str) -> Vec<f64> {
+    sql(leader, "create table if not exists commits (n int)");
+    let insert = ["-c", "insert into commits values (1)"];
+    let psql = ["psql", "-XAtq", "-U", "postgres", "-c", "\\timing on"];
+    let printed = exec(leader, &[psql.as_slice(), &insert, &insert, &insert, &insert].concat());
+    let took_ms: Vec<f64> = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("Time: ")?.split_whitespace().next()?.parse().ok())
+        .collect();
+    assert_eq!(took_ms.len(), 4, "{printed}");
+    took_ms
+}
+
 /// Names of the objects of one kind (`container`, `network`, `volume`) with a label.
 pub(crate) fn labelled(kind: &str, label: &str) -> Vec<String> {
     let format = if kind == "container" { "{{.Names}}" } else { "{{.Name}}" };

@@ -48,18 +48,30 @@ fn quorum_keeps_every_acknowledged_row_when_the_leaders_site_is_lost() {
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn sync_and_strict_are_rendered_as_patroni_understands_them() {
-    for (mode, strict) in [("sync", false), ("strict", true)] {
-        let flags = ["-d", "2", "-c", "2", "--durability", mode];
-        let cluster =
-            TestCluster::up(if strict { "durability_strict" } else { "durability_sync" }, &flags);
-        claim(&format!("{mode}: two named standbys must have a write"), || {
-            synchronous_names(&cluster.leader(), "2 (");
+    let synchronous = [
+        ("durability_sync", "sync", "2 (", false),
+        ("durability_strict", "quorum-strict", "ANY 2 (", true),
+    ];
+    for (test, mode, names, strict) in synchronous {
+        let cluster = TestCluster::up(test, &["-d", "2", "-c", "2", "--durability", mode]);
+        claim(&format!("{mode}: two standbys must have a write"), || {
+            synchronous_names(&cluster.leader(), names);
         });
         let argv = ["patronictl", "-c", "/pgha/config/patroni.conf", "show-config"];
         let shown = exec(&cluster.leader(), &argv);
         assert!(shown.contains(&format!("synchronous_mode_strict: {strict}")), "{shown}");
         if strict {
-            claim("strict: a write waits where no standby is left", || writes_wait(&cluster));
+            claim(&format!("{mode}: a write waits where no standby is left"), || {
+                writes_wait(&cluster);
+            });
+            claim("strict: the same with named standbys", || {
+                let id = cluster.id();
+                let named =
+                    ["patronictl", &id, "edit-config", "--force", "-s", "synchronous_mode=on"];
+                cluster.pgha(&named).ok();
+                synchronous_names(&cluster.leader(), "2 (");
+                writes_wait(&cluster);
+            });
         }
     }
 }
@@ -75,7 +87,7 @@ fn synchronous_names(leader: &str, start: &str) -> String {
 /// With every replica frozen a write is not acknowledged; thawed, the same write is.
 fn writes_wait(cluster: &TestCluster) {
     let leader = cluster.leader();
-    sql(&leader, "create table waits (n int)");
+    sql(&leader, "drop table if exists waits; create table waits (n int)");
     let replicas: Vec<_> =
         cluster.of_kind("postgres").into_iter().filter(|n| *n != leader).collect();
     let names: Vec<&str> = replicas.iter().map(String::as_str).collect();

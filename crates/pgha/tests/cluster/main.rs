@@ -14,6 +14,7 @@
 
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 
+mod acknowledge;
 mod alone;
 mod background_mode;
 mod backup_s3;
@@ -21,13 +22,20 @@ mod backups;
 mod bad_input;
 mod by_hand;
 mod connection_strings;
+mod consoles;
 mod daily_use;
+mod database;
 mod docker;
+mod documented;
+mod drills;
 mod durability;
+mod faults;
+mod inside;
 mod interrupted_up;
 mod leader_loss;
-mod load;
 mod main_path;
+mod node_build;
+mod operate;
 mod postgres_versions;
 mod process;
 mod recorded;
@@ -44,6 +52,8 @@ mod ssh_transport;
 mod status_truth;
 mod stopped_while_starting;
 mod test_cluster;
+mod unequal_sites;
 mod ups_at_once;
 mod waiting;
+mod workloads;
 mod writer;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::docker::{docker, sql};
+use crate::database::{WHOLE, is_a_copy};
+use crate::docker::{docker, inspect, sql};
 use crate::process::Ran;
 use crate::restored::{assert_rows, backup, make_table, write, write_through};
 use crate::s3::S3;
@@ -106,6 +107,35 @@ fn a_folder_and_its_key_are_all_that_a_cluster_is_made_of() {
     });
     assert_eq!(tree(kept.path()), before, "the repository was written to");
     fs::remove_file(key).expect("it is there");
+    empty(kept.path());
+}
+
+#[test]
+#[ignore = "needs a Docker engine; ./test.sh runs it"]
+fn a_repository_and_a_cluster_file_make_the_database_that_the_file_asks_for() {
+    let kept = folder();
+    let from = format!("posix:{}", kept.path().display());
+    let source = TestCluster::reserve("restore_from_database");
+    let (id, file) = (source.id(), source.dir().join("cluster.toml"));
+    fs::write(&file, format!("timers = \"fast\"\n{WHOLE}")).expect("a cluster file");
+    let schema = "\\connect shop\ncreate table items (id int, place vector(3));\n";
+    fs::write(source.dir().join("schema.sql"), schema).expect("a script");
+    let file = file.to_str().expect("a path");
+    source.pgha_up(&["-f", file, "--repo2", &from]).ok();
+    source.pgha(&["backup", &id, "--repo", "2"]).ok();
+    source.pgha(&["down", &id, "--volumes", "--yes"]).ok();
+    let key = source.secrets_dir().join("repository-key");
+    let key = key.to_str().expect("a path");
+    let fresh = TestCluster::reserve("restore_from_database_fresh");
+    claim("its users, databases, extensions and settings are there", || {
+        restore_from(&fresh, &from, &["--latest", "--yes", "--key", key, "-f", file]).ok();
+        is_a_copy(&fresh, &source);
+    });
+    claim("every node has the image with the extensions", || {
+        for node in fresh.of_kind("postgres") {
+            assert_eq!(inspect(&node)["Config"]["Image"], "pgha-pg17-patroni-pgvector", "{node}");
+        }
+    });
     empty(kept.path());
 }
 

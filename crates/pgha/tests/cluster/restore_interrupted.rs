@@ -13,7 +13,7 @@ use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster, problem_codes};
 use crate::waiting::{claim, tell, until};
 
 /// What steps say when they begin.
-const ASIDE: &str = "setting the old data aside";
+const ASIDE: &str = "moving the old data away";
 const COPYING: &str = "copying the backup";
 const REPLAYING: &str = "replaying WAL";
 /// Freezes what copies a backup once some of its files are there, and fails where all of them are:
@@ -31,7 +31,7 @@ const STEPS: [&str; 10] = [
     "clearing what etcd knows",
     "starting the new leader",
     "rebuilding the replicas",
-    "asking the database",
+    "verifying the database",
     "tidying up",
 ];
 
@@ -103,7 +103,7 @@ fn a_restore_survives_whatever_interrupts_it_and_can_be_given_up() {
         restore(&cluster, &["--abort", "--yes"]).ok();
         assert_rows(&cluster, 1..=7);
         assert_eq!(fast_rows(&cluster), fast);
-        restore(&cluster, &["--abort"]).refused(2, "under way");
+        restore(&cluster, &["--abort"]).refused(2, "in progress");
         write(&cluster, 8);
         assert_rows(&cluster, 1..=8);
     });

@@ -62,7 +62,7 @@ fn both_ways_of_the_reference_restore_and_neither_loses_the_data() {
         exec(&host, &["truncate", "-s", "100k", &file]);
         docker(&["restart", &leader]);
         let log = log_with(&leader, "the restore has FAILED");
-        assert!(log.contains("the old data stand aside meanwhile"), "{log}");
+        assert!(log.contains("the old data are kept until it succeeds"), "{log}");
         exec(&host, &["mv", "/pgha/pgbackrest/aside", &file]);
         docker(&["start", &replica]);
         assert_rows(&cluster, 1..=5);

@@ -26,7 +26,7 @@ fn pid_1_hears_that_it_is_to_stop_while_it_waits() {
     let _removed = Removed;
     let topology = Topology::new(Spec { data_centers: 2, ..Spec::default() }, 9999);
     let spec = topology.spec.to_toml();
-    let images = Images::of(topology.spec.postgres);
+    let images = Images::of(&topology.spec);
     let etcd = topology.of_role(Role::Etcd).next().expect("a member").name.clone();
     // The one has a helper wait for its peers, the other waits itself, for networks that it is not in.
     let underlay = "PGHA_UNDERLAY=1=10.255.1.0/24 2=10.255.2.0/24 3=10.255.3.0/24";

@@ -174,6 +174,12 @@ impl TestCluster {
         })
     }
 
+    /// The faults that are injected now.
+    pub(crate) fn faults(&self) -> Vec<Value> {
+        let ran = self.pgha(&["fault", "show", &self.id(), "--json"]);
+        serde_json::from_str(ran.ok()).expect("JSON")
+    }
+
     /// The leader; there must be one.
     pub(crate) fn leader(&self) -> String {
         leader_of(&self.status()).expect("there is a leader")

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_saphyr::{DoubleQuoted, FlowMap, FlowSeq, LitString, RcAnchor};
 
+use crate::spec::{Bytes, Cpus};
 use crate::topology::Role;
 
 /// A text in quotes, so that no reader takes it for anything else.
@@ -46,6 +47,8 @@ pub(super) struct Labels {
     pub(super) instance: Quoted,
     #[serde(rename = "pgha.uid", skip_serializing_if = "Option::is_none")]
     pub(super) uid: Option<Quoted>,
+    #[serde(rename = "pgha.drill", skip_serializing_if = "Option::is_none")]
+    pub(super) drill: Option<Quoted>,
     #[serde(rename = "pgha.layout", skip_serializing_if = "Option::is_none")]
     pub(super) layout: Option<Quoted>,
     #[serde(rename = "pgha.spec", skip_serializing_if = "Option::is_none")]
@@ -90,7 +93,11 @@ pub(super) struct Service {
     pub(super) devices: Option<FlowSeq<Vec<String>>>,
     pub(super) sysctls: FlowMap<Ordered<Quoted>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) shm_size: Option<&'static str>,
+    pub(super) shm_size: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mem_limit: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cpus: Option<Cpus>,
     pub(super) logging: Logging,
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn choices(topology: &Topology) -> HostChoices {
             .map(|n| format!("10.213.{n}.0/24").parse().expect("a subnet"))
             .collect(),
         uid: Some("0123456789abcdef".to_owned()),
+        drill: None,
     }
 }
 
@@ -28,6 +29,21 @@ fn rendered(spec: Spec) -> String {
 #[test]
 fn two_by_two_is_the_file_in_the_snapshot() {
     insta::assert_snapshot!(rendered(Spec { data_centers: 2, ..Spec::default() }));
+}
+
+#[test]
+fn everything_of_a_cluster_for_a_drill_says_so() {
+    let topology = Topology::new(Spec::default(), 1);
+    let folder = "/srv/$a/drill-1".to_owned();
+    let host = HostChoices { drill: Some(folder.clone()), ..choices(&topology) };
+    let text = compose(&topology, &host, "./docker-compose.secrets");
+    let file: Value = serde_saphyr::from_str(&text).expect("YAML");
+    for part in ["services", "networks", "volumes"] {
+        for (name, thing) in file[part].as_object().expect("a map") {
+            let label = thing["labels"]["pgha.drill"].as_str().expect("the label");
+            assert_eq!(unescaped(label), folder, "{part} {name}");
+        }
+    }
 }
 
 #[test]
@@ -56,6 +72,29 @@ fn the_authorities_of_the_bucket_come_to_the_backup_host_alone() {
     for (name, service) in file["services"].as_object().expect("services") {
         let mut secrets = service["secrets"].as_array().into_iter().flatten();
         assert_eq!(secrets.any(|s| s == S3_CA), name.starts_with("pgha-pgbackrest"), "{name}");
+    }
+}
+
+#[test]
+fn what_the_database_is_asked_to_be_comes_to_nodes_alone() {
+    let spec = Spec::from_toml(
+        "[postgres]\nmemory = \"2g\"\ncpus = 1.5\nshm_size = \"256m\"\nextensions = [\"pgvector\"]\n\
+         users = [\"app\"]\ninit_sql = \"schema.sql\"\n",
+    );
+    let file: Value = serde_saphyr::from_str(&rendered(spec.expect("a spec"))).expect("YAML");
+    for secret in ["user-app", "init.sql"] {
+        let path = format!("./docker-compose.secrets/{secret}");
+        assert_eq!(file["secrets"][secret]["file"], path.as_str());
+    }
+    for (name, service) in file["services"].as_object().expect("services") {
+        let is_node = name.starts_with("pgha-demo");
+        let secrets: Vec<_> = service["secrets"].as_array().into_iter().flatten().collect();
+        assert_eq!(secrets.iter().any(|s| **s == "user-app"), is_node, "{name}");
+        assert_eq!(secrets.iter().any(|s| **s == "init.sql"), is_node, "{name}");
+        let limits = [&service["mem_limit"], &service["cpus"], &service["shm_size"]];
+        let wanted = [Value::from("2g"), Value::from(1.5), Value::from("256m")];
+        assert_eq!(limits == wanted.each_ref(), is_node, "{name}: {limits:?}");
+        assert_eq!(service["image"] == "pgha-pg17-patroni-pgvector", is_node, "{name}");
     }
 }
 

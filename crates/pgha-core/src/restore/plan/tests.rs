@@ -135,6 +135,21 @@ fn planned_over(databases: &[u64], named: bool) -> Result<RestorePlan, Refusal> 
 }
 
 #[test]
+fn no_node_of_a_standby_data_center_is_restored_on() {
+    let repositories = [holdings()];
+    let target = Target::parse(&latest()).expect("a target");
+    let file = "[[data_center]]\nrole = \"standby\"\n[[data_center]]\n";
+    let topology = Topology::new(Spec::from_toml(file).expect("a spec"), 1);
+    let on = |running: &[&str]| {
+        let running = running.iter().map(|name| (*name).to_owned()).collect();
+        let facts = Facts { repositories: &repositories, running, ..facts(&topology) };
+        plan(&facts, &target).expect("a plan").leader
+    };
+    assert_eq!(on(&["pgha-demo1-DC1-1", "pgha-demo2-DC2-1"]), "pgha-demo2-DC2-1");
+    assert_eq!(on(&["pgha-demo1-DC1-1"]), "pgha-demo1-DC2-1");
+}
+
+#[test]
 fn another_database_is_replaced_only_where_its_repository_was_named() {
     let other = planned_over(&[9], false).expect_err("the nodes have another database");
     assert!(matches!(other, Refusal::OtherDatabase { held: 1, own: 9, .. }), "{other:?}");

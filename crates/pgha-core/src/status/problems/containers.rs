@@ -99,8 +99,8 @@ pub(super) fn unknown_sites(known: &Known<'_>) -> Vec<Problem> {
                 Severity::Warning,
                 "site_unknown",
                 Some(site),
-                format!("could not learn about {site}: {reason}"),
-                format!("its containers run; `pgha logs` of a member in {site} may tell more"),
+                format!("state of {site} unknown: {reason}"),
+                format!("its containers run; see `pgha logs` of a member in {site}"),
             )
         })
         .collect()

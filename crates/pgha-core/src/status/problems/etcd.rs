@@ -1,5 +1,7 @@
 //! What keeps etcd from deciding anything, and what may soon.
 
+use pgha_wan::service::Service;
+
 use super::{Problem, Severity};
 use crate::status::{ClusterView, ContainerState, Known};
 
@@ -17,7 +19,7 @@ pub(super) fn quorum(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
             "etcd_complains",
             Some(&member.name),
             format!("{} complains: {complaint}", member.name),
-            format!("`pgha exec {} -- etcdctl alarm list` tells more", member.name),
+            format!("`pgha exec {} -- etcdctl alarm list` has more", member.name),
         ));
     }
     problems
@@ -31,8 +33,9 @@ fn minority(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
         .filter(|e| known.container_state(&e.name) == ContainerState::Running)
         .map(|member| {
             let reason = member.error.as_deref().unwrap_or("no linearizable read");
-            let isolated =
-                known.site_of(&member.name).filter(|s| known.isolated_sites().contains(s));
+            let isolated = known
+                .site_of(&member.name)
+                .filter(|s| known.isolated_sites(Some(Service::Etcd)).contains(s));
             let hint = match isolated {
                 Some(site) => format!("it follows again by itself once {site} is reached"),
                 None => format!("`pgha logs {}` shows what it waits for", member.name),
@@ -71,8 +74,8 @@ fn no_quorum(known: &Known<'_>, view: &ClusterView) -> Problem {
     let (code, message, hint) = if unseen >= need {
         (
             "quorum_unknown",
-            format!("could not learn whether etcd has a quorum: {unseen} of {total} not reached"),
-            "until that is known no leader is certain".to_owned(),
+            format!("etcd quorum unknown: {unseen} of {total} members not reachable"),
+            "no leader is confirmed until then".to_owned(),
         )
     } else if answering >= need && runs(&known.topology.router()) {
         (

@@ -73,7 +73,7 @@ fn failsafe(known: &Known<'_>, node: &MemberView) -> Problem {
 fn primary_unconfirmed(known: &Known<'_>, node: &MemberView, patroni: &Patroni) -> Problem {
     let ttl = known.settings().ttl_s;
     let hint = if patroni.pause {
-        "Patroni is paused (`patronictl pause`) and leaves it so: nothing keeps another node from \
+        "Patroni is paused and leaves it so: nothing keeps another node from \
          becoming primary"
             .to_owned()
     } else {
@@ -99,9 +99,7 @@ fn primary_without_key(
 ) -> Problem {
     let loop_wait = known.settings().loop_wait_s;
     let hint = match &dcs.leader {
-        _ if patroni.pause => {
-            "Patroni is paused (`patronictl pause`) and leaves it so: do not write to it".to_owned()
-        }
+        _ if patroni.pause => "Patroni is paused and leaves it so: do not write to it".to_owned(),
         Some(_) => "Patroni demotes it as soon as it reaches etcd: do not write to it".to_owned(),
         None => format!(
             "Patroni takes the key or demotes it in its next round, within {loop_wait} s: do not write \
@@ -147,10 +145,10 @@ fn no_leader(known: &Known<'_>, view: &ClusterView, dcs: &Dcs) -> Problem {
     let consent = view
         .nodes()
         .find(|n| known.patroni(&n.name).is_some_and(|p| p.failsafe && p.is_running_primary()));
-    let (message, hint) = if let Some(node) = resumable(known) {
+    let (message, hint) = if is_paused(known) {
         (
-            "nobody holds the leader key, and Patroni is paused (`patronictl pause`)".to_owned(),
-            format!("no replica takes it until `pgha exec {node} -- patronictl resume`"),
+            "nobody holds the leader key, and Patroni is paused".to_owned(),
+            format!("no replica takes it until `pgha resume {}`", known.topology.id),
         )
     } else if let Some(primary) = consent {
         (
@@ -204,9 +202,9 @@ fn way_out(known: &Known<'_>, succession: &Succession) -> String {
     }
     if let Some((name, lost)) = succession.least_behind() {
         ways.push(format!(
-            "or promote {name} and lose at least {}: `pgha exec {name} -- patronictl failover pgha_cluster \
-             --candidate {name} --force`",
-            bytes(lost)
+            "or promote {name} and lose at least {}: `pgha failover {} --to {name}`",
+            bytes(lost),
+            known.topology.id
         ));
     }
     if ways.is_empty() {
@@ -215,27 +213,27 @@ fn way_out(known: &Known<'_>, succession: &Succession) -> String {
     ways.join("; ")
 }
 
-/// A node that answers, where Patroni is paused.
-fn resumable<'a>(known: &Known<'a>) -> Option<&'a str> {
-    let mut nodes = known.topology.of_role(Role::Postgres).map(|m| m.name.as_str());
-    nodes.find(|name| known.patroni(name).is_some_and(|p| p.pause))
+/// Whether a node that answers says that Patroni is paused.
+pub(super) fn is_paused(known: &Known<'_>) -> bool {
+    let mut nodes = known.topology.of_role(Role::Postgres);
+    nodes.any(|node| known.patroni(&node.name).is_some_and(|p| p.pause))
 }
 
 fn leader_unconfirmed(known: &Known<'_>, view: &ClusterView, dcs: &Dcs, name: &str) -> Problem {
     let ttl = known.settings().ttl_s;
     let succession = known.succession(dcs, Some(name));
-    let then = || match resumable(known) {
-        Some(node) => format!(
-            "Patroni is paused (`patronictl pause`): nobody takes over until `pgha exec {node} -- \
-             patronictl resume`"
+    let then = || match () {
+        () if is_paused(known) => format!(
+            "Patroni is paused: nobody takes over until `pgha resume {}`",
+            known.topology.id
         ),
-        None if succession.may.is_empty() => format!(
+        () if succession.may.is_empty() => format!(
             "no replica may take over: {}; {}",
             succession.reasons(),
             way_out(known, &succession)
         ),
-        None if succession.certain => format!("{} takes over", succession.names()),
-        None => format!("{} may take over; {UNCERTAIN}", succession.names()),
+        () if succession.certain => format!("{} takes over", succession.names()),
+        () => format!("{} may take over; {UNCERTAIN}", succession.names()),
     };
     let (what, hint) = match (known.patroni(name), known.nodes.get(name)) {
         (Some(p), _) if p.state == "running" => (

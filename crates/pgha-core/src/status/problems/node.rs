@@ -1,9 +1,12 @@
 //! What is wrong with one Postgres node.
 
+use pgha_wan::service::Service;
+
 use super::{Problem, Severity};
 use crate::observe::Patroni;
 use crate::render::data_dir;
 use crate::status::{ClusterView, ContainerState, Known, MemberView, NodeRole, identity};
+use crate::topology::POSTGRES_PORT;
 use crate::words::bytes;
 
 /// Patroni's words for a Postgres that it could not start, or that ended by itself.
@@ -30,7 +33,7 @@ pub(super) fn postgres(known: &Known<'_>, view: &ClusterView, node: &MemberView)
             )
         } else {
             (
-                format!("could not learn about {name} from its Patroni: {reason}"),
+                format!("Patroni's REST API on {name} does not answer: {reason}"),
                 format!("`pgha logs {name}` shows what it does"),
             )
         };
@@ -136,11 +139,15 @@ fn not_streaming(
         other => other,
     };
     if let (Some(mine), Some(its)) = (known.site_of(name), known.site_of(leader)) {
-        if known.cut_between(mine, its) {
-            let says = format!("the link between {mine} and {its} is cut");
+        if known.cut_between(mine, its, Some(Service::Postgres)) {
+            let says = if known.cut_between(mine, its, None) {
+                format!("the link between {mine} and {its} is cut")
+            } else {
+                format!("port {POSTGRES_PORT} is cut between {mine} and {its}")
+            };
             let host = known.topology.backup_host();
             let reads =
-                known.site_of(&host.name).is_some_and(|site| !known.cut_between(mine, site));
+                known.site_of(&host.name).is_some_and(|site| !known.cut_between(mine, site, None));
             let hint = if archive && reads {
                 "it streams again by itself once packets pass; until then it replays what is archived"
             } else {

@@ -1,8 +1,13 @@
 //! A cause comes first and its consequences under it.
 
+use pgha_wan::service::Service;
+
 use super::{Problem, Severity};
 use crate::status::{ClusterView, Known};
 use crate::topology::Role;
+
+const ETCD: Option<Service> = Some(Service::Etcd);
+const POSTGRES: Option<Service> = Some(Service::Postgres);
 
 /// Names the cause of each problem that is the consequence of another one.
 pub(super) fn find_causes(known: &Known<'_>, view: &ClusterView, problems: &mut [Problem]) {
@@ -53,43 +58,45 @@ fn cause<'a>(
             .map(|cause| cause.code.as_str())
     };
     let any_lost = |role| known.topology.of_role(role).find_map(|member| lost(&member.name));
-    let cut_off = |member: &str, from: Option<&str>| {
+    // Packets of a service, or all, do not pass between a member and the other one, or the rest of the cluster.
+    let cut_off = |member: &str, from: Option<&str>, service| {
         let site = known.site_of(member)?;
         let cut = match from.and_then(|from| known.site_of(from)) {
-            Some(other) => known.cut_between(site, other),
-            None => known.isolated_sites().contains(&site),
+            Some(other) => known.cut_between(site, other, service),
+            None => known.isolated_sites(service).contains(&site),
         };
         cut.then(|| has("router_down").or_else(|| has("links_cut"))).flatten()
     };
-    let any_isolated = || (!known.isolated_sites().is_empty()).then(|| has("links_cut")).flatten();
+    let any_isolated =
+        || (!known.isolated_sites(ETCD).is_empty()).then(|| has("links_cut")).flatten();
     let leader = view.leader.as_deref();
     match problem.code.as_str() {
         "no_quorum" | "quorum_unknown" | "quorum_at_risk" => {
             has("router_down").or_else(any_isolated).or_else(|| any_lost(Role::Etcd))
         }
-        "etcd_unhealthy" => about.and_then(|member| cut_off(member, None)),
+        "etcd_unhealthy" => about.and_then(|member| cut_off(member, None, ETCD)),
         "split_brain" => has("router_down").or_else(any_isolated),
         "primary_unconfirmed" | "primary_without_key" | "failsafe_active" => has("router_down")
-            .or_else(|| about.and_then(|member| cut_off(member, None)))
+            .or_else(|| about.and_then(|member| cut_off(member, None, ETCD)))
             .or_else(|| has("no_quorum").and_then(|_| any_isolated()))
             .or_else(|| has("no_quorum").and_then(|_| any_lost(Role::Etcd)))
             .or_else(|| has("no_quorum")),
         "leader_unconfirmed" => has("router_down")
             .or_else(|| about.and_then(lost))
-            .or_else(|| about.and_then(|member| cut_off(member, None))),
+            .or_else(|| about.and_then(|member| cut_off(member, None, ETCD))),
         "no_leader" => {
             has("router_down").or_else(any_isolated).or_else(|| any_lost(Role::Postgres))
         }
-        "not_streaming" | "timeline" | "lag" => {
-            about.and_then(|member| cut_off(member, leader)).or_else(|| about.and_then(lost))
-        }
+        "not_streaming" | "timeline" | "lag" => about
+            .and_then(|member| cut_off(member, leader, POSTGRES))
+            .or_else(|| about.and_then(lost)),
         "durability_not_met" => known
             .topology
             .of_role(Role::Postgres)
-            .find_map(|node| lost(&node.name).or_else(|| cut_off(&node.name, leader))),
+            .find_map(|node| lost(&node.name).or_else(|| cut_off(&node.name, leader, POSTGRES))),
         "archive_failing" | "archive_lags" | "no_stanza" => {
             let host = &known.topology.backup_host().name;
-            lost(host).or_else(|| cut_off(host, leader))
+            lost(host).or_else(|| cut_off(host, leader, None))
         }
         _ => None,
     }

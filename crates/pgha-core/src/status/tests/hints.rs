@@ -1,7 +1,8 @@
 //! Every hint follows from the state: each is tried on states in which another one would be wrong.
 
 use pgha_wan::control::{LinkCounters, LinkState, WanState};
-use pgha_wan::settings::LinkSettings;
+use pgha_wan::service::Service;
+use pgha_wan::settings::{Cut, LinkChange, LinkSettings};
 
 use super::*;
 use crate::dynamic::Dynamic;
@@ -24,15 +25,22 @@ fn problem<'a>(view: &'a ClusterView, code: &str, about: Option<&str>) -> &'a Pr
 
 /// Every direction between two of the sites, cut where one end is among `isolated`.
 fn links(lab: &Lab, isolated: &[&str]) -> WanState {
+    cut_around(lab, isolated, None)
+}
+
+/// Links of which all packets are cut around some sites, or those of one service.
+fn cut_around(lab: &Lab, isolated: &[&str], port: Option<Service>) -> WanState {
     let names: Vec<&str> = lab.topology.sites.iter().map(|s| s.name.as_str()).collect();
     let mut links = Vec::new();
     for from in &names {
         for to in names.iter().filter(|to| *to != from) {
             let cut = isolated.contains(from) || isolated.contains(to);
+            let mut settings = LinkSettings::default();
+            LinkChange::cutting(port, cut.into()).apply(&mut settings);
             links.push(LinkState {
                 from: (*from).to_owned(),
                 to: (*to).to_owned(),
-                settings: LinkSettings { cut, ..LinkSettings::default() },
+                settings,
                 spec: LinkSettings::default(),
                 undone_in_ms: None,
                 queued_packets: 0,
@@ -145,7 +153,7 @@ fn with_every_replica_too_far_behind_nobody_is_promised() {
         "more than 1 MB behind (maximum_lag_on_failover)",
         "bring back pgha-demo1-DC1-1",
         "promote pgha-demo1-DC2-1 and lose at least 16 MB",
-        "failover pgha_cluster --candidate pgha-demo1-DC2-1 --force",
+        "`pgha failover demo-1 --to pgha-demo1-DC2-1`",
     ] {
         assert!(said.hint.contains(part), "{part}: {}", said.hint);
     }
@@ -185,8 +193,8 @@ fn what_keeps_a_replica_from_the_key_is_told_for_each() {
     }
     let view = lab.view();
     let said = problem(&view, "no_leader", None);
-    assert!(said.message.contains("patronictl pause"), "{}", said.message);
-    assert!(said.hint.contains("pgha exec pgha-demo2-DC2-1 -- patronictl"), "{}", said.hint);
+    assert!(said.message.contains("Patroni is paused"), "{}", said.message);
+    assert!(said.hint.contains("until `pgha resume demo-1`"), "{}", said.hint);
 }
 
 #[test]
@@ -345,7 +353,7 @@ fn what_a_probe_of_an_earlier_pgha_leaves_out_is_neither_good_nor_passing() {
     }
     let view = lab.view();
     let said = problem(&view, "no_leader", None);
-    assert!(said.message.contains("does not tell its WAL position"), "{}", said.message);
+    assert!(said.message.contains("does not report its WAL position"), "{}", said.message);
     assert!(!said.message.contains("behind"), "{}", said.message);
 }
 
@@ -380,7 +388,7 @@ fn a_cut_link_comes_first_and_what_follows_from_it_under_it() {
     // Only the two data centers are cut from each other: all are reached, by way of DC3.
     let mut state = links(&lab, &[]);
     for link in &mut state.links {
-        link.settings.cut = link.from != "DC3" && link.to != "DC3";
+        link.settings.cut = (link.from != "DC3" && link.to != "DC3").into();
     }
     lab.observed.links = Some(state);
     let view = lab.view();
@@ -392,11 +400,42 @@ fn a_cut_link_comes_first_and_what_follows_from_it_under_it() {
 }
 
 #[test]
+fn a_service_that_is_cut_explains_what_needs_it_and_nothing_else() {
+    let broken = |port| {
+        let mut lab = Lab::healthy();
+        lab.observed.links = Some(cut_around(&lab, &["DC2"], Some(port)));
+        for member in lab.etcd().filter(|e| e.name.contains("-DC2-")) {
+            member.dcs = Err("no answer within 400 ms".to_owned());
+        }
+        if let Ok(patroni) = lab.node(OTHER) {
+            patroni.replication_state = Some("in archive recovery".to_owned());
+        }
+        lab.view()
+    };
+    for (port, explained) in [
+        (Service::Etcd, &["etcd_unhealthy", "quorum_at_risk"][..]),
+        (Service::Postgres, &["not_streaming"]),
+        (Service::Patroni, &[]),
+    ] {
+        let view = broken(port);
+        assert!(view.sites.iter().all(|site| site.reachable == Some(true)), "{:?}", view.sites);
+        let cut = problem(&view, "links_cut", None);
+        assert!(cut.message.contains(&format!("DC1 to DC2 ({port})")), "{}", cut.message);
+        let of_it = view.problems.iter().filter(|p| p.cause.as_deref() == Some("links_cut"));
+        assert_eq!(of_it.map(|p| p.code.as_str()).collect::<Vec<_>>(), explained, "{port}");
+    }
+    let view = broken(Service::Postgres);
+    let said = problem(&view, "not_streaming", Some(OTHER));
+    assert!(said.message.ends_with("port 5432 is cut between DC2 and DC1"), "{}", said.message);
+    assert!(said.hint.contains("replays what is archived"), "{}", said.hint);
+}
+
+#[test]
 fn a_wait_that_a_cut_link_keeps_from_ending_knows_the_link() {
     let mut lab = Lab::healthy();
     // Cut, and everything is there: nobody waits because of it.
     let mut state = links(&lab, &[]);
-    state.links[0].settings.cut = true;
+    state.links[0].settings.cut = Cut::Yes;
     lab.observed.links = Some(state);
     assert_eq!(codes(&lab.view()), ["links_cut"]);
     assert_eq!(cut_off(&lab.view()), None);
@@ -496,8 +535,8 @@ fn a_pause_is_named_after_who_paused() {
     let view = lab.view();
     assert!(problem(&view, "member_down", Some(LAST)).message.contains("`docker pause`"));
     let said = problem(&view, "patroni_paused", None);
-    assert!(said.message.contains("`patronictl pause`"), "{}", said.message);
-    assert!(said.hint.contains(&format!("pgha exec {OTHER} -- patronictl")), "{}", said.hint);
+    assert!(said.message.contains("Patroni is paused"), "{}", said.message);
+    assert_eq!(said.hint, "`pgha resume demo-1` ends that");
 
     for name in lab.topology.containers() {
         lab.container(&name, ContainerState::Paused);
@@ -566,11 +605,15 @@ fn a_lag_has_a_unit() {
 
 proptest! {
     #[test]
-    fn a_consequence_stands_under_its_cause_and_numbers_have_units(lab in any_lab(), cut in 0u8..8) {
+    fn a_consequence_stands_under_its_cause_and_numbers_have_units(
+        lab in any_lab(),
+        cut in 0u8..8,
+        port in proptest::option::of(proptest::sample::select(&Service::ALL[..])),
+    ) {
         let mut lab = lab;
         let isolated: Vec<&str> =
             ["DC1", "DC2", "DC3"].into_iter().enumerate().filter(|(n, _)| cut >> n & 1 == 1).map(|(_, s)| s).collect();
-        lab.observed.links = Some(links(&lab, &isolated));
+        lab.observed.links = Some(cut_around(&lab, &isolated, port));
         lab.observed.now_s = Some(NOW_S);
         let view = lab.view();
         for (at, problem) in view.problems.iter().enumerate() {
@@ -631,3 +674,25 @@ fn what_keeps_a_node_from_leading_is_said() {
     }
     assert_eq!(reason(&lab), "no quorum of etcd is known");
 }
+
+#[test]
+fn a_fault_that_was_injected_is_said_first_and_with_its_end() {
+    let fault = |until: Option<&str>| OngoingFault {
+        title: "isolate DC1".to_owned(),
+        since: "2026-11-28T03:00:01.5Z".to_owned(),
+        until: until.map(str::to_owned),
+    };
+    let mut lab = Lab::healthy();
+    lab.observed.faults = vec![fault(None), fault(Some("2026-11-28T03:00:31.5Z"))];
+    let said: Vec<_> = lab.view().problems.into_iter().map(|p| (p.message, p.hint)).collect();
+    let message = "fault `isolate DC1` is injected, since 03:00:01 UTC".to_owned();
+    assert_eq!(said[0], (message.clone(), "`pgha heal demo-1` takes it back".to_owned()));
+    assert_eq!(said[1].0, message);
+    assert!(said[1].1.starts_with("it is taken back at 03:00:31 UTC"), "{}", said[1].1);
+    for container in &mut lab.observed.containers {
+        container.state = ContainerState::Stopped;
+    }
+    assert_eq!(codes(&lab.view())[0], FAULT, "{:?}", lab.view().problems);
+}
+
+const FAULT: &str = "fault_injected";

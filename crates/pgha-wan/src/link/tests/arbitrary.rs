@@ -34,7 +34,7 @@ fn settings(reordering: bool) -> impl Strategy<Value = LinkSettings> {
                 reorder: if reordering { reorder } else { Share::ZERO },
                 rate: rate.map(Rate::bits_per_second),
                 queue,
-                cut: cut && loss > Share::per_million(250_000),
+                cut: (cut && loss > Share::per_million(250_000)).into(),
                 ..LinkSettings::default()
             }
         },

@@ -14,7 +14,7 @@ use pgha_core::lint::{self, Finding};
 use pgha_core::topology::Topology;
 use pgha_core::tuning::PatroniTimers;
 use pgha_wan::control::{Direction, Request, WanState};
-use pgha_wan::settings::{LinkChange, LinkSettings};
+use pgha_wan::settings::{self, LinkChange, LinkSettings};
 use pgha_wan::units::{format_duration, whole_ms};
 use serde::Serialize;
 
@@ -43,7 +43,8 @@ pub(super) async fn cut(args: &Cut, events: &Events) -> Result<()> {
     let words = sites::two("cut", &args.sites)?;
     let running = Running::find(words.cluster, events).await?;
     let links = sites::between(running.cluster.topology()?, words.sites, args.one_way)?;
-    carry_out(running, links, cutting(true), args.change, "cut").await
+    carry_out(running, links, LinkChange::cutting(None, settings::Cut::Yes), args.change, "cut")
+        .await
 }
 
 /// Carries out `pgha wan isolate`.
@@ -51,7 +52,8 @@ pub(super) async fn isolate(args: &Isolate, events: &Events) -> Result<()> {
     let words = sites::one("isolate", &args.sites)?;
     let running = Running::find(words.cluster, events).await?;
     let links = sites::around(running.cluster.topology()?, &words.sites[0])?;
-    carry_out(running, links, cutting(true), args.change, "isolate").await
+    carry_out(running, links, LinkChange::cutting(None, settings::Cut::Yes), args.change, "isolate")
+        .await
 }
 
 /// Carries out `pgha wan heal`.
@@ -63,13 +65,13 @@ pub(super) async fn heal(args: &Heal, events: &Events) -> Result<()> {
     }
     let running = Running::find(words.cluster, events).await?;
     let mut links = sites::chosen(running.cluster.topology()?, words.sites)?;
-    links.retain(|link| settings_of(&running.state, link).is_some_and(|s| s.cut));
+    links.retain(|link| settings_of(&running.state, link).is_some_and(LinkSettings::is_cut));
     let after = ChangeArgs { for_: None, no_verify: args.no_verify, json: args.json };
     if links.is_empty() {
         running.events.note("no link of these is cut");
         return if args.json { tell(&running, &[], after, Vec::new()).await } else { Ok(()) };
     }
-    carry_out(running, links, cutting(false), after, "heal").await
+    carry_out(running, links, LinkChange::healing(), after, "heal").await
 }
 
 /// Carries out `pgha wan reset`.
@@ -89,10 +91,6 @@ impl Running {
         let targets = links.iter().map(|link| format!("{} to {}", link.from, link.to)).collect();
         self.events.emit(Event::Fault { fault: fault.to_owned(), targets, undone_in_ms });
     }
-}
-
-fn cutting(cut: bool) -> LinkChange {
-    LinkChange { cut: Some(cut), ..LinkChange::default() }
 }
 
 /// Judges, changes, looks, tells.
@@ -180,8 +178,10 @@ async fn tell(
                 severity: lint::Severity::Warning,
                 code: "measured_differs",
                 message: difference,
-                hint: "`pgha wan show` measures again; a change while packets are on their way, or a busy host, shows"
-                    .to_owned(),
+                hint:
+                    "`pgha wan show` measures again; a change while packets are on their way, or \
+                       a busy host, shows"
+                        .to_owned(),
             });
         }
     }
@@ -190,7 +190,7 @@ async fn tell(
     } else {
         terminal::print(&screen::wan::changed(&view, links))?;
         if args.no_verify {
-            running.events.note("not measured, as --no-verify asks");
+            running.events.note("not measured (--no-verify)");
         }
     }
     if let Some(time) = args.for_ {
@@ -199,7 +199,7 @@ async fn tell(
     if view.waiting_for_cluster {
         running
             .events
-            .note("the distances of the cluster file come into force once the cluster is ready");
+            .note("the WAN latency of the cluster file applies once the cluster is ready");
     }
     running.events.findings(&warnings);
     Ok(())
@@ -217,7 +217,9 @@ fn misfits(
         .filter_map(|link| {
             let back = Direction { from: link.to.clone(), to: link.from.clone() };
             let (forth, back) = (settings_of(state, link)?, settings_of(state, &back)?);
-            (!forth.cut && !back.cut).then(|| slow_delay(forth).saturating_add(slow_delay(back)))
+            let passes = |link: &LinkSettings| link.cut != settings::Cut::Yes;
+            (passes(forth) && passes(back))
+                .then(|| slow_delay(forth).saturating_add(slow_delay(back)))
         })
         .max();
     fit::timers(&topology.spec, timers, slowest.unwrap_or(Duration::ZERO))

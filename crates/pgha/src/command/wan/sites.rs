@@ -94,9 +94,11 @@ pub(crate) fn is_site(word: &str) -> bool {
 fn site(topology: &Topology, given: &str) -> Result<String> {
     let names = || topology.sites.iter().map(|site| site.name.as_str());
     names().find(|name| name.eq_ignore_ascii_case(given)).map(str::to_owned).ok_or_else(|| {
+        let external = topology.external_site();
+        let hint = external.map(|site| format!("{} is the external site", site.name));
         Error::bad_input(format!("there is no site `{given}` in cluster {}", topology.id))
             .because(format!("there are {}", names().collect::<Vec<_>>().join(", ")))
-            .hint(format!("{} is the external site", topology.external_site().name))
+            .hint(hint.unwrap_or_else(|| "there is no external site".to_owned()))
     })
 }
 

@@ -41,7 +41,7 @@ impl Fake {
             !node.holding || node.mark.is_none()
         };
         if request.needs_hold() && free() {
-            return Ok(Err("this node is not held for a restore".to_owned()));
+            return Ok(Err("no restore is in progress on this node".to_owned()));
         }
         let nothing = |()| Ok(Ok(String::new()));
         match request {

@@ -184,6 +184,10 @@ impl Provider for Fake {
         self.effect(|world| world.stop(container)).await
     }
 
+    async fn start(&self, container: &str) -> Result<()> {
+        panic!("a restore does not start {container} by itself")
+    }
+
     async fn restart(&self, container: &str) -> Result<()> {
         self.stop(container).await?;
         self.effect(|world| world.start(container)).await
@@ -199,6 +203,10 @@ impl Provider for Fake {
 
     async fn unpause(&self, container: &str) -> Result<()> {
         panic!("{container} is not frozen")
+    }
+
+    async fn make_volume(&self, name: &str, _: &[(&str, String)]) -> Result<()> {
+        panic!("a restore does not make {name}")
     }
 
     async fn remove(&self, thing: Thing<'_>) -> Result<()> {

@@ -12,11 +12,16 @@ use super::*;
 
 /// A healthy cluster of 2 data centers with 2 nodes each; its leader is in DC1.
 fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
-    let spec = Spec { name: name.to_owned(), data_centers: 2, ..Spec::default() };
+    healthy_of(Spec { name: name.to_owned(), data_centers: 2, ..Spec::default() }, instance)
+}
+
+/// A healthy cluster of a specification, whose leader is in DC1.
+fn healthy_of(spec: Spec, instance: u32) -> (Topology, Observed) {
+    let name = spec.name.clone();
     let topology = Topology::new(spec, instance);
     let mut observed = Observed::default();
     let leader = format!("pgha-{name}1-DC1-{instance}");
-    for (port, name) in (50551..).zip(topology.containers()) {
+    for (port, name) in (25551..).zip(topology.containers()) {
         let published = topology.member(&name).is_some_and(|m| m.role == Role::Postgres);
         observed.containers.push(ContainerFact {
             id: name.clone(),
@@ -128,15 +133,65 @@ fn plain(drawn: &str) -> String {
     anstream::adapter::strip_str(drawn).to_string()
 }
 
+const SHORT: Extent = Extent { all: false, width: 80 };
+const LONG: Extent = Extent { all: true, width: 80 };
+
 fn screen((topology, observed): &(Topology, Observed)) -> String {
-    plain(&draw(&ClusterView::new(topology, observed)))
+    let drawn = plain(&draw(&ClusterView::new(topology, observed), SHORT));
+    assert!(drawn.lines().count() <= LINES_MAX, "{drawn}");
+    assert!(drawn.lines().all(|line| line.chars().count() <= SHORT.width), "{drawn}");
+    drawn
 }
 
 #[test]
 fn a_healthy_cluster() {
-    let drawn = screen(&healthy("demo", 1));
-    assert!(drawn.lines().all(|line| line.chars().count() <= WIDTH), "{drawn}");
+    insta::assert_snapshot!(screen(&healthy("demo", 1)));
+}
+
+#[test]
+fn everything_of_a_healthy_cluster() {
+    let (topology, observed) = healthy("demo", 1);
+    let drawn = plain(&draw(&ClusterView::new(&topology, &observed), LONG));
+    assert!(drawn.lines().all(|line| line.chars().count() <= LONG.width), "{drawn}");
     insta::assert_snapshot!(drawn);
+}
+
+/// A cluster of as many nodes, of which every second one has an end of its own.
+fn large_and_ill(data_centers: u32, nodes: u32) -> (Topology, Observed) {
+    let mut lab =
+        healthy_of(Spec { name: "demo".to_owned(), data_centers, nodes, ..Spec::default() }, 1);
+    stop(&mut lab.1, |name| name.contains("demo2") || name.contains("etcd2"));
+    for seen in reports(&mut lab.1).flat_map(|report| &mut report.postgres) {
+        if seen.name.contains("demo2") {
+            seen.patroni = Err("connection refused".to_owned());
+        }
+    }
+    lab
+}
+
+#[test]
+fn many_problems_and_nodes_fit_the_screen_and_are_counted() {
+    let drawn = screen(&large_and_ill(5, 4));
+    assert!(drawn.contains("`pgha status demo-1 --all` shows them"), "{drawn}");
+    insta::assert_snapshot!(drawn);
+}
+
+#[test]
+fn no_cluster_has_more_lines_than_the_screen() {
+    for data_centers in 1..=8 {
+        for nodes in [1, 2, 5, 9] {
+            let (topology, observed) = large_and_ill(data_centers, nodes);
+            let view = ClusterView::new(&topology, &observed);
+            for width in [60, 80, 120] {
+                let drawn = plain(&draw(&view, Extent { all: false, width }));
+                assert!(drawn.lines().count() <= LINES_MAX, "{width}:\n{drawn}");
+                assert!(drawn.contains("MEMBER"), "{width}:\n{drawn}");
+            }
+            let all = plain(&draw(&view, LONG));
+            let missing = |node: &MemberView| !all.contains(&node.name);
+            assert!(!view.nodes().any(missing), "{all}");
+        }
+    }
 }
 
 #[test]
@@ -192,14 +247,5 @@ fn two_clusters() {
     stop(&mut two.1, |_| true);
     two.1.sites.clear();
     let views = [&one, &two].map(|(topology, observed)| ClusterView::new(topology, observed));
-    insta::assert_snapshot!(plain(&draw_all(&views)));
-}
-
-#[test]
-fn long_words_are_not_broken_and_long_lines_are() {
-    let wrapped = wrap(&"word ".repeat(30), 10);
-    assert!(wrapped.lines().all(|line| line.chars().count() <= WIDTH));
-    assert!(wrapped.lines().skip(1).all(|line| line.starts_with("          word")));
-    let long = "x".repeat(100);
-    assert_eq!(wrap(&long, 10), long);
+    insta::assert_snapshot!(plain(&draw_all(&views, SHORT)));
 }

@@ -5,7 +5,8 @@ use pgha_core::spec::{LinkSpec, Spec};
 use pgha_core::topology::Topology;
 use pgha_wan::control::{LinkCounters, LinkState, WanState};
 use pgha_wan::measured::{RoundTrip, RoundTrips};
-use pgha_wan::settings::LinkSettings;
+use pgha_wan::service::Service;
+use pgha_wan::settings::{Cut, LinkChange, LinkSettings};
 
 use super::*;
 
@@ -75,8 +76,23 @@ fn links_as_specified_look_like_this() {
 #[test]
 fn a_one_way_cut_names_the_direction() {
     let mut state = state();
-    change(&mut state, "DC1", "DC3", |link| link.settings.cut = true);
+    change(&mut state, "DC1", "DC3", |link| link.settings.cut = Cut::Yes);
     insta::assert_snapshot!(screen(&state, &measured(Some(80_412), None)));
+}
+
+#[test]
+fn a_service_that_is_cut_is_named_beside_what_passes() {
+    let mut state = state();
+    for (from, to) in [("DC1", "DC2"), ("DC2", "DC1"), ("DC1", "DC3")] {
+        change(&mut state, from, to, |link| {
+            LinkChange::cutting(Some(Service::Etcd), Cut::Yes).apply(&mut link.settings);
+        });
+    }
+    let text = screen(&state, &measured(Some(80_412), Some(7_304)));
+    assert!(text.contains("of 6 links 3 changed"), "{text}");
+    assert!(text.contains("  etcd cut") && text.contains("→ etcd cut"), "{text}");
+    assert!(text.contains("cut_ports etcd") && text.contains("80.4 ms measured"), "{text}");
+    assert!(!text.contains("warning"), "{text}");
 }
 
 #[test]
@@ -84,7 +100,7 @@ fn a_change_for_a_while_says_how_long_it_still_holds() {
     let mut state = state();
     for (from, to) in [("DC1", "DC2"), ("DC2", "DC1")] {
         change(&mut state, from, to, |link| {
-            link.settings.cut = true;
+            link.settings.cut = Cut::Yes;
             link.undone_in_ms = Some(23_400);
         });
     }

@@ -1,0 +1,278 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::fault::Kind;
+use crate::spec::Spec;
+use crate::survival;
+
+fn drills() -> Vec<Drill> {
+    let all = CATALOGUE
+        .iter()
+        .map(|(name, text)| Drill::parse(name, text).unwrap_or_else(|e| panic!("{name}: {e}")));
+    all.collect()
+}
+
+#[test]
+fn every_drill_of_the_catalogue_is_read_and_says_something_else() {
+    let drills = drills();
+    let names: BTreeSet<&str> = drills.iter().map(|d| d.name.as_str()).collect();
+    let titles: BTreeSet<&str> = drills.iter().map(|d| d.title.as_str()).collect();
+    assert_eq!((names.len(), titles.len()), (drills.len(), drills.len()));
+    for drill in &drills {
+        assert!(!drill.description.trim().is_empty(), "{}", drill.name);
+        assert_eq!(by_name(&drill.name).as_ref(), Some(drill));
+        // What lasts is healed within the drill, so that a run tells how long that took.
+        let lasts =
+            drill.steps.iter().any(|s| matches!(s, Step::Inject { deed, .. } if deed.kind.lasts()));
+        assert_eq!(lasts, drill.steps.contains(&Step::Heal), "{}", drill.name);
+    }
+}
+
+#[test]
+fn the_steps_in_words_end_with_what_every_run_ends_with() {
+    let words = by_name("leader-killed").expect("a drill").in_words();
+    assert!(words.iter().any(|step| step == "inject kill leader"), "{words:?}");
+    assert!(words.last().is_some_and(|last| last.ends_with("read what is there")), "{words:?}");
+}
+
+#[test]
+fn the_template_is_a_drill() {
+    let drill = Drill::parse("new", TEMPLATE).expect("a drill");
+    assert_eq!(drill.expect.len(), 4);
+}
+
+fn kinds() -> impl Iterator<Item = (&'static Durability, &'static Acknowledge)> {
+    Durability::ALL
+        .iter()
+        .flat_map(|durability| Acknowledge::ALL.iter().map(move |it| (durability, it)))
+}
+
+/// What a drill that loses a site expects is what the survival table says of that site.
+#[test]
+fn what_is_expected_of_a_lost_site_is_what_the_planner_says() {
+    for drill in drills() {
+        let [
+            ..,
+            Step::Inject {
+                deed: Deed { kind: Kind::Kill | Kind::Isolate, port: None, flap: None },
+                targets,
+            },
+        ] = &drill
+            .steps
+            .iter()
+            .filter(|s| matches!(s, Step::Inject { .. }))
+            .cloned()
+            .collect::<Vec<_>>()[..]
+        else {
+            continue;
+        };
+        let leaders = match &targets[..] {
+            [Target::SiteOfLeader] => true,
+            [Target::SiteWithoutLeader | Target::External] => false,
+            _ => continue,
+        };
+        for data_centers in 2..=5 {
+            for nodes in 1..=3 {
+                for (durability, acknowledge) in kinds() {
+                    let spec = Spec {
+                        data_centers,
+                        nodes,
+                        durability: *durability,
+                        acknowledge: *acknowledge,
+                        ..Spec::default()
+                    };
+                    let topology = Topology::new(spec, 1);
+                    let Ok(expected) = drill.expected(&topology, *durability) else { continue };
+                    let site = match &targets[..] {
+                        [Target::External] => topology.sites.len() - 1,
+                        _ => 0,
+                    };
+                    let row = &survival::table(&topology)[site];
+                    let what = format!(
+                        "{} {data_centers} × {nodes} {durability} {acknowledge}",
+                        drill.name
+                    );
+                    assert!(row.outcome.quorum, "{what}");
+                    if leaders && row.outcome.promotable {
+                        assert_eq!(
+                            expected.lost == Lost::None,
+                            !row.outcome.acknowledged_loss,
+                            "{what}"
+                        );
+                        assert_eq!(expected.writes, Writes::Failover, "{what}");
+                    } else {
+                        // What nobody was promoted without is there again with the disks of the lost.
+                        assert_eq!(expected.lost, Lost::None, "{what}");
+                        assert_eq!(expected.writes == Writes::Healed, leaders, "{what}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_a_file_is_pointed_at() {
+    let whole = "title = 't'\n[[step]]\ninject = 'kill'\ntarget = 'leader'\n[expect]\nasync = { writes = 'failover', lost = 'none' }\n";
+    Drill::parse("t", whole).expect("a drill");
+    for (from, to, said) in [
+        ("title", "titel", "unknown field `titel`"),
+        ("'kill'", "'kil'", "step 1: there is no fault `kil`"),
+        ("target = 'leader'\n", "", "step 1: `kill` wants a `target`"),
+        ("inject = 'kill'\n", "", "step 1: `target` belongs to `inject`"),
+        ("inject = 'kill'\n", "inject = 'kill'\nheal = true\n", "step 1: a step is one of"),
+        ("inject = 'kill'\n", "inject = 'kill'\ntimeout = '3s'\n", "`timeout` belongs to `wait`"),
+        ("'failover'", "'soon'", "unknown variant `soon`"),
+        ("async", "asink", "asink"),
+        ("inject = 'kill'\n", "inject = 'kill'\nport = 'etcd'\n", "step 1: kill is not for links"),
+        ("inject = 'kill'\n", "inject = 'isolate'\nport = 'http'\n", "unknown variant `http`"),
+        ("inject = 'kill'\n", "inject = 'kill'\nflap = '8s'\n", "step 1: kill is not for links"),
+        ("inject = 'kill'\n", "inject = 'cut'\nflap = '8ms'\n", "step 1: `50% of 8ms` is no flap"),
+        ("inject = 'kill'\n", "inject = 'cut'\nduty = '40%'\n", "`duty` belongs to `flap`"),
+        (
+            "inject = 'kill'\ntarget = 'leader'",
+            "sleep = '3s'\nport = 'etcd'",
+            "belongs to `inject`",
+        ),
+        ("inject = 'kill'\ntarget = 'leader'", "sleep = '3s'", "without a fault"),
+        ("inject = 'kill'\ntarget = 'leader'", "sleep = ['3s', '2s']", "at most 2s"),
+        ("inject = 'kill'\ntarget = 'leader'", "sleep = '3 parsecs'", "step 1: `3 parsecs`"),
+        ("inject = 'kill'\ntarget = 'leader'", "wait = 'peace'", "unknown variant `peace`"),
+        ("[expect]", "[load]\nworkload = 'legder'\n[expect]", "unknown variant `legder`"),
+        ("[expect]", "[load]\nclients = 0\n[expect]", "from 1 to 64"),
+        ("[expect]", "[load]\nreaders = 65\n[expect]", "64 at most"),
+        (
+            "[expect]",
+            "[[step]]\nwait = 'writes'\n[load]\nworkload = 'none'\n[expect]",
+            "nobody writes",
+        ),
+    ] {
+        let text = whole.replace(from, to);
+        assert_ne!(text, whole);
+        let error = Drill::parse("t", &text).expect_err(to).to_string();
+        assert!(error.contains(said), "{to}: {error}");
+    }
+    // Where in the file, with the line itself.
+    let error = Drill::parse("t", &whole.replace("title", "titel")).expect_err("bad").to_string();
+    assert!(error.contains("line 1") && error.contains("titel = 't'"), "{error}");
+}
+
+#[test]
+fn a_drill_that_is_not_for_a_cluster_says_why() {
+    let topology =
+        |data_centers, nodes| Topology::new(Spec { data_centers, nodes, ..Spec::default() }, 1);
+    let site = by_name("site-lost").expect("a drill");
+    let why = |d: &Drill, t: &Topology, durability| {
+        d.expected(t, durability).expect_err("not for it").to_string()
+    };
+    assert!(
+        why(&site, &topology(1, 3), Durability::Async).contains("2 data centers, and there are 1")
+    );
+    assert!(
+        why(&site, &topology(2, 1), Durability::Async)
+            .contains("3 Postgres nodes, and there are 2")
+    );
+    let external = by_name("external-lost").expect("a drill");
+    let without = Spec { external: false, data_centers: 3, ..Spec::default() };
+    let refused = external.expected(&Topology::new(without, 1), Durability::Async);
+    assert!(refused.expect_err("there is none").to_string().contains("external site"));
+    let standby = by_name("standby-killed").expect("a drill");
+    assert!(why(&standby, &topology(2, 2), Durability::Async).contains("durability async"));
+    assert!(standby.expected(&topology(2, 2), Durability::Quorum).is_ok());
+    // Writes wait for the last standby in both.
+    let expected = |durability| standby.expected(&topology(2, 2), durability).expect("for it");
+    assert_eq!(expected(Durability::QuorumStrict), expected(Durability::Strict));
+    let acknowledged = |acknowledge, nodes| {
+        let spec = Spec { data_centers: 2, nodes, acknowledge, ..Spec::default() };
+        Topology::new(spec, 1)
+    };
+    let killed = by_name("leader-killed").expect("a drill");
+    let local = acknowledged(Acknowledge::Local, 2);
+    assert!(killed.expected(&local, Durability::Sync).is_ok());
+    assert!(why(&site, &local, Durability::Sync).contains("acknowledge = \"local\""));
+    assert!(site.expected(&local, Durability::Async).is_ok(), "nobody has to acknowledge");
+    let any = acknowledged(Acknowledge::Any, 2);
+    assert!(why(&killed, &any, Durability::Sync).contains("acknowledge = \"any\""));
+    let alone = why(&killed, &acknowledged(Acknowledge::Local, 1), Durability::Sync);
+    assert!(alone.contains("a leader in DC1 has no standby"), "{alone}");
+}
+
+const TIMERS: PatroniTimers = PatroniTimers { ttl_s: 20, loop_wait_s: 5, retry_timeout_s: 5 };
+
+fn rules(expected: Expectation) -> Rules {
+    Rules { expected, outage_max: expected.writes.bound(TIMERS, 95), timers: TIMERS }
+}
+
+fn found() -> Facts {
+    let seconds = Duration::from_secs;
+    Facts {
+        injected: seconds(4),
+        healed: seconds(40),
+        healing: seconds(38),
+        outage: (seconds(4), Some(seconds(24))),
+        before: 800,
+        lost: Some(0),
+        converged: true,
+        ..Facts::default()
+    }
+}
+
+#[test]
+fn a_run_is_confirmed_refuted_better_or_not_reached() {
+    let seconds = Duration::from_secs;
+    let safe = Expectation { writes: Writes::Failover, lost: Lost::None };
+    let control = Expectation { writes: Writes::Failover, lost: Lost::Some };
+    let healed = Expectation { writes: Writes::Healed, lost: Lost::None };
+    let of = |expected, facts: Facts| judge(&rules(expected), &facts).prediction;
+    assert_eq!(of(safe, found()), Prediction::Confirmed);
+    assert_eq!(of(safe, Facts { lost: Some(1), ..found() }), Prediction::Refuted);
+    assert_eq!(of(safe, Facts { unexpected: 1, ..found() }), Prediction::Refuted);
+    assert_eq!(of(safe, Facts { differing_nodes: 1, ..found() }), Prediction::Refuted);
+    assert_eq!(of(safe, Facts { converged: false, ..found() }), Prediction::Refuted);
+    assert_eq!(of(safe, Facts { lost: None, ..found() }), Prediction::NotReached);
+    assert_eq!(of(safe, Facts { before: 0, ..found() }), Prediction::NotReached);
+    // Three election timeouts of etcd, ttl, loop_wait, race and promotion are 32 s.
+    assert_eq!(
+        of(safe, Facts { outage: (seconds(4), Some(seconds(36))), ..found() }),
+        Prediction::Confirmed
+    );
+    assert_eq!(
+        of(safe, Facts { outage: (seconds(4), Some(seconds(37))), ..found() }),
+        Prediction::Refuted
+    );
+    assert_eq!(of(safe, Facts { outage: (seconds(4), None), ..found() }), Prediction::Refuted);
+    assert_eq!(of(control, found()), Prediction::Better);
+    assert_eq!(of(control, Facts { lost: Some(9), ..found() }), Prediction::Confirmed);
+    assert_eq!(of(healed, found()), Prediction::Better);
+    let after = Facts { outage: (seconds(41), Some(seconds(42))), ..found() };
+    assert_eq!(of(healed, after), Prediction::Better);
+    assert_eq!(
+        of(healed, Facts { outage: (seconds(4), Some(seconds(50))), ..found() }),
+        Prediction::Confirmed
+    );
+    assert_eq!(
+        of(healed, Facts { outage: (seconds(4), Some(seconds(80))), ..found() }),
+        Prediction::Refuted
+    );
+    let violations = vec!["G2: anti-dependency cycle".to_owned()];
+    let contradicted = Facts { violations, ..found() };
+    assert_eq!(of(safe, contradicted.clone()), Prediction::Refuted);
+    assert_eq!(of(control, contradicted), Prediction::Confirmed);
+    let undecided = Some("register 3: too many orders".to_owned());
+    let open = Facts { undecided, ..found() };
+    assert_eq!(of(safe, open.clone()), Prediction::NotReached);
+    assert_eq!(of(safe, Facts { lost: Some(1), ..open }), Prediction::Refuted);
+    // Nobody wrote, so that only the cluster is judged.
+    let alone = Facts { without_clients: true, before: 0, outage: (seconds(4), None), ..found() };
+    assert_eq!(of(safe, alone.clone()), Prediction::Confirmed);
+    assert_eq!(of(safe, Facts { converged: false, ..alone }), Prediction::Refuted);
+    let verdict = judge(&rules(safe), &Facts { lost: Some(7), ..found() });
+    assert_eq!(verdict.reasons, ["7 acknowledged writes are lost"]);
+}
+
+#[test]
+fn the_middle_of_some_figures() {
+    assert_eq!(Figures::of([]), None);
+    assert_eq!(Figures::of([3.0, 1.0, 2.0]), Some(Figures { min: 1.0, median: 2.0, max: 3.0 }));
+    assert_eq!(Figures::of([4.0, 1.0]), Some(Figures { min: 1.0, median: 1.0, max: 4.0 }));
+}

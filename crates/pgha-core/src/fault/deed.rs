@@ -1,0 +1,86 @@
+//! What is done: a kind of fault, and of links which packets.
+
+use std::fmt;
+
+use pgha_wan::service::Service;
+use pgha_wan::settings::{Cut, Flap, Share};
+use pgha_wan::units::format_duration;
+
+use super::kind::{Kind, On};
+
+/// Which part of each period a flap is down where nobody says.
+pub const DUTY: Share = Share::per_million(500_000);
+
+/// What is done, whoever it hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deed {
+    /// The kind.
+    pub kind: Kind,
+    /// The packets of this service alone; of a kind that is about links.
+    pub port: Option<Service>,
+    /// It comes and goes; likewise.
+    pub flap: Option<Flap>,
+}
+
+/// What no kind of fault can be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadDeed {
+    /// Only links have packets, and only they flap.
+    #[error("{kind} is not for links, and port and flap are: {}", of_links())]
+    NoLinks {
+        /// The kind.
+        kind: Kind,
+    },
+}
+
+/// The kinds that are about links.
+fn of_links() -> String {
+    let links = Kind::all().filter(|kind| kind.on().is_links());
+    links.map(Kind::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl On {
+    /// It is about links, and not about members.
+    pub fn is_links(self) -> bool {
+        matches!(self, Self::Site { .. } | Self::TwoSites)
+    }
+}
+
+impl Deed {
+    /// A kind, and of links the packets of one service where it is named, and how it comes and goes.
+    ///
+    /// # Errors
+    /// When the kind is not about links.
+    pub fn new(kind: Kind, port: Option<Service>, flap: Option<Flap>) -> Result<Self, BadDeed> {
+        if (port.is_some() || flap.is_some()) && !kind.on().is_links() {
+            return Err(BadDeed::NoLinks { kind });
+        }
+        Ok(Self { kind, port, flap })
+    }
+
+    /// How it cuts the links that it is about.
+    pub fn cut(self) -> Cut {
+        self.flap.map_or(Cut::Yes, Cut::Flaps)
+    }
+}
+
+impl From<Kind> for Deed {
+    fn from(kind: Kind) -> Self {
+        Self { kind, port: None, flap: None }
+    }
+}
+
+/// As the words of the command.
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)?;
+        if let Some(port) = self.port {
+            write!(f, " --port {port}")?;
+        }
+        if let Some(flap) = self.flap {
+            let period = format_duration(flap.period());
+            write!(f, " --flap {period} --duty {}", flap.duty())?;
+        }
+        Ok(())
+    }
+}
