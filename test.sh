@@ -3,8 +3,8 @@
 #
 #   ./test.sh             everything
 #   ./test.sh quick       what needs no Docker: lints, unit, property and command line tests
-#   ./test.sh soak        what takes too long for each change: a restore killed at each step, the page about drills, PID 1
-#                         compiled in a container, and 50 clusters brought up in a row; 40 minutes on 2 cores
+#   ./test.sh soak        what takes too long for each change: a restore killed at each step and two more targets, the page
+#                         about drills, PID 1 compiled in a container, 50 clusters in a row; 40 minutes on 2 cores
 #
 # Clusters of the tests have instance numbers from 9000 upward and are removed at the end, also after
 # a failure; logs of a failed cluster are kept in target/e2e-logs.
@@ -43,15 +43,17 @@ step "the released binary, and the images that it builds on a machine with nothi
 ./tests/release.sh
 cluster_tests() { cargo test --locked --package pgha --test cluster -- --ignored --nocapture "$@"; }
 if [ "$part" = soak ]; then
-    step "restores killed at each step, the page about drills, PID 1 compiled in a container"
+    step "more restores, the page about drills, PID 1 compiled in a container"
     cluster_tests --test-threads=1 soak::
     step "many clusters in a row"
     bench/ups.sh
     exit
 fi
 step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}'), two at a time"
-cluster_tests --test-threads=2 --skip alone:: --skip soak::
-step "those that want the machine for themselves"
-cluster_tests --test-threads=1 alone::
+cluster_tests --test-threads=2 --skip beside:: --skip alone:: --skip soak::
+step "those that measure distances and take ports"
+cluster_tests --test-threads=2 beside::
+step "that which restarts the engine"
+cluster_tests alone::
 step "the main path on a current engine"
 ./tests/engine/main-path.sh

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::ports;
 use crate::docker::inspect;
 use crate::process::Ran;
 use crate::test_cluster::TestCluster;
@@ -23,6 +24,7 @@ fn a_failed_up_shows_the_guilty_log_and_cleans_up_unless_told_to_keep() {
         fs::read_to_string(&file).expect("it was generated")
     };
 
+    let mine = ports();
     claim("a member that ends at once is shown with its log, and all is removed", || {
         let sound = generate();
         let named = format!("    container_name: {node}\n");
@@ -43,19 +45,23 @@ fn a_failed_up_shows_the_guilty_log_and_cleans_up_unless_told_to_keep() {
         cluster.pgha(&["down", &cluster.id(), "--volumes", "--yes"]).ok();
         cluster.assert_nothing_left();
     });
+    drop(mine);
     claim("a deadline that passes says who is behind, and all is removed", || {
+        let _mine = ports();
         generate();
         let late = cluster.pgha(&["up", "--timeout", "1"]);
         late.refused(4, "is not ready after 1 s");
         cluster.assert_nothing_left();
     });
     claim("a compose file that the engine refuses leaves nothing", || {
+        let _mine = ports();
         let sound = generate();
         let broken = sound.replace("image: pgha-wan", "image: pgha-nosuchimage");
         fs::write(&file, broken).expect("a folder");
         cluster.pgha(&["up"]).refused(1, "pgha-nosuchimage");
         cluster.assert_nothing_left();
     });
+    let _mine = ports();
     claim("an empty secret is blamed on the member that needs it", || {
         generate();
         let key = fs::read(&secret).expect("a key");

@@ -6,6 +6,7 @@ use pgha_core::spec::Spec;
 use pgha_core::topology::Topology;
 use serde_json::Value;
 
+use super::ports;
 use crate::docker::{commits_ms, docker, exec, sql, try_docker, try_exec, try_sql};
 use crate::process::{Ran, start};
 use crate::test_cluster::{
@@ -35,8 +36,10 @@ const FAILOVER_S: u64 = 120;
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn three_data_centers_at_continental_distances() {
-    let cluster = TestCluster::reserve("wan_links");
+    let cluster = TestCluster::reserve("distances");
+    let ports = ports();
     let up = cluster.pgha_up(&SHAPE);
+    drop(ports);
     claim("up says that WAN latency is applied, once the cluster is ready", || {
         up.ok();
         let said = &up.stderr;

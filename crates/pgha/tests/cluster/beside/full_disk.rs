@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::ports;
 use crate::docker::exec;
 use crate::restored::{assert_rows, listed, make_table, restore, write, write_through};
 use crate::test_cluster::TestCluster;
@@ -15,9 +16,11 @@ const DATA: &str = "/pgdata";
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn a_full_disk_is_named_and_harms_nothing() {
     let cluster = TestCluster::reserve("full_disk");
+    let ports = ports();
     cluster.generate(&["-d", "1", "-c", "2"]).ok();
     limit_volumes(&cluster, &[("backup", "64m"), ("postgres", "384m")]);
     cluster.pgha(&["up"]).ok();
+    drop(ports);
     let (id, host) = (cluster.id(), cluster.backup_host());
     cluster.wait_whole();
     make_table(&cluster);
