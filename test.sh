@@ -16,6 +16,8 @@ part=${1:-all}
 missing=$(missing_packages)
 have jq || missing+=" jq"
 have psql || missing+=" postgresql-client"
+have javac || missing+=" default-jdk-headless"
+[ -e /usr/share/java/postgresql.jar ] || missing+=" libpostgresql-jdbc-java"
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install_packages $missing
 ensure_rust

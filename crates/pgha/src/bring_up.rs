@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use pgha_core::connect::{self, Access, Target};
+use pgha_core::connect::{self, Access, DATABASE, Target, USER};
 use pgha_core::event::Event;
 use pgha_core::links::asked::{self, largest_round_trip};
 use pgha_core::ownership::Identity;
@@ -132,9 +132,15 @@ fn psql_line(generated: &Generated, ready: &Ready) -> String {
     }
     let ports = ready.view.nodes().filter_map(|node| Some((node.name.clone(), node.host_port?)));
     let leader = ready.view.leader.as_deref();
-    let nodes = connect::in_order(&generated.topology, leader, Access::ReadWrite);
+    let nodes = connect::in_order(&generated.topology, leader, Access::ReadWrite, None);
     let addresses = connect::from_host(&nodes, &ports.collect());
-    let target = Target { access: Access::ReadWrite, addresses: &addresses, password: None };
+    let target = Target {
+        access: Access::ReadWrite,
+        addresses: &addresses,
+        user: USER,
+        database: DATABASE,
+        password: None,
+    };
     format!(
         "PGPASSFILE='{}' psql '{}'",
         secrets::fresh_pgpass(&generated.file)

@@ -29,7 +29,7 @@ pub(crate) use backup::{
     Backup, BackupAction, BackupExpire, BackupMake, BackupOf, BackupSchedule, Backups, RestorePoint,
 };
 pub(crate) use drill::Prove;
-pub(crate) use inside::{Exec, Happened, Logs, Psql, Tail, Tool};
+pub(crate) use inside::{Connect, Exec, Happened, Logs, Psql, Shell, Tail, Tool};
 pub(crate) use load::Load;
 pub(crate) use operate::{Failover, History, Operated, Reinit, Restart, Switchover};
 pub(crate) use restore::{FromArgs, Restore, RestoreTarget};
@@ -140,6 +140,8 @@ pub(crate) enum Command {
     Events(Happened),
     /// Run a command in a member
     Exec(Exec),
+    /// Open a shell in a member
+    Shell(Shell),
     /// Check this machine's prerequisites
     Doctor(Doctor),
     /// Print a shell completion script
@@ -542,22 +544,6 @@ pub(crate) struct Status {
     /// Print JSON: an object with NAME, else an array
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Arguments of `connect`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha connect demo\n  \
-    psql \"$(pgha connect demo --json | jq -r .read_write.host)\"")]
-pub(crate) struct Connect {
-    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
-    #[arg(value_name = "NAME")]
-    pub(crate) cluster: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Omit the password; use the printed PGPASSFILE
-    #[arg(long)]
-    pub(crate) no_password: bool,
 }
 
 /// Arguments of `doctor`.

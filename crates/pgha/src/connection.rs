@@ -22,7 +22,7 @@ use crate::cluster::{self, Among, Cluster};
 use crate::compose_file::{self, Found};
 use crate::docker::Engine;
 use crate::error::Result;
-use crate::{observe, project, secrets};
+use crate::{member, observe, project, secrets};
 
 /// `SSLRequest`: its length and its code ("Message Formats" in the documentation of Postgres).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -36,6 +36,8 @@ const LEADER_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct Connection {
     topology: Topology,
+    /// Number of the client's site, whose nodes are tried first.
+    site: Option<u8>,
     /// The leader, where it is certain.
     leader: Option<String>,
     /// Ports on the host's loopback, by name of the node.
@@ -74,11 +76,27 @@ impl Connection {
         });
         let leader = view.and_then(|view| view.leader);
         let answering = answering.into_iter().flatten().collect();
-        Ok(Self { topology: topology.clone(), leader, ports, restore, answering, compose_file })
+        let topology = topology.clone();
+        Ok(Self { topology, site: None, leader, ports, restore, answering, compose_file })
+    }
+
+    /// The same for a client in this site.
+    ///
+    /// # Errors
+    /// When there is no such site.
+    pub(crate) fn in_site(mut self, name: Option<&str>) -> Result<Self> {
+        self.site = name.map(|name| Ok(member::site(&self.topology, name)?.number)).transpose()?;
+        Ok(self)
+    }
+
+    /// The same to these nodes alone.
+    pub(crate) fn only(mut self, nodes: impl Fn(&Member) -> bool) -> Self {
+        self.topology.members.retain(nodes);
+        self
     }
 
     fn nodes(&self, access: Access) -> Vec<&Member> {
-        connect::in_order(&self.topology, self.leader.as_deref(), access)
+        connect::in_order(&self.topology, self.leader.as_deref(), access, self.site)
     }
 
     /// The nodes on the host's loopback that answer, in the order in which they are to be tried.
@@ -137,13 +155,20 @@ impl Connection {
         secrets::pgpass_of(&self.compose_file)
     }
 
-    /// The superuser's password.
+    /// A user's password.
     ///
     /// # Errors
-    /// When its file cannot be read.
-    pub(crate) fn password(&self) -> Result<String> {
-        secrets::superuser_password(&self.compose_file)
-            .map_err(|e| e.hint("the secrets are beside the compose file"))
+    /// When there is none among the secrets, or it cannot be read.
+    pub(crate) fn password(&self, user: &str) -> Result<String> {
+        secrets::password(&self.compose_file, user)
+    }
+
+    /// Writes the file for `PGSERVICEFILE`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn write_services(&self, text: &str) -> Result<PathBuf> {
+        secrets::write_services(&self.compose_file, text)
     }
 }
 

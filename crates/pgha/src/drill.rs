@@ -169,7 +169,7 @@ impl Course<'_> {
         let work = self.events.begin(title);
         work.at("begin", "");
         let connection = connection::Connection::of(self.engine, &before.cluster).await?;
-        let target = Target { nodes: connection.ports(), password: connection.password()? };
+        let target = Target::of(&connection)?;
         let load = self.drill.load;
         let clients = Clients {
             workload: load.workload,

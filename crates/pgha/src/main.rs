@@ -118,6 +118,7 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Logs(args) => command::logs::run(&args, events).await,
         Command::Events(args) => command::events::run(&args).await,
         Command::Exec(args) => command::exec::run(&args).await,
+        Command::Shell(args) => command::exec::shell(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,
         Command::Completions(args) => command::completions::run(&args),
         Command::Man(args) => command::completions::man(&args, events),

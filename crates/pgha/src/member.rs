@@ -1,6 +1,7 @@
-//! Finding one member by its name or a part of it.
+//! Finding one member by its name or a part of it, and a site by its name.
 
 use pgha_core::status::{ContainerFact, ContainerState};
+use pgha_core::topology::{Site, Topology};
 
 use crate::cluster::{self, Cluster};
 use crate::docker::Engine;
@@ -69,6 +70,22 @@ pub(crate) fn pick<'a>(names: &[&'a str], wanted: &str) -> Result<&'a str> {
             .because(listed(&fitting))
             .hint(format!("give more of the name: `{first}`"))),
     }
+}
+
+/// The site of the cluster that is meant, whatever the case of its letters.
+///
+/// # Errors
+/// When there is none; the message lists all.
+pub(crate) fn site<'a>(topology: &'a Topology, given: &str) -> Result<&'a Site> {
+    let mut sites = topology.sites.iter();
+    sites.find(|site| site.name.eq_ignore_ascii_case(given)).ok_or_else(|| {
+        let names: Vec<&str> = topology.sites.iter().map(|site| site.name.as_str()).collect();
+        let external = topology.external_site();
+        let hint = external.map(|site| format!("{} is the external site", site.name));
+        Error::bad_input(format!("there is no site `{given}` in cluster {}", topology.id))
+            .because(format!("there are {}", names.join(", ")))
+            .hint(hint.unwrap_or_else(|| "there is no external site".to_owned()))
+    })
 }
 
 fn listed(names: &[&str]) -> String {

@@ -9,6 +9,7 @@
 //! ├── user-*                     password of each user of the cluster file
 //! ├── init.sql                   the file that init_sql of the cluster file names
 //! ├── pgpass                     the superuser's and the users', in the form that psql reads (PGPASSFILE)
+//! ├── pg_service.conf            no secret: services by name (PGSERVICEFILE), where `pgha connect --service` was run
 //! ├── repository-key             the key of pgBackRest's repositories
 //! ├── repo2-s3-key*              credentials of a second repository in S3; empty until the user fills them in
 //! ├── backup-ca.crt, .key        transport tls: the CA of this cluster; its key is mounted nowhere
@@ -47,6 +48,10 @@ const PASSWORD_LEN: usize = 32;
 const KEY_LEN: usize = 48;
 /// Name of the file that psql reads the password from.
 const PGPASS: &str = "pgpass";
+/// Name of the file that libpq reads services from.
+const SERVICES: &str = "pg_service.conf";
+/// The superuser, and the secret with the password.
+const SUPERUSER: &str = "postgres";
 
 /// The folder of secrets that belongs to a compose file: `<its name>.secrets` beside it.
 pub(crate) fn dir_of(compose_file: &Path) -> PathBuf {
@@ -60,13 +65,13 @@ pub(crate) fn pgpass_of(compose_file: &Path) -> PathBuf {
 
 /// The file for psql's `PGPASSFILE`, made anew where the password is another one by now.
 pub(crate) fn fresh_pgpass(compose_file: &Path) -> Result<PathBuf> {
-    derive_pgpass(&dir_of(compose_file), &superuser_password(compose_file)?)?;
+    derive_pgpass(&dir_of(compose_file), &password(compose_file, SUPERUSER)?)?;
     Ok(pgpass_of(compose_file))
 }
 
 fn derive_pgpass(dir: &Path, password: &str) -> Result<()> {
     let what = || format!("cannot read the passwords in {}", dir.display());
-    let mut lines = vec![pgpass_line("postgres", password)];
+    let mut lines = vec![pgpass_line(SUPERUSER, password)];
     for entry in fs::read_dir(dir).or_fail(what())? {
         let name = entry.or_fail(what())?.file_name().to_string_lossy().into_owned();
         if let Some(user) = user_of_secret(&name) {
@@ -94,12 +99,30 @@ pub(crate) fn keep_init_sql(compose_file: &Path, text: &str) -> Result<()> {
     write(&dir_of(compose_file), INIT_SQL, text)
 }
 
-/// The superuser's password.
-pub(crate) fn superuser_password(compose_file: &Path) -> Result<String> {
-    let path = dir_of(compose_file).join("postgres");
-    fs::read_to_string(&path)
-        .map(|text| text.trim_end().to_owned())
-        .or_fail(format!("cannot read the password in {}", path.display()))
+/// A user's password.
+pub(crate) fn password(compose_file: &Path, user: &str) -> Result<String> {
+    let secret = if user == SUPERUSER { SUPERUSER.to_owned() } else { user_secret(user) };
+    let path = dir_of(compose_file).join(secret);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim_end().to_owned()),
+        Err(e) if e.kind() == ErrorKind::NotFound && user != SUPERUSER => {
+            Err(Error::missing(format!("the password of {user} is not known"))
+                .because("the cluster file names no such user")
+                .hint("`--no-password` does without"))
+        }
+        Err(e) => Err(Error::failed(format!("cannot read the password in {}", path.display()))
+            .because(e)
+            .hint(
+                "the secrets are beside the compose file, readable by the user who generated it",
+            )),
+    }
+}
+
+/// Writes the services that libpq finds by name, and says where.
+pub(crate) fn write_services(compose_file: &Path, text: &str) -> Result<PathBuf> {
+    let dir = dir_of(compose_file);
+    write(&dir, SERVICES, text)?;
+    Ok(dir.join(SERVICES))
 }
 
 /// Whose the secrets of a folder are.

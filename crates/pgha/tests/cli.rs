@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 39] = [
+const VERBS: [&str; 40] = [
     "plan",
     "generate",
     "build",
@@ -40,13 +40,14 @@ const VERBS: [&str; 39] = [
     "logs",
     "events",
     "exec",
+    "shell",
     "doctor",
     "completions",
     "man",
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 55] = [
+const DOCKER_VERBS: [&[&str]; 60] = [
     &["switchover"],
     &["failover"],
     &["restart", "--rolling"],
@@ -69,7 +70,11 @@ const DOCKER_VERBS: [&[&str]; 55] = [
     &["wan", "reset", "DC1"],
     &["wan", "watch"],
     &["connect"],
+    &["connect", "demo", "--format", "jdbc", "-U", "app", "-d", "shop", "--site", "DC2"],
+    &["connect", "--service"],
     &["psql"],
+    &["psql", "demo", "--site", "DC2", "other", "-c", "select 1"],
+    &["psql", "--node", "demo1-DC1"],
     &["psql", "demo", "-c", "select 1"],
     &["psql", "-Atc", "select 1"],
     &["psql", "demo", "--read-only", "other", "--", "-x"],
@@ -96,6 +101,7 @@ const DOCKER_VERBS: [&[&str]; 55] = [
     &["events", "demo", "--since", "10m", "--json"],
     &["exec", "demo1-DC1", "--", "true"],
     &["exec", "demo1-DC1", "ls", "-l"],
+    &["shell", "demo1-DC1"],
     &["up"],
     &["up", "demo-2"],
     &["ls"],
@@ -503,7 +509,7 @@ fn words_of_other_programs_lead_to_the_verb_that_is_meant() {
         ("delete", "pgha down"),
         ("top", "pgha status"),
         ("info", "pgha status"),
-        ("shell", "pgha exec MEMBER bash"),
+        ("bash", "pgha shell MEMBER"),
         ("sql", "pgha psql"),
         ("log", "pgha logs"),
         ("promote", "pgha switchover"),

@@ -31,8 +31,8 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ("", &["url", "uri", "dsn", "conninfo"], "`pgha connect` prints connection strings"),
     (
         "",
-        &["shell", "bash", "sh", "ssh", "enter", "attach"],
-        "`pgha exec MEMBER bash` opens a shell in a member",
+        &["bash", "sh", "ssh", "enter", "attach"],
+        "`pgha shell MEMBER` opens a shell in a member",
     ),
     (
         "",
@@ -123,7 +123,10 @@ fn passed_on(error: &clap::Error, given: &[OsString]) -> Option<usize> {
     let found = if refused.starts_with('-') {
         after_verb.find(|(_, word)| word.to_string_lossy().starts_with(refused.as_str()))
     } else {
-        after_verb.filter(|(_, word)| !flag(word)).nth(1)
+        after_verb
+            .filter(|(_, word)| !flag(word))
+            .skip(1)
+            .find(|(_, word)| *word == refused.as_str())
     };
     found.map(|(at, _)| at)
 }

@@ -1,18 +1,70 @@
-//! The command line of the verbs that lead into members: programs that are run there, and logs.
+//! The command line of the verbs that lead to databases and into members: strings, programs that are run there, logs.
 
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::Timestamp;
+use pgha_core::connect::{DATABASE, Format, USER};
 use pgha_core::restore::Moment;
 use pgha_wan::units::parse_duration;
+
+/// Arguments of `connect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha connect demo\n  \
+    psql \"$(pgha connect demo --json | jq -r .read_write.host)\"\n  \
+    pgha connect demo --format jdbc -U app -d shop\n  \
+    pgha connect demo --site DC2           nodes of DC2 first\n  \
+    pgha connect demo --service            then: psql service=demo-1\n\n\
+    docs/connecting.md says what each driver does when the leader moves.")]
+pub(crate) struct Connect {
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Database
+    #[arg(short, long, value_name = "DATABASE", default_value = DATABASE, value_parser = one_line)]
+    pub(crate) dbname: String,
+    /// User: the superuser, or one of the cluster file
+    #[arg(short = 'U', long, value_name = "USER", default_value = USER, value_parser = one_line)]
+    pub(crate) username: String,
+    /// Site of the client, whose nodes are tried first
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<String>,
+    /// Format of the strings [default: URI and keywords]
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::ALL.map(|(name, _)| name)).map(format))]
+    pub(crate) format: Option<Format>,
+    /// Write a service file for libpq beside the password file
+    #[arg(long, conflicts_with_all = ["format", "json", "no_password"])]
+    pub(crate) service: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Omit the password; use the printed PGPASSFILE
+    #[arg(long)]
+    pub(crate) no_password: bool,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a parser gives what it has parsed")]
+fn format(word: String) -> Format {
+    let known = Format::ALL.into_iter().find(|(name, _)| *name == word);
+    known.expect("it is one of the possible values").1
+}
+
+/// No name that fits into no line of a service file, and none that is empty.
+fn one_line(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(char::is_control) || text.trim() != text {
+        return Err("a name of one line, without blanks around it".to_owned());
+    }
+    Ok(text.to_owned())
+}
 
 /// Arguments of `psql`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  pgha psql demo\n  \
     pgha psql demo -c 'select pg_is_in_recovery()'\n  \
-    pgha psql demo --read-only -c 'select inet_server_addr()'\n\n\
+    pgha psql demo --read-only -c 'select inet_server_addr()'\n  \
+    pgha psql demo --site DC2\n  pgha psql demo --node demo2-DC1\n\n\
     Flags that pgha does not know are psql's; after `--` all are, also -h and --version.",
     override_usage = "pgha psql [OPTIONS] [NAME] [PSQL ARGUMENTS]..."
 )]
@@ -21,8 +73,14 @@ pub(crate) struct Psql {
     #[arg(value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// Connect to a replica
-    #[arg(long)]
+    #[arg(long, visible_alias = "standby")]
     pub(crate) read_only: bool,
+    /// Connect to a node of this site, whatever its role
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<String>,
+    /// Connect to this node, whatever its role: its name or a unique part of it
+    #[arg(long, value_name = "NODE", conflicts_with_all = ["site", "read_only"])]
+    pub(crate) node: Option<String>,
     /// Arguments for psql
     #[arg(last = true, value_name = "PSQL ARGUMENTS")]
     pub(crate) arguments: Vec<String>,
@@ -141,4 +199,14 @@ pub(crate) struct Exec {
     /// Command and arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+/// Arguments of `shell`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha shell demo1-DC1\n  pgha shell etcd2\n\n\
+    `pgha exec` runs one command there, `pgha psql` opens a session.")]
+pub(crate) struct Shell {
+    /// Member: its name or a unique part of it
+    #[arg(value_name = "MEMBER")]
+    pub(crate) member: String,
 }

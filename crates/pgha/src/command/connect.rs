@@ -1,6 +1,6 @@
 //! `pgha connect`: connection strings. Works while the cluster is stopped, too.
 
-use pgha_core::connect::{Access, Address, Target};
+use pgha_core::connect::{Access, Address, Format, Target};
 
 use crate::cli::Connect;
 use crate::connection::{self, Connection};
@@ -8,32 +8,23 @@ use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::screen;
-use crate::screen::connect::{Both, Ways};
+use crate::screen::connect::{Both, Kinds, Ways};
 use crate::terminal;
 
 /// Carries out `pgha connect`.
 pub(crate) async fn run(args: &Connect, events: &Events) -> Result<()> {
     let engine = Engine::connect().await?;
     let cluster = connection::cluster(&engine, args.cluster.as_deref()).await?;
-    let connection = Connection::of(&engine, &cluster).await?;
+    let connection = Connection::of(&engine, &cluster).await?.in_site(args.site.as_deref())?;
     let all = connection.on_host(Access::ReadWrite).len();
     if all == 0 {
         return Err(Error::failed(format!("no port of cluster {} is known", cluster.id))
             .because("its containers and its compose file are gone"));
     }
-    let password = if args.no_password {
-        None
+    if args.service {
+        write_services(args, &cluster.id.to_string(), &connection)?;
     } else {
-        Some(connection.password().map_err(|e| e.also_hint("`--no-password` does without them"))?)
-    };
-    if let Err(error) = connection.fresh_passfile() {
-        events.note(format!("note: the password file was not updated: {error}"));
-    }
-    let ways = ways(&connection, password.as_deref());
-    if args.json {
-        terminal::print_json(&ways)?;
-    } else {
-        terminal::print(&screen::connect::draw(&ways))?;
+        print(args, &connection, events)?;
     }
     if let Some(restore) = connection.restore() {
         events.note(format!("note: {}; {}", restore.message, restore.hint));
@@ -53,13 +44,54 @@ pub(crate) async fn run(args: &Connect, events: &Events) -> Result<()> {
     Ok(())
 }
 
-fn ways(connection: &Connection, password: Option<&str>) -> Ways {
-    let both = |access, keywords| {
-        let say = |addresses: &[Address]| {
-            let target = Target { access, addresses, password };
-            if keywords { target.keywords() } else { target.uri() }
-        };
-        Both { host: say(&connection.on_host(access)), inside: say(&connection.inside(access)) }
+fn print(args: &Connect, connection: &Connection, events: &Events) -> Result<()> {
+    let password = if args.no_password {
+        None
+    } else {
+        let password = connection.password(&args.username);
+        Some(password.map_err(|e| e.also_hint("`--no-password` does without"))?)
     };
-    Ways::new(|access| both(access, false), |access| both(access, true), connection.passfile())
+    if let Err(error) = connection.fresh_passfile() {
+        events.note(format!("note: the password file was not updated: {error}"));
+    }
+    let kinds = |format| {
+        Kinds::new(|access| {
+            let say = |addresses: Vec<Address>| {
+                target(args, access, &addresses, password.as_deref()).string(format)
+            };
+            Both { host: say(connection.on_host(access)), inside: say(connection.inside(access)) }
+        })
+    };
+    let keywords = args.format.is_none().then(|| kinds(Format::Keywords));
+    let strings = kinds(args.format.unwrap_or(Format::Uri));
+    let ways = Ways::new(strings, keywords, connection.passfile());
+    if args.json {
+        terminal::print_json(&ways)
+    } else {
+        terminal::print(&screen::connect::draw(&ways))
+    }
+}
+
+/// One service for each kind of access; that for writes has the cluster's name.
+fn write_services(args: &Connect, id: &str, connection: &Connection) -> Result<()> {
+    let passfile = connection.fresh_passfile()?;
+    let passfile = passfile.to_string_lossy();
+    let names = Access::ALL.map(|access| match access {
+        Access::ReadWrite => (id.to_owned(), access),
+        _ => (format!("{id}-{}", access.name()), access),
+    });
+    let sections = names.iter().map(|(name, access)| {
+        target(args, *access, &connection.on_host(*access), None).service(name, &passfile)
+    });
+    let file = connection.write_services(&sections.collect::<Vec<_>>().join("\n"))?;
+    terminal::print(&screen::connect::services(&file.to_string_lossy(), &names))
+}
+
+fn target<'a>(
+    args: &'a Connect,
+    access: Access,
+    addresses: &'a [Address],
+    password: Option<&'a str>,
+) -> Target<'a> {
+    Target { access, addresses, user: &args.username, database: &args.dbname, password }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &Load, events: &Events) -> Result<()> {
     let cluster = connection::cluster(&engine, args.cluster.as_deref()).await?;
     let (id, events) = (cluster.id.to_string(), events.of(&cluster.id));
     let connection = Connection::of(&engine, &cluster).await?;
-    let target = Target { nodes: connection.ports(), password: connection.password()? };
+    let target = Target::of(&connection)?;
     if target.nodes.is_empty() {
         return Err(Error::missing(format!("no node of cluster {id} has a port on this host"))
             .hint(format!("`pgha status {id}` says why")));

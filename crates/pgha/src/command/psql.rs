@@ -7,7 +7,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use pgha_core::connect::{Access, Address, CONNECT_TIMEOUT_S, DATABASE, Target, USER};
+use pgha_core::connect::{self, Access, Address, CONNECT_TIMEOUT_S, DATABASE, USER};
 use pgha_core::render::CONFIG_DIR;
 use pgha_core::status::{ContainerState, Severity};
 use pgha_core::topology::{Member, Role};
@@ -17,8 +17,8 @@ use crate::cluster::{Cluster, ClusterState};
 use crate::connection::{self, Connection};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
-use crate::handover;
 use crate::provider::Provider as _;
+use crate::{handover, member};
 
 /// Variables of the caller that would turn the session elsewhere or keep it from the password file.
 const UNSET: [&str; 9] = [
@@ -68,11 +68,31 @@ pub(crate) async fn run(args: &Psql) -> Result<()> {
             )));
     }
     let access = if args.read_only { Access::ReadOnly } else { Access::ReadWrite };
+    let (connection, whatever) = chosen(args, &cluster, connection)?;
+    let session =
+        if whatever && !args.read_only { "any" } else { access.session().unwrap_or("any") };
     let mut command = match handover::which("psql") {
-        Some(psql) => on_host(Command::new(psql), &cluster, &connection, access)?,
-        None => in_member(&engine, &cluster, &connection, access).await?,
+        Some(psql) => on_host(Command::new(psql), &cluster, &connection, (access, session))?,
+        None => in_member(&engine, &cluster, &connection, (access, session)).await?,
     };
     handover::to(command.args(&args.arguments))
+}
+
+/// The ways to the nodes that are meant, and whether their role matters no more.
+fn chosen(args: &Psql, cluster: &Cluster, connection: Connection) -> Result<(Connection, bool)> {
+    let topology = cluster.topology()?;
+    if let Some(wanted) = &args.node {
+        let nodes: Vec<&str> = topology.of_role(Role::Postgres).map(|m| m.name.as_str()).collect();
+        let node = member::pick(&nodes, wanted)?;
+        return Ok((connection.only(|member| member.name == node), true));
+    }
+    let Some(wanted) = &args.site else { return Ok((connection, false)) };
+    let site = member::site(topology, wanted)?;
+    if topology.of_role(Role::Postgres).all(|node| node.site != site.number) {
+        return Err(Error::bad_input(format!("{} has no Postgres node", site.name))
+            .hint("another site, or no `--site`"));
+    }
+    Ok((connection.only(|member| member.site == site.number), true))
 }
 
 /// The host's psql. Only nodes that answer are named, since psql stops at one that does not.
@@ -80,12 +100,12 @@ fn on_host(
     mut psql: Command,
     cluster: &Cluster,
     connection: &Connection,
-    access: Access,
+    (access, session): (Access, &str),
 ) -> Result<Command> {
     let answering = connection.answering(access);
     if answering.is_empty() {
-        return Err(Error::missing(format!("no node of cluster {} answers", cluster.id))
-            .because("none of its ports on this host leads to a running Postgres")
+        return Err(Error::missing(format!("no such node of cluster {} answers", cluster.id))
+            .because("none of their ports on this host leads to a running Postgres")
             .hint(format!("`pgha status {}` says why", cluster.id)));
     }
     // Without it psql would ask for a password that nobody knows by heart.
@@ -95,7 +115,7 @@ fn on_host(
     for name in UNSET {
         psql.env_remove(name);
     }
-    psql.envs(environment(access, &answering)).env("PGPASSFILE", passfile);
+    psql.envs(environment(session, &answering)).env("PGPASSFILE", passfile);
     Ok(psql)
 }
 
@@ -104,7 +124,7 @@ async fn in_member(
     engine: &Engine,
     cluster: &Cluster,
     connection: &Connection,
-    access: Access,
+    (access, session): (Access, &str),
 ) -> Result<Command> {
     let topology = cluster.topology()?;
     let running = |member: &&Member| {
@@ -127,7 +147,7 @@ async fn in_member(
     }
     let mut docker = handover::docker_exec();
     docker.args(["--user", "postgres"]);
-    for (name, value) in environment(access, &connection.inside(access)) {
+    for (name, value) in environment(session, &connection.inside(access)) {
         handover::env(&mut docker, name, value);
     }
     handover::env(&mut docker, "PGPASSFILE", passfile);
@@ -136,14 +156,13 @@ async fn in_member(
 }
 
 /// The variables of libpq that say where to connect to.
-fn environment(access: Access, addresses: &[Address]) -> [(&'static str, String); 6] {
-    let target = Target { access, addresses, password: None };
+fn environment(session: &str, addresses: &[Address]) -> [(&'static str, String); 6] {
     [
-        ("PGHOST", target.hosts()),
-        ("PGPORT", target.ports()),
+        ("PGHOST", connect::hosts(addresses)),
+        ("PGPORT", connect::ports(addresses)),
         ("PGUSER", USER.to_owned()),
         ("PGDATABASE", DATABASE.to_owned()),
         ("PGCONNECT_TIMEOUT", CONNECT_TIMEOUT_S.to_string()),
-        ("PGTARGETSESSIONATTRS", access.parameter().1.to_owned()),
+        ("PGTARGETSESSIONATTRS", session.to_owned()),
     ]
 }

@@ -101,13 +101,7 @@ fn asked(args: &cli::Switchover, topology: &Topology) -> Result<To> {
         return Ok(To::Node(member::pick(&nodes, wanted)?.to_owned()));
     }
     let Some(wanted) = &args.site else { return Ok(To::Best) };
-    let sites = topology.sites.iter().map(|site| &site.name);
-    let Some(site) = sites.clone().find(|site| site.eq_ignore_ascii_case(wanted)) else {
-        let there: Vec<String> = sites.cloned().collect();
-        return Err(Error::bad_input(format!("there is no site `{wanted}`"))
-            .hint(format!("there are {}", there.join(", "))));
-    };
-    Ok(To::Site(site.clone()))
+    Ok(To::Site(member::site(topology, wanted)?.name.clone()))
 }
 
 async fn carry_out(engine: &Engine, plan: &Switchover, work: &Work) -> Result<()> {

@@ -48,7 +48,7 @@ impl Probe {
     /// When no node takes writes, or the table cannot be made.
     pub(crate) async fn begin(engine: &Engine, cluster: &Cluster) -> Result<Self> {
         let connection = Connection::of(engine, cluster).await?;
-        let target = Target { nodes: connection.ports(), password: connection.password()? };
+        let target = Target::of(&connection)?;
         Ok(Self(Writing::begin(target, &cluster.id.to_string(), CLIENTS).await?))
     }
 

@@ -12,6 +12,9 @@ use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
+use crate::connection::Connection;
+use crate::error::Result;
+
 /// How long a node may take to let a client in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -22,6 +25,16 @@ pub(crate) struct Target {
     pub(crate) nodes: Vec<(String, u16)>,
     /// The superuser's password.
     pub(crate) password: String,
+}
+
+impl Target {
+    /// All nodes of a cluster.
+    ///
+    /// # Errors
+    /// When the password cannot be read.
+    pub(crate) fn of(connection: &Connection) -> Result<Self> {
+        Ok(Self { nodes: connection.ports(), password: connection.password(USER)? })
+    }
 }
 
 /// A connection to the node that takes writes. Ends when it is dropped.

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::TITLE;
 
-/// One way to connect, from both places.
+/// One way to connect, from both places; nothing where the driver knows no such access.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Both {
     /// From the machine the cluster runs on.
-    pub(crate) host: String,
+    pub(crate) host: Option<String>,
     /// From any member of the cluster.
-    pub(crate) inside: String,
+    pub(crate) inside: Option<String>,
 }
 
 /// One string for each kind of access.
@@ -22,66 +22,77 @@ pub(crate) struct Both {
 pub(crate) struct Kinds {
     read_write: Both,
     read_only: Both,
+    prefer_replica: Both,
+    balanced_replicas: Both,
     load_balanced: Both,
 }
 
-/// What `pgha connect --json` prints: URIs, and under `keywords` the same as keywords and values.
+/// What `pgha connect --json` prints: URIs, and under `keywords` the same as keywords and values; or what `--format` asks for.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Ways {
     #[serde(flatten)]
-    uris: Kinds,
-    keywords: Kinds,
+    strings: Kinds,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keywords: Option<Kinds>,
     passfile: PathBuf,
 }
 
 impl Kinds {
-    fn new(of: impl Fn(Access) -> Both) -> Self {
+    /// All of them; `of` writes that of one kind.
+    pub(crate) fn new(of: impl Fn(Access) -> Both) -> Self {
         Self {
             read_write: of(Access::ReadWrite),
             read_only: of(Access::ReadOnly),
+            prefer_replica: of(Access::PreferReplica),
+            balanced_replicas: of(Access::BalancedReplicas),
             load_balanced: of(Access::LoadBalanced),
         }
     }
 }
 
 impl Ways {
-    /// All strings; `uri` and `keywords` write those of one kind of access.
-    pub(crate) fn new(
-        uri: impl Fn(Access) -> Both,
-        keywords: impl Fn(Access) -> Both,
-        passfile: PathBuf,
-    ) -> Self {
-        Self { uris: Kinds::new(uri), keywords: Kinds::new(keywords), passfile }
+    /// All strings in one format, and as keywords where these belong to it.
+    pub(crate) fn new(strings: Kinds, keywords: Option<Kinds>, passfile: PathBuf) -> Self {
+        Self { strings, keywords, passfile }
     }
 }
 
 /// Draws them, each quoted for a shell.
 pub(crate) fn draw(ways: &Ways) -> String {
-    let (uris, keywords) = (&ways.uris, &ways.keywords);
+    let all = &ways.strings;
     let sections = [
-        ("Read-write: the leader", &uris.read_write, &keywords.read_write),
-        ("Read-only: a replica", &uris.read_only, &keywords.read_only),
-        (
-            "Load-balanced reads: any node, at random (libpq 16 or later)",
-            &uris.load_balanced,
-            &keywords.load_balanced,
-        ),
+        ("Read-write: the leader", &all.read_write),
+        ("Read-only: a replica", &all.read_only),
+        ("Read-only: a replica, else the leader (libpq 14 or later)", &all.prefer_replica),
+        ("Load-balanced reads: any replica, at random (libpq 16 or later)", &all.balanced_replicas),
+        ("Load-balanced reads: any node, at random (libpq 16 or later)", &all.load_balanced),
     ];
     let mut out = String::new();
-    for (title, uri, keywords) in sections {
+    for (title, Both { host, inside }) in sections {
         line(&mut out, format_args!("{TITLE}{title}{TITLE:#}"));
-        for (place, uri, keywords) in [
-            ("from this host", &uri.host, &keywords.host),
-            ("inside a site", &uri.inside, &keywords.inside),
-        ] {
-            line(&mut out, format_args!("  {place}, as URI and as keywords:"));
-            line(&mut out, format_args!("    {}", quoted(uri)));
-            line(&mut out, format_args!("    {}", quoted(keywords)));
+        for (place, string) in [("from this host", host), ("inside a site", inside)] {
+            match string {
+                Some(string) => {
+                    line(&mut out, format_args!("  {place}:\n    {}", quoted(string)));
+                }
+                None => line(&mut out, format_args!("  {place}: not known to this driver")),
+            }
         }
         out.push('\n');
     }
     line(&mut out, format_args!("{TITLE}Password file, on this host{TITLE:#}"));
     line(&mut out, format_args!("    PGPASSFILE={}", quoted(&ways.passfile.to_string_lossy())));
+    out
+}
+
+/// Draws where the services are, and how one is used.
+pub(crate) fn services(file: &str, names: &[(String, Access)]) -> String {
+    let mut out = String::new();
+    line(&mut out, format_args!("export PGSERVICEFILE={}", quoted(file)));
+    let width = names.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, access) in names {
+        line(&mut out, format_args!("psql service={name:<width$}  # {}", access.name()));
+    }
     out
 }
 
@@ -98,20 +109,31 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn kinds(of: &'static str) -> Kinds {
+        Kinds::new(|access| Both {
+            host: Some(format!("{of} {} 'h'", access.name())),
+            inside: (!access.balances()).then(|| format!("{of} {} i", access.name())),
+        })
+    }
+
     #[test]
     fn every_string_is_one_word_of_a_shell() {
-        let both = |what: &str| Both { host: format!("{what} 'h'"), inside: format!("{what} i") };
-        let ways = Ways::new(
-            |access| both(&format!("uri {}", access.parameter().1)),
-            |access| both(&format!("keywords {}", access.parameter().1)),
-            "/srv/demo/docker-compose.secrets/pgpass".into(),
-        );
+        let passfile = PathBuf::from("/srv/demo/docker-compose.secrets/pgpass");
+        let ways = Ways::new(kinds("uri"), Some(kinds("keywords")), passfile.clone());
         insta::assert_snapshot!(anstream::adapter::strip_str(&draw(&ways)).to_string());
         let json = serde_json::to_value(&ways).expect("plain data");
         assert_eq!(json["read_write"]["host"], "uri read-write 'h'");
         assert_eq!(json["read_only"]["inside"], "uri read-only i");
-        assert_eq!(json["load_balanced"]["inside"], "uri random i");
-        assert_eq!(json["keywords"]["read_only"]["inside"], "keywords read-only i");
+        assert_eq!(json["load_balanced"]["inside"], serde_json::Value::Null);
+        assert_eq!(json["keywords"]["prefer_replica"]["inside"], "keywords prefer-replica i");
         assert_eq!(json["passfile"], "/srv/demo/docker-compose.secrets/pgpass");
+        let json = serde_json::to_value(Ways::new(kinds("jdbc"), None, passfile));
+        assert!(json.expect("plain data").get("keywords").is_none());
+    }
+
+    #[test]
+    fn a_service_is_used_by_name() {
+        let names = Access::ALL.map(|access| (format!("demo-{}", access.name()), access));
+        insta::assert_snapshot!(services("/srv/my demo/pg_service.conf", &names));
     }
 }

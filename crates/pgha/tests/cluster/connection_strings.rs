@@ -1,7 +1,9 @@
-//! Every string that `pgha connect` prints, with a real psql 17 and with tokio-postgres, from the
-//! host and from inside a site.
+//! Every string that `pgha connect` prints, with a real psql 17, tokio-postgres, psycopg and pgjdbc, from the host and from
+//! inside a site.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use serde_json::Value;
@@ -37,8 +39,9 @@ fn every_printed_string_leads_where_it_says() {
             let query = ["--", "-XAtc", "select pg_is_in_recovery()"];
             cluster.pgha(&[&["psql", &id], flags, &query].concat()).ok().to_owned()
         };
-        assert_eq!((ask(&[]).as_str(), ask(&["--read-only"]).as_str()), ("f", "t"));
+        assert_eq!((ask(&[]).as_str(), ask(&["--standby"]).as_str()), ("f", "t"));
     });
+    by_node_site_and_service(&cluster);
     claim("pgha psql finds a database that was made just now, whoever leads", || {
         for n in 0..5 {
             let (leader, name) = (cluster.leader(), format!("fresh{n}"));
@@ -85,11 +88,16 @@ fn every_printed_string_leads_where_it_says() {
     });
     claim("the same strings follow the leader to the other site", || {
         let before = strings(&cluster, &[]);
+        let jdbc = strings(&cluster, &["--format", "jdbc"]);
         let (_, leader, far) = leader_site(&cluster.status());
         docker(&["stop", &leader]);
         cluster.wait_leader_other_than(std::slice::from_ref(&leader), 60);
         let string = before["read_write"]["host"].as_str().expect("a string");
-        for found in [with_psql("host", string, 1), sessions(string, 1)] {
+        let jdbc = jdbc["read_write"]["host"].as_str().expect("a string");
+        let psycopg = with_psycopg("host", string, 1);
+        for found in
+            [with_psql("host", string, 1), sessions(string, 1), psycopg, with_jdbc(jdbc, 1)]
+        {
             assert!(found[0].ends_with(" false") && !found[0].starts_with(&leader), "{found:?}");
         }
         let string = before["read_only"]["host"].as_str().expect("a string");
@@ -114,29 +122,80 @@ fn client_inside_a_site() {
     }
 }
 
+fn by_node_site_and_service(cluster: &TestCluster) {
+    claim("a node, or one of a site, whatever its role", || {
+        let (id, nodes) = (cluster.id(), cluster.of_kind("postgres"));
+        let ask = |flags: &[&str]| {
+            cluster.pgha(&[&["psql", &id], flags, &["-XAtc", QUERY]].concat()).ok().to_owned()
+        };
+        for node in &nodes {
+            let found = ask(&["--node", node]);
+            assert!(found.starts_with(&format!("{node} ")), "{found}");
+        }
+        for site in ["DC1", "dc2"] {
+            let found = ask(&["--site", site]).to_ascii_lowercase();
+            assert!(found.contains(&format!("-{}-", site.to_ascii_lowercase())), "{found}");
+        }
+        cluster
+            .pgha(&["psql", &id, "--site", "DC3", "-c", "select 1"])
+            .refused(2, "no Postgres node");
+        cluster.pgha(&["psql", &id, "--site", "DC7"]).refused(2, "there are DC1, DC2, DC3");
+        let inside = strings(cluster, &["--site", "DC2"])["read_only"]["inside"].to_string();
+        let first = inside.split_once('@').expect("an address").1;
+        assert!(first.split(':').next().expect("a host").contains("-DC2-"), "{inside}");
+    });
+    claim("a service leads where its name says, and has no password in it", || {
+        let told = cluster.pgha(&["connect", &cluster.id(), "--service"]);
+        let file = told.ok().lines().next().expect("a line").split('\'').nth(1).expect("a path");
+        let text = fs::read_to_string(file).expect("it was written");
+        assert!(!text.contains(&cluster.password()), "{text}");
+        assert_eq!(fs::metadata(file).expect("a file").permissions().mode() & 0o777, 0o600);
+        for (kind, replica) in [("", "f"), ("-read-only", "t"), ("-prefer-replica", "t")] {
+            let mut psql = Command::new("psql");
+            psql.env("PGSERVICEFILE", file).arg(format!("service={}{kind}", cluster.id()));
+            let asked = run(psql.args(["-XAtc", "select pg_is_in_recovery()"]), 60);
+            assert_eq!(asked.ok(), replica, "{kind}");
+        }
+    });
+}
+
 fn every_string_works(cluster: &TestCluster) {
     let printed = strings(cluster, &[]);
     let node = cluster.of_kind("postgres").remove(3);
     let inside = format!("container:{node}");
-    let clients: [(&str, &str, Client<'_>); 4] = [
-        ("psql", "host", &|string, count| with_psql("host", string, count)),
-        ("psql", "inside", &|string, count| with_psql(&inside, string, count)),
-        ("tokio-postgres", "host", &|string, count| sessions(string, count)),
-        ("tokio-postgres", "inside", &|string, count| sessions_inside(&inside, string, count)),
+    let of_libpq = [&printed, &printed["keywords"]];
+    let jdbc = strings(cluster, &["--format", "jdbc"]);
+    let clients: [(&str, &str, &[&Value], Client<'_>); 7] = [
+        ("psql", "host", &of_libpq, &|string, count| with_psql("host", string, count)),
+        ("psql", "inside", &of_libpq, &|string, count| with_psql(&inside, string, count)),
+        ("tokio-postgres", "host", &of_libpq, &|string, count| sessions(string, count)),
+        ("tokio-postgres", "inside", &of_libpq, &|string, count| {
+            sessions_inside(&inside, string, count)
+        }),
+        ("psycopg", "host", &[&printed], &|string, count| with_psycopg("host", string, count)),
+        ("psycopg", "inside", &[&printed], &|string, count| with_psycopg(&inside, string, count)),
+        ("pgjdbc", "host", &[&jdbc], &with_jdbc),
     ];
-    for (program, place, client) in clients {
-        claim(&format!("every string, as URI and keywords, with {program}, {place}"), || {
-            for form in [&printed, &printed["keywords"]] {
+    for (program, place, forms, client) in clients {
+        claim(&format!("every string with {program}, {place}"), || {
+            for form in forms {
                 let string = |kind: &str| form[kind][place].as_str().expect("a string").to_owned();
-                for (kind, replica) in [("read_write", false), ("read_only", true)] {
+                for (kind, replica) in
+                    [("read_write", false), ("read_only", true), ("prefer_replica", true)]
+                {
+                    if (program, kind) == ("tokio-postgres", "prefer_replica") {
+                        continue;
+                    }
                     let found = client(&string(kind), 2);
                     let right = found.iter().all(|s| s.ends_with(&format!(" {replica}")));
                     assert!(found.len() == 2 && right, "{kind}: {found:?}");
                 }
-                let found = client(&string("load_balanced"), SESSIONS);
-                assert_eq!(found.len(), SESSIONS, "{found:?}");
-                let met: BTreeSet<_> = found.iter().collect();
-                assert_eq!(met.len(), 4, "not every node was met: {met:?}");
+                for (kind, nodes) in [("balanced_replicas", 3), ("load_balanced", 4)] {
+                    let found = client(&string(kind), SESSIONS);
+                    assert_eq!(found.len(), SESSIONS, "{found:?}");
+                    let met: BTreeSet<_> = found.iter().collect();
+                    assert_eq!(met.len(), nodes, "{kind} met {met:?}");
+                }
             }
         });
     }
@@ -155,6 +214,45 @@ fn with_psql(network: &str, string: &str, count: usize) -> Vec<String> {
     let container = ["run", "--rm", "--network", network, "--entrypoint", "sh", IMAGE, "-c"];
     found(&docker(&[&container[..], &[repeat, "sh", string, &count, QUERY]].concat()))
 }
+
+/// Sessions of psycopg, in a container on this network.
+fn with_psycopg(network: &str, string: &str, count: usize) -> Vec<String> {
+    let python = "import psycopg2, sys\n\
+        for _ in range(int(sys.argv[2])):\n\
+        \tcursor = psycopg2.connect(sys.argv[1]).cursor()\n\
+        \tcursor.execute(sys.argv[3])\n\
+        \tprint(cursor.fetchone()[0])\n";
+    let count = count.to_string();
+    let program = ["run", "--rm", "--network", network, "--entrypoint", "/opt/patroni/bin/python3"];
+    found(&docker(&[&program[..], &[IMAGE, "-c", python, string, &count, QUERY]].concat()))
+}
+
+/// Sessions of pgjdbc, here.
+fn with_jdbc(string: &str, count: usize) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("Sessions.java");
+    fs::write(&program, JAVA).expect("it can be written");
+    let mut java = Command::new("java");
+    java.args(["-cp", "/usr/share/java/postgresql.jar"]).arg(&program);
+    let ran = run(java.args([string, &count.to_string(), QUERY]), 120);
+    found(ran.ok())
+}
+
+/// Opens sessions one after the other, and prints what each has found.
+const JAVA: &str = r"
+import java.sql.*;
+class Sessions {
+    public static void main(String[] words) throws SQLException {
+        for (int n = 0; n < Integer.parseInt(words[1]); n++) {
+            try (Connection session = DriverManager.getConnection(words[0]);
+                 ResultSet rows = session.createStatement().executeQuery(words[2])) {
+                rows.next();
+                System.out.println(rows.getString(1));
+            }
+        }
+    }
+}
+";
 
 /// Sessions of tokio-postgres, here.
 fn sessions(string: &str, count: usize) -> Vec<String> {

@@ -6,6 +6,7 @@ use pgha_core::topology::Topology;
 use pgha_wan::control::Direction;
 
 use crate::error::{Error, Result};
+use crate::member;
 
 /// The words, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,21 +88,6 @@ pub(crate) fn is_site(word: &str) -> bool {
         && word[2..].bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The name of a site of the cluster.
-///
-/// # Errors
-/// When there is none; the message lists all.
-fn site(topology: &Topology, given: &str) -> Result<String> {
-    let names = || topology.sites.iter().map(|site| site.name.as_str());
-    names().find(|name| name.eq_ignore_ascii_case(given)).map(str::to_owned).ok_or_else(|| {
-        let external = topology.external_site();
-        let hint = external.map(|site| format!("{} is the external site", site.name));
-        Error::bad_input(format!("there is no site `{given}` in cluster {}", topology.id))
-            .because(format!("there are {}", names().collect::<Vec<_>>().join(", ")))
-            .hint(hint.unwrap_or_else(|| "there is no external site".to_owned()))
-    })
-}
-
 /// Both directions between two sites, or one.
 ///
 /// # Errors
@@ -111,7 +97,8 @@ pub(super) fn between(
     sites: &[String],
     one_way: bool,
 ) -> Result<Vec<Direction>> {
-    let names: Vec<String> = sites.iter().map(|s| site(topology, s)).collect::<Result<_>>()?;
+    let names = sites.iter().map(|s| Ok(member::site(topology, s)?.name.clone()));
+    let names: Vec<String> = names.collect::<Result<_>>()?;
     let [a, b] = names.as_slice() else {
         return Err(Error::bad_input("a link is between two sites").hint("give both: DC1 DC2"));
     };
@@ -135,7 +122,7 @@ pub(super) fn between(
 /// # Errors
 /// When the site is unknown.
 pub(super) fn around(topology: &Topology, given: &str) -> Result<Vec<Direction>> {
-    let name = site(topology, given)?;
+    let name = member::site(topology, given)?.name.clone();
     let others: Vec<String> =
         topology.sites.iter().map(|s| s.name.clone()).filter(|other| *other != name).collect();
     let mut links = Vec::new();
