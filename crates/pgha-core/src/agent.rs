@@ -73,6 +73,18 @@ pub enum Request {
     Restore(Restore),
     /// A database is made and started as the spec asks, in a container of no cluster; what Postgres says is printed.
     Rehearse,
+    /// The same in a node of a cluster, with the parameters and lines of `pg_hba.conf` of a file, which is removed: a
+    /// [`crate::config::Trial`] as JSON.
+    RehearseFile {
+        /// Where it is.
+        path: String,
+    },
+    /// The container of a node outlives its Patroni from now on, or no longer; whether that was so already, as `on` or
+    /// `off`.
+    Maintenance {
+        /// From now on.
+        on: bool,
+    },
     /// To read, or to copy, a repository: what exactly comes on standard input
     /// ([`crate::restore::source::Request`]), since a key is part of it.
     Source,
@@ -157,6 +169,8 @@ impl Request {
             }
             Self::Restore(restore) => restore.words(),
             Self::Rehearse => words(&["rehearse"], []),
+            Self::RehearseFile { path } => words(&["rehearse"], [path.clone()]),
+            Self::Maintenance { on } => words(&["maintenance", if *on { "on" } else { "off" }], []),
             Self::Source => words(&["source"], []),
             Self::Look { or_end, arguments } => {
                 let or_end = or_end.then(|| RECOVER_OR_END.to_owned());
@@ -200,6 +214,9 @@ impl Request {
                 Self::Restore(Restore::parse(step).map_err(malformed)?.ok_or_else(unknown)?)
             }
             ["rehearse"] => Self::Rehearse,
+            ["rehearse", path] => Self::RehearseFile { path: (*path).to_owned() },
+            ["maintenance", "on"] => Self::Maintenance { on: true },
+            ["maintenance", "off"] => Self::Maintenance { on: false },
             ["source"] => Self::Source,
             ["look", RECOVER_OR_END, arguments @ ..] => {
                 Self::Look { or_end: true, arguments: owned(arguments) }

@@ -15,7 +15,7 @@ use crate::tuning::{PatroniTimers, Synchronous, SynchronousMode, primary_start_t
 pub const LAG_MAX_BYTES: u64 = 1 << 20;
 
 /// Patroni's default of `primary_start_timeout`, in seconds.
-const PRIMARY_START_TIMEOUT_S: u32 = 300;
+pub(crate) const PRIMARY_START_TIMEOUT_S: u32 = 300;
 
 /// The settings by which a running cluster is judged, by Patroni's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,8 @@ impl Dynamic {
         serde_json::from_str(text).ok().as_ref().map(Self::read)
     }
 
-    fn read(config: &Map<String, Value>) -> Self {
+    /// Reads it as an object, likewise.
+    pub(crate) fn read(config: &Map<String, Value>) -> Self {
         let value = |key: &str| config.get(key).unwrap_or(&Value::Null);
         let number = |key: &str, default: u64| whole(value(key)).unwrap_or(default);
         let small = |key: &str, default: u32| {

@@ -22,6 +22,7 @@ use crate::spec::Spec;
 use crate::topology::Topology;
 
 pub use links::of_change;
+pub(crate) use patroni::known as patroni_settings;
 pub use range::SUPPORTED_POSTGRES;
 
 /// Everything there is to say about the spec, errors first.

@@ -13,6 +13,7 @@ mod files;
 mod http;
 mod identity;
 mod layout;
+mod maintenance;
 mod network;
 mod patroni;
 mod postgres;
@@ -29,6 +30,7 @@ mod start;
 mod supervise;
 mod wan;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -100,6 +102,10 @@ fn asked() -> Result<ExitCode> {
         Request::Signal { program, blow } => signal::run(program, blow),
         Request::Restore(request) => restore::run(&request),
         Request::Rehearse => rehearse::run(&Identity::from_environment()?),
+        Request::RehearseFile { path } => {
+            rehearse::run_file(&Identity::from_environment()?, Path::new(&path))
+        }
+        Request::Maintenance { on } => maintenance::switch(on),
         Request::Source => restore::source::run(),
         Request::Look { or_end, arguments } => return restore::look::run(or_end, &arguments),
     }?;

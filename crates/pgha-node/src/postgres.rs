@@ -26,7 +26,7 @@ use crate::repository;
 use crate::restore::files::{Folders, clear, demand_settings, is_empty, make_places};
 use crate::restore::{hold, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, network, patroni, set_up};
+use crate::{Result, maintenance, network, patroni, set_up};
 
 /// Folder of Postgres's socket.
 const SOCKET_DIR: &str = "/run/postgresql";
@@ -74,6 +74,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     Supervisor {
         main: Some(Process::new(POSTGRES, POSTGRES_HOME, &[AGENT, "patroni"])),
         outlive_main: me.topology.spec.background,
+        outlive_where: Some(maintenance::is_on),
         others: vec![(server, WhenItEnds::Restart), (settle, WhenItEnds::Forget)],
         ..Supervisor::default()
     }

@@ -1,39 +1,62 @@
 //! Makes a database and starts Postgres on it, with the locale, the parameters and the lines of `pg_hba.conf` that the cluster
-//! file asks for, in a container of no cluster: so Postgres refuses before there is a cluster what it would refuse then.
+//! file asks for, in a container of no cluster, or with changed ones in a node of a cluster: so Postgres refuses beforehand
+//! what it would refuse then.
 //!
-//! Runs as the user postgres, without a network, in a folder of its own.
+//! Runs as the user postgres, in a folder of its own that is removed, and listens nowhere.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
+use pgha_core::config::Trial;
 use pgha_core::postgres_log::complaints;
 use pgha_core::render::{self, parameters};
+use pgha_core::spec::Spec;
 
 use crate::Result;
 use crate::identity::Identity;
 
-/// Where the database is made.
-const FOLDER: &str = "/tmp/rehearsal";
 /// Seconds for the start.
 const START_S: &str = "60";
 /// A disk of any size: what follows from it is a limit that Postgres takes.
 const DISK_BYTES: u64 = 1 << 40;
 /// What stands behind the lines of the cluster file: Postgres refuses to do without any.
 const OWN_HBA: &str = "local all postgres peer\n";
-/// What a database that nobody connects to does without, and what has its log in one place.
-const OVERRIDES: &str = "listen_addresses = ''\nunix_socket_directories = '/tmp/rehearsal'\n\
-    archive_mode = off\nlogging_collector = off\nlog_line_prefix = ''\n";
 
-/// Ends well where Postgres starts.
+/// Ends well where Postgres starts with what the cluster file asks for.
 pub(crate) fn run(me: &Identity) -> Result<()> {
     let spec = &me.topology.spec;
-    let (data, settings) = (format!("{FOLDER}/data"), format!("{FOLDER}/postgresql.conf"));
-    std::fs::create_dir(FOLDER).map_err(|e| format!("cannot make {FOLDER}: {e}"))?;
-    let all = parameters::of(&me.topology, DISK_BYTES);
-    write(&settings, &format!("{}{OVERRIDES}", parameters::postgresql_conf(&all)))?;
+    let parameters = parameters::postgresql_conf(&parameters::of(&me.topology, DISK_BYTES));
+    start(spec, &Trial { parameters, hba: spec.server.hba.clone() })
+}
+
+/// Ends well where Postgres starts with what a file has, which is removed.
+pub(crate) fn run_file(me: &Identity, path: &Path) -> Result<()> {
+    let cannot = |e: &dyn std::fmt::Display| format!("cannot read {}: {e}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| cannot(&e))?;
+    std::fs::remove_file(path).map_err(|e| format!("cannot remove {}: {e}", path.display()))?;
+    let trial: Trial = serde_json::from_str(&text).map_err(|e| cannot(&e))?;
+    start(&me.topology.spec, &trial)
+}
+
+fn start(spec: &Spec, trial: &Trial) -> Result<()> {
+    let folder = format!("/tmp/rehearsal-{}", std::process::id());
+    std::fs::create_dir(&folder).map_err(|e| format!("cannot make {folder}: {e}"))?;
+    let started = start_in(&folder, spec, trial);
+    std::fs::remove_dir_all(&folder).map_err(|e| format!("cannot remove {folder}: {e}"))?;
+    started
+}
+
+fn start_in(folder: &str, spec: &Spec, trial: &Trial) -> Result<()> {
+    let (data, settings) = (format!("{folder}/data"), format!("{folder}/postgresql.conf"));
+    // What a database that nobody connects to does without, and what has its log in one place.
+    let overrides = format!(
+        "listen_addresses = ''\nunix_socket_directories = '{folder}'\narchive_mode = off\n\
+         logging_collector = off\nlog_line_prefix = ''\n"
+    );
+    write(&settings, &format!("{}{overrides}", trial.parameters))?;
     // Without any data, and so at once.
     let config = format!("config_file={settings}");
-    demand("postgres", &["-D", FOLDER, "-c", &config, "-C", "work_mem"])?;
+    demand("postgres", &["-D", folder, "-c", &config, "-C", "work_mem"])?;
 
     let options = render::initdb(spec).into_iter().map(|(name, value)| match value {
         Some(value) => format!("--{name}={value}"),
@@ -47,11 +70,10 @@ pub(crate) fn run(me: &Identity) -> Result<()> {
     demand("initdb", &options)?;
     std::fs::copy(&settings, format!("{data}/postgresql.conf"))
         .map_err(|e| format!("cannot copy {settings}: {e}"))?;
-    write(&format!("{data}/pg_hba.conf"), &format!("{}\n{OWN_HBA}", spec.server.hba.join("\n")))?;
-    let log = format!("{FOLDER}/log");
+    write(&format!("{data}/pg_hba.conf"), &format!("{}\n{OWN_HBA}", trial.hba.join("\n")))?;
+    let log = format!("{folder}/log");
     let started = output("pg_ctl", &["start", "-D", &data, "-w", "-t", START_S, "-s", "-l", &log])?;
     if started.status.success() {
-        // The container ends with it.
         let _ = output("pg_ctl", &["stop", "-D", &data, "-m", "immediate", "-s"]);
         return Ok(());
     }

@@ -115,6 +115,8 @@ pub(crate) struct Supervisor {
     pub(crate) grace: Option<Duration>,
     /// The member outlives its main process.
     pub(crate) outlive_main: bool,
+    /// It also does where this says so as that ends.
+    pub(crate) outlive_where: Option<fn() -> bool>,
     /// The others.
     pub(crate) others: Vec<(Process, WhenItEnds)>,
     /// The main process comes before the member's own, and is to end by itself.
@@ -224,10 +226,12 @@ impl Running {
                 if self.late.is_some_and(|late| late <= Instant::now()) {
                     return Some(ExitCode::SUCCESS);
                 }
-                if self.asked_to_stop || !self.what.outlive_main {
+                let outlive =
+                    self.what.outlive_main || self.what.outlive_where.is_some_and(|so| so());
+                if self.asked_to_stop || !outlive {
                     return Some(exit_code(status, self.asked_to_stop));
                 }
-                crate::log("this member was made to outlive it and stays up");
+                crate::log("this member is to outlive it and stays up");
             } else if let Some((place, since)) = self.others.remove(&pid.as_raw_nonzero()) {
                 let (process, then) = &self.what.others[place];
                 if *then == WhenItEnds::Restart && !self.asked_to_stop {

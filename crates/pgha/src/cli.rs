@@ -2,6 +2,7 @@
 //! [`crate::command`].
 
 mod backup;
+pub(crate) mod config;
 pub(crate) mod drill;
 pub(crate) mod explain;
 pub(crate) mod fault;
@@ -9,6 +10,7 @@ mod inside;
 mod load;
 mod operate;
 mod restore;
+mod stop;
 pub(crate) mod wan;
 
 use std::fmt;
@@ -31,8 +33,11 @@ pub(crate) use backup::{
 pub(crate) use drill::Prove;
 pub(crate) use inside::{Connect, Exec, Happened, Logs, Psql, Shell, Tail, Tool};
 pub(crate) use load::Load;
-pub(crate) use operate::{Failover, History, Operated, Reinit, Restart, Switchover};
+pub(crate) use operate::{
+    Failover, History, Maintenance, Operated, Reinit, Restart, Switch, Switchover,
+};
 pub(crate) use restore::{FromArgs, Restore, RestoreTarget};
+pub(crate) use stop::{Down, Start, Stop};
 
 use crate::sink::Format;
 
@@ -65,9 +70,9 @@ pub(crate) enum Command {
     Build(Build),
     /// Create and start a cluster, and wait until all nodes stream
     Up(Up),
-    /// Stop a cluster; containers and data are kept
+    /// Stop a cluster, members or a site; containers and data are kept
     Stop(Stop),
-    /// Start a stopped cluster, and wait until all nodes stream
+    /// Start a stopped cluster, members or a site, and wait until the nodes stream
     Start(Start),
     /// Remove a cluster's containers and networks, with --volumes its data too
     #[command(visible_alias = "rm")]
@@ -110,8 +115,12 @@ pub(crate) enum Command {
     /// Switch automatic failover on again
     #[command(after_help = "Examples:\n  pgha resume demo")]
     Resume(Operated),
+    /// Keep the containers of nodes up while Patroni does not run, as with -b
+    Maintenance(Maintenance),
     /// Show the timelines of a cluster, and who began them
     History(History),
+    /// Show and change settings of Patroni and Postgres; compare, export
+    Config(config::Config),
     /// Kill members or a whole site (SIGKILL)
     Kill(fault::Struck),
     /// Freeze members or a whole site; connections stay open, nothing answers
@@ -168,6 +177,8 @@ impl Command {
             Self::Failover(args) => args.report,
             Self::Reinit(args) => args.report,
             Self::Reload(args) | Self::Pause(args) | Self::Resume(args) => args.report,
+            Self::Config(args) => args.report,
+            Self::Maintenance(args) => args.report,
             Self::Kill(args) | Self::PauseContainer(args) => args.report,
             Self::Fault(args) => args.report,
             Self::Heal(args) => args.report,
@@ -471,50 +482,6 @@ fn within_a_day(time: Duration) -> Result<Duration, String> {
         long if long > MOST => Err("24 h is the most".to_owned()),
         some => Ok(some),
     }
-}
-
-/// Arguments of `stop`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pgha stop demo")]
-pub(crate) struct Stop {
-    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
-    #[arg(value_name = "NAME")]
-    pub(crate) cluster: Option<String>,
-    #[command(flatten)]
-    pub(crate) report: ReportArgs,
-}
-
-/// Arguments of `start`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pgha start demo")]
-pub(crate) struct Start {
-    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
-    #[arg(value_name = "NAME")]
-    pub(crate) cluster: Option<String>,
-    #[command(flatten)]
-    pub(crate) wait: WaitArgs,
-    #[command(flatten)]
-    pub(crate) report: ReportArgs,
-}
-
-/// Arguments of `down`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pgha down demo\n  pgha down demo --volumes --dry-run")]
-pub(crate) struct Down {
-    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
-    #[arg(value_name = "NAME")]
-    pub(crate) cluster: Option<String>,
-    /// Remove volumes too: deletes data and backups
-    #[arg(long)]
-    pub(crate) volumes: bool,
-    /// Print what would be removed
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Do not ask for confirmation
-    #[arg(short = 'y', long)]
-    pub(crate) yes: bool,
-    #[command(flatten)]
-    pub(crate) report: ReportArgs,
 }
 
 /// Arguments of `list`.

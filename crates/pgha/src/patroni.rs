@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgha_core::render::SCOPE;
+use pgha_core::render::{NAMESPACE, SCOPE};
 use pgha_core::status::{ClusterView, ContainerState, MemberView};
 
 use crate::error::{Error, Result};
@@ -10,6 +10,8 @@ use crate::provider::{Provider, psql};
 
 /// How long Patroni may take to hand over, to restart Postgres, or for a setting to reach every node.
 const DEADLINE: Duration = Duration::from_secs(300);
+/// How long etcd or Postgres may take to say how something is set.
+const CONFIG_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a checkpoint may take.
 const CHECKPOINT_DEADLINE: Duration = Duration::from_secs(600);
 /// How long a node may take to copy the data.
@@ -90,6 +92,71 @@ pub(crate) async fn reinit(provider: &impl Provider, node: &str) -> Result<()> {
 /// When Patroni does not know, or does not answer in time.
 pub(crate) async fn history(provider: &impl Provider, node: &str) -> Result<String> {
     ctl(provider, node, &["history", SCOPE, "-f", "json"], "no history", DEADLINE).await
+}
+
+/// Patroni's dynamic configuration, as etcd has it now: JSON, and nothing where there is none yet.
+///
+/// # Errors
+/// When no etcd member is in touch with a quorum, or it does not answer in time.
+pub(crate) async fn config(provider: &impl Provider, view: &ClusterView) -> Result<String> {
+    let id = format!("{}-{}", view.cluster, view.instance);
+    let member = view.etcd.iter().find(|etcd| etcd.healthy).ok_or_else(|| {
+        Error::missing(format!(
+            "etcd of cluster {id} has no quorum, and the configuration is in etcd"
+        ))
+        .hint(format!("`pgha status {id}` says how each member is"))
+    })?;
+    let key = format!("/{NAMESPACE}/{SCOPE}/config");
+    let argv = ["etcdctl", "get", "--print-value-only", &key];
+    let ran = provider.exec(&member.name, &argv, CONFIG_DEADLINE).await?;
+    if ran.code == 0 {
+        return Ok(ran.stdout);
+    }
+    Err(Error::failed(format!("{} does not say the configuration", member.name))
+        .because(ran.stderr.trim()))
+}
+
+/// Has Patroni patch its dynamic configuration with a file of a node; null removes a key.
+///
+/// # Errors
+/// When Patroni refuses, or etcd does not take it in time.
+pub(crate) async fn apply(provider: &impl Provider, node: &str, path: &str) -> Result<()> {
+    let words = ["edit-config", SCOPE, "--force", "--quiet", "--apply", path];
+    ctl(provider, node, &words, "the configuration is not changed", DEADLINE).await.map(drop)
+}
+
+/// Removes a file of a node.
+///
+/// # Errors
+/// When it is still there.
+pub(crate) async fn remove(provider: &impl Provider, node: &str, path: &str) -> Result<()> {
+    let ran = provider.exec(node, &["rm", "-f", path], CONFIG_DEADLINE).await?;
+    if ran.code == 0 {
+        return Ok(());
+    }
+    Err(Error::failed(format!("cannot remove {path} in {node}")).because(ran.stderr.trim()))
+}
+
+/// Those of the parameters of Postgres that a change of reaches only with a restart, in lower case.
+///
+/// # Errors
+/// When Postgres of that node does not say.
+pub(crate) async fn waiting_for_restart(
+    provider: &impl Provider,
+    node: &str,
+    parameters: &[String],
+) -> Result<Vec<String>> {
+    let quoted = parameters.iter().map(|name| format!("lower('{}')", name.replace('\'', "''")));
+    let statement = format!(
+        "select lower(name) from pg_settings where context = 'postmaster' and lower(name) in ({}) order by 1",
+        quoted.collect::<Vec<_>>().join(", ")
+    );
+    let ran = provider.exec(node, &psql(&statement), CONFIG_DEADLINE).await?;
+    if ran.code == 0 {
+        return Ok(ran.stdout.lines().map(str::to_owned).collect());
+    }
+    Err(Error::failed(format!("{node} does not say which settings need a restart"))
+        .because(ran.stderr.trim()))
 }
 
 /// A node whose Patroni answers.

@@ -86,6 +86,29 @@ pub(crate) async fn until_ready(
     waiter: Waiter,
     events: &Events,
 ) -> Result<Ready, GivenUp> {
+    until(provider, id, timeout, (waiter, None), events).await
+}
+
+/// Waits until these members of a cluster are ready, however the others are.
+pub(crate) async fn until_members(
+    provider: &impl Provider,
+    id: &ClusterId,
+    members: &[String],
+    timeout: Duration,
+    events: &Events,
+) -> Result<Ready, GivenUp> {
+    until(provider, id, timeout, (Waiter::User, Some(members)), events).await
+}
+
+/// Waits for all members, or for these alone.
+async fn until(
+    provider: &impl Provider,
+    id: &ClusterId,
+    timeout: Duration,
+    (waiter, only): (Waiter, Option<&[String]>),
+    events: &Events,
+) -> Result<Ready, GivenUp> {
+    let meant = |name: &String| only.is_none_or(|members| members.contains(name));
     let started = Instant::now();
     let (mut waits, mut last) = (Waits::default(), None);
     let mut watch = Watch::default();
@@ -109,7 +132,8 @@ pub(crate) async fn until_ready(
             let guilty = problem.about.iter().cloned().chain(waiting).collect();
             return Err(GivenUp { error, guilty, to_go_on });
         }
-        let waiting = ready::awaiting(&view);
+        let mut waiting = ready::awaiting(&view);
+        waiting.retain(|waiting| meant(&waiting.member));
         if let Some(event) = changed(&view, &mut last) {
             events.emit(event);
         }
@@ -124,7 +148,7 @@ pub(crate) async fn until_ready(
         let now = Instant::now();
         // Each new start of a broken member looks well for a moment: only readiness clears it.
         broken.retain(|name, _| waiting.iter().any(|w| w.member == *name));
-        for member in view.members.iter().filter(|m| failing(&view, &m.name)) {
+        for member in view.members.iter().filter(|m| meant(&m.name) && failing(&view, &m.name)) {
             let since = *broken.entry(member.name.clone()).or_insert(now);
             let patience = if member.failure.is_some() { FAILED_AFTER } else { BROKEN_AFTER };
             if now - since > patience {

@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 40] = [
+const VERBS: [&str; 42] = [
     "plan",
     "generate",
     "build",
@@ -25,7 +25,9 @@ const VERBS: [&str; 40] = [
     "reinit",
     "pause",
     "resume",
+    "maintenance",
     "history",
+    "config",
     "kill",
     "pause-container",
     "fault",
@@ -47,7 +49,7 @@ const VERBS: [&str; 40] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 60] = [
+const DOCKER_VERBS: [&[&str]; 70] = [
     &["switchover"],
     &["failover"],
     &["restart", "--rolling"],
@@ -55,10 +57,20 @@ const DOCKER_VERBS: [&[&str]; 60] = [
     &["reinit", "demo2-DC1"],
     &["pause"],
     &["resume"],
+    &["maintenance", "on", "demo"],
     &["history"],
+    &["config", "show"],
+    &["config", "set", "demo", "work_mem=64MB"],
+    &["config", "unset", "work_mem"],
+    &["config", "edit", "demo"],
+    &["config", "diff", "--exit-code"],
+    &["config", "export"],
     &["build"],
     &["stop"],
+    &["stop", "demo", "DC2"],
+    &["stop", "demo1-DC1", "--dry-run", "--yes"],
     &["start"],
+    &["start", "demo", "DC2"],
     &["down"],
     &["list"],
     &["status"],
@@ -316,6 +328,16 @@ fn the_help_of_every_verb_of_wan_has_an_example() {
 }
 
 #[test]
+fn the_help_of_every_verb_of_config_has_an_example() {
+    for verb in ["show", "set", "unset", "edit", "diff", "export"] {
+        let help = stdout(&pgha(&["config", verb, "--help"]));
+        assert!(help.contains(&format!("pgha config {verb}")), "{verb} has no example:\n{help}");
+    }
+    let said = stderr(&pgha(&["config", "get"]));
+    assert!(said.contains("pgha config show"), "{said}");
+}
+
+#[test]
 fn without_an_engine_every_verb_says_what_to_do() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for arguments in DOCKER_VERBS {
@@ -513,8 +535,7 @@ fn words_of_other_programs_lead_to_the_verb_that_is_meant() {
         ("sql", "pgha psql"),
         ("log", "pgha logs"),
         ("promote", "pgha switchover"),
-        ("edit-config", "pgha patronictl"),
-        ("maintenance", "pgha pause"),
+        ("edit-config", "pgha config"),
         ("check", "pgha doctor"),
         ("help", "pgha --help"),
         ("partition", "pgha wan"),

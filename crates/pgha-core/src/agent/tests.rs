@@ -30,6 +30,8 @@ fn is_known(request: &Request) {
         | Request::ApplyLayout
         | Request::Signal { .. }
         | Request::Rehearse
+        | Request::RehearseFile { .. }
+        | Request::Maintenance { .. }
         | Request::Source
         | Request::Look { .. } => {}
         Request::Restore(restore) => match restore {
@@ -122,6 +124,8 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::ApplyLayout),
         signal(),
         Just(Request::Rehearse),
+        any::<String>().prop_map(|path| Request::RehearseFile { path }),
+        any::<bool>().prop_map(|on| Request::Maintenance { on }),
         Just(Request::Source),
         (any::<bool>(), arguments)
             .prop_map(|(or_end, arguments)| Request::Look { or_end, arguments }),
@@ -178,6 +182,9 @@ fn the_words_stay_what_they_are() {
         ),
         (line(Request::Signal { program: Program::Etcd, blow: Blow::Thaw }), "signal etcd thaw"),
         (line(Request::Rehearse), "rehearse"),
+        (line(Request::RehearseFile { path: "/tmp/a".to_owned() }), "rehearse /tmp/a"),
+        (line(Request::Maintenance { on: true }), "maintenance on"),
+        (line(Request::Maintenance { on: false }), "maintenance off"),
         (line(Request::Source), "source"),
         (
             line(Request::Look { or_end: true, arguments: texts(&["--repo=1", "restore"]) }),

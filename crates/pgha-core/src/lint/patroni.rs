@@ -39,6 +39,11 @@ const KNOWN: [(&str, Takes); 13] = [
     ("ttl", Takes::Whole(20)),
 ];
 
+/// The names of these settings.
+pub(crate) fn known() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|(name, _)| *name)
+}
+
 /// Everything there is to say about `[patroni]`; what follows from the whole spec only where its numbers are possible.
 pub(super) fn check(spec: &Spec, is_possible: bool) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
@@ -71,7 +76,7 @@ fn setting(name: &str, value: &Value) -> Option<Finding> {
         return Some(Finding::error(
             "patroni_setting_elsewhere",
             format!("{shown} is not for [patroni]: {why}"),
-            "`patronictl edit-config` changes what runs",
+            "`pgha config set` changes what runs",
         ));
     }
     let Some((_, takes)) = KNOWN.iter().find(|(known, _)| *known == name) else {

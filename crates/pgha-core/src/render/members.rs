@@ -105,7 +105,8 @@ pub fn patroni(
         "initdb": initdb(spec),
         "set_up": spec.server.sets_up().then(|| format!("{AGENT} set-up-database")),
         "namespace": NAMESPACE,
-        "cluster_net": CLUSTER_NET,
+        "own_hba": own_hba(),
+        "own_ident": OWN_IDENT,
         "api_user": PATRONI_API_USER,
         "secret": {
             "postgres": secrets.postgres, "replicator": secrets.replicator,
@@ -114,7 +115,7 @@ pub fn patroni(
         "agent": AGENT,
         "etcd": etcd,
         "tags": tags(topology, member),
-        "restore_command": Reader::Standby.restore_command(),
+        "recovery_conf": recovery_conf().map(|(name, value)| json!([name, value])),
     });
     render(include_str!("../../templates/patroni.yaml.j2"), &context(topology, member, more))
 }
@@ -143,6 +144,29 @@ fn tags(topology: &Topology, member: &Member) -> Value {
         tags["failover_priority"] = json!(priority);
     }
     tags
+}
+
+/// The lines of `pg_hba.conf` behind those of the cluster file: pgha connects by those with `peer`, and replicas by those
+/// for replication.
+pub fn own_hba() -> Vec<String> {
+    vec![
+        "local all all peer map=pgha".to_owned(),
+        "local replication all peer map=pgha".to_owned(),
+        "host replication replicator 127.0.0.1/32 scram-sha-256".to_owned(),
+        format!("host replication replicator {CLUSTER_NET} scram-sha-256"),
+        "host all all 0.0.0.0/0 scram-sha-256".to_owned(),
+    ]
+}
+
+/// The lines of `pg_ident.conf`.
+pub const OWN_IDENT: [&str; 2] = ["pgha root postgres", "pgha postgres postgres"];
+
+/// What a standby recovers with.
+pub fn recovery_conf() -> [(&'static str, String); 2] {
+    [
+        ("recovery_target_timeline", "latest".to_owned()),
+        ("restore_command", Reader::Standby.restore_command()),
+    ]
 }
 
 /// Options of `initdb`, without their dashes, and their values: what a new database is made with.

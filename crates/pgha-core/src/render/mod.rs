@@ -11,8 +11,9 @@ pub mod parameters;
 #[cfg(any(test, feature = "compose"))]
 pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose, unescaped};
 pub use members::{
-    DEBIAN_CA_FILE, NodeSecrets, RepositorySecrets, acknowledge, etcd, initdb, patroni,
-    pgbackrest_host, pgbackrest_node, repository_config, ssh_client_config, sshd_config,
+    DEBIAN_CA_FILE, NodeSecrets, OWN_IDENT, RepositorySecrets, acknowledge, etcd, initdb, own_hba,
+    patroni, pgbackrest_host, pgbackrest_node, recovery_conf, repository_config, ssh_client_config,
+    sshd_config,
 };
 
 use std::net::Ipv4Addr;

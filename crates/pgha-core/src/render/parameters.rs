@@ -18,9 +18,14 @@ const PRELOAD: &str = "shared_preload_libraries";
 
 /// Every parameter of a new cluster with nodes of this disk size, in the order of the configuration.
 pub fn of(topology: &Topology, disk_size_bytes: u64) -> Vec<(String, Value)> {
+    with(topology, wal_keep_mib(topology, disk_size_bytes))
+}
+
+/// The same where it is known how much WAL the nodes keep for replicas (`wal_keep_size`, in MiB).
+pub fn with(topology: &Topology, wal_keep_mib: u64) -> Vec<(String, Value)> {
     let spec = &topology.spec;
     let mut all: Vec<(String, Value)> =
-        own(topology, disk_size_bytes).into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+        own(topology, wal_keep_mib).into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
     for (name, value) in &spec.server.parameters {
         let value = Value::String(value.clone());
         match all.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(name)) {
@@ -45,7 +50,7 @@ pub fn postgresql_conf(all: &[(String, Value)]) -> String {
 }
 
 /// The parameters that pgha sets.
-fn own(topology: &Topology, disk_size_bytes: u64) -> Vec<(&'static str, Value)> {
+fn own(topology: &Topology, wal_keep_mib: u64) -> Vec<(&'static str, Value)> {
     let nodes = topology.of_role(Role::Postgres).count();
     let limits = Limits::for_nodes(u32::try_from(nodes).unwrap_or(u32::MAX));
     let pgbackrest = format!("pgbackrest --config={CONFIG_DIR}/pgbackrest.conf --stanza={STANZA}");
@@ -66,7 +71,7 @@ fn own(topology: &Topology, disk_size_bytes: u64) -> Vec<(&'static str, Value)> 
         ("max_replication_slots", json!(limits.max_replication_slots)),
         ("max_wal_senders", json!(limits.max_wal_senders)),
         ("max_wal_size", json!("1GB")),
-        ("wal_keep_size", json!(wal_keep_mib(topology, disk_size_bytes))),
+        ("wal_keep_size", json!(wal_keep_mib)),
         ("wal_level", json!("logical")),
         ("wal_log_hints", json!("on")),
         // A replica that finds no slot or no leader asks again sooner than after the usual 5 s.
@@ -78,6 +83,12 @@ fn own(topology: &Topology, disk_size_bytes: u64) -> Vec<(&'static str, Value)> 
         ("wal_receiver_status_interval", json!("1s")),
         ("password_encryption", json!("scram-sha-256")),
     ]
+}
+
+/// Whether pgha sets a parameter in a new cluster, whatever its cluster file says.
+pub fn is_own(topology: &Topology, name: &str) -> bool {
+    let extensions = name == PRELOAD && preloaded(&topology.spec).is_some();
+    extensions || own(topology, 0).iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
 }
 
 /// Libraries that are loaded at the start: those of the cluster file, and those that its extensions want.

@@ -13,24 +13,16 @@ impl Known<'_> {
         let running = self.dcs.and_then(|dcs| dcs.config);
         running.unwrap_or_else(|| Dynamic::of(&self.topology.spec))
     }
-
-    /// A node in which patronictl can be called: the leader, else any that answers.
-    fn a_node(&self, leader: Option<&str>) -> String {
-        let mut answering =
-            self.topology.of_role(Role::Postgres).filter(|m| self.patroni(&m.name).is_some());
-        let first = leader.map(str::to_owned).or_else(|| Some(answering.next()?.name.clone()));
-        first.unwrap_or_else(|| "NODE".to_owned())
-    }
 }
 
 /// What is to be said of the settings.
 pub(super) fn problems(known: &Known<'_>, view: &super::ClusterView) -> Vec<Problem> {
-    changed(known, view).into_iter().chain(pending_restart(known, view)).collect()
+    changed(known).into_iter().chain(pending_restart(known, view)).collect()
 }
 
-fn changed(known: &Known<'_>, view: &super::ClusterView) -> Option<Problem> {
+fn changed(known: &Known<'_>) -> Option<Problem> {
     let differences = known.dcs?.config?.differences(Dynamic::of(&known.topology.spec));
-    let node = known.a_node(view.leader.as_deref());
+    let id = &known.topology.id;
     (!differences.is_empty()).then(|| {
         Problem::new(
             Severity::Info,
@@ -41,15 +33,15 @@ fn changed(known: &Known<'_>, view: &super::ClusterView) -> Option<Problem> {
                 differences.join(", ")
             ),
             format!(
-                "status judges by what runs, `pgha plan` by the cluster file; `pgha exec {node} -- \
-                 patronictl edit-config` changes what runs"
+                "status judges by what runs, `pgha plan` by the cluster file; `pgha config diff {id}` shows both, \
+                 `pgha config set {id}` changes what runs"
             ),
         )
     })
 }
 
-/// One problem for all nodes that wait for the same settings. Without a leader a restart by patronictl
-/// waits, too, and there is a worse one.
+/// One problem for all nodes that wait for the same settings. Without a leader nobody can
+/// restart them, and there is a worse one.
 fn pending_restart(known: &Known<'_>, view: &super::ClusterView) -> Vec<Problem> {
     let Some(leader) = view.leader.as_deref() else { return Vec::new() };
     let mut waiting: BTreeMap<&[String], Vec<&str>> = BTreeMap::new();
@@ -69,14 +61,14 @@ fn pending_restart(known: &Known<'_>, view: &super::ClusterView) -> Vec<Problem>
         let interrupts =
             if nodes.contains(&leader) { "; clients of the leader are disconnected" } else { "" };
         let verb = if nodes.len() == 1 { "waits" } else { "wait" };
+        let id = &known.topology.id;
         Problem::new(
             Severity::Info,
             "pending_restart",
             (nodes.len() == 1).then(|| nodes[0]),
             format!("{} {verb} for a restart with {what}", nodes.join(", ")),
             format!(
-                "`pgha exec {leader} -- patronictl restart pgha_cluster --pending --force` restarts \
-                 Postgres on them{interrupts}"
+                "`pgha restart {id} --rolling --pending` restarts Postgres on them one by one{interrupts}"
             ),
         )
     };

@@ -40,13 +40,12 @@ const MEANT: &[(&str, &[&str], &str)] = &[
         "`pgha events` shows what happened to a cluster, by time",
     ),
     ("", &["log", "tail"], "`pgha logs` shows the log of a member, or of all"),
-    (
-        "",
-        &["edit-config", "show-config"],
-        "`pgha patronictl` does that: `pgha patronictl demo --help` lists its commands",
-    ),
+    ("", &["edit-config", "show-config", "settings"], "`pgha config` shows and changes settings"),
+    ("config", &["get", "list", "ls", "print"], "`pgha config show`"),
+    ("config", &["reset", "remove", "delete", "rm"], "`pgha config unset demo work_mem`"),
+    ("config", &["change", "apply", "patch"], "`pgha config set demo work_mem=64MB`"),
+    ("config", &["save", "dump", "write"], "`pgha config export demo`"),
     ("", &["promote", "handover"], "`pgha switchover` moves the leader"),
-    ("", &["maintenance"], "`pgha pause` switches automatic failover off, `pgha resume` on"),
     ("", &["reclone", "rebuild", "resync"], "`pgha reinit NODE` clones a replica again"),
     (
         "",

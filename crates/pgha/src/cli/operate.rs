@@ -123,3 +123,28 @@ pub(crate) struct Failover {
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }
+
+/// Arguments of `maintenance`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha maintenance on demo\n  \
+    pgha exec demo1-DC1 -- pkill -TERM -f /usr/local/bin/patroni   Postgres ends with it, the container stays\n  \
+    pgha maintenance off demo                                      Patroni is started again where it does not run")]
+pub(crate) struct Maintenance {
+    /// `on`: containers of nodes outlive their Patroni; `off`: they end with it and start again
+    #[arg(value_enum)]
+    pub(crate) switch: Switch,
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    /// From now on.
+    On,
+    /// No longer.
+    Off,
+}

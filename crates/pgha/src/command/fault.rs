@@ -1,6 +1,6 @@
 //! `pgha fault`, `pgha heal`, `pgha kill` and `pgha pause-container`: what goes wrong, by hand.
 
-mod whom;
+pub(super) mod whom;
 
 use pgha_core::fault::{DUTY, Deed, Injected, Kind, On, Target};
 use pgha_core::words::list;

@@ -6,6 +6,7 @@ use crate::agree::agree;
 use crate::bring_up;
 use crate::cli::{Down, Start, Stop};
 use crate::cluster::{self, Among, Cluster, Meant};
+use crate::command::members;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
@@ -17,12 +18,23 @@ use crate::waiting::{self, Waiter};
 
 /// Carries out `pgha stop`.
 pub(crate) async fn stop(args: &Stop, events: &Events) -> Result<()> {
-    let (engine, Meant { cluster, guessed }) =
-        find(args.cluster.as_deref(), Among::Created).await?;
+    let engine = Engine::connect().await?;
+    let clusters = cluster::find(&engine).await?;
+    if let Some(meant) = members::named(&clusters, &args.words, "stop")? {
+        return members::stop(&engine, meant, args, events).await;
+    }
+    let name = args.words.first().map(String::as_str);
+    let Meant { cluster, guessed } = cluster::meant(clusters, name, Among::Created)?;
     let id = &cluster.id;
+    if args.dry_run {
+        events.of(id).note(format!(
+            "the whole cluster {id} would be stopped: nodes, backup host and etcd, router"
+        ));
+        return Ok(());
+    }
     if guessed {
         let question = format!("Stop cluster {id}, the only one on this engine?");
-        agree(false, &question, &format!("name it: `pgha stop {id}`"))?;
+        agree(args.yes, &question, &format!("name it: `pgha stop {id}`"))?;
     }
     let work = events.of(id).begin(format!("cluster {id}"));
     work.at("stopping containers", "");
@@ -33,8 +45,18 @@ pub(crate) async fn stop(args: &Stop, events: &Events) -> Result<()> {
 
 /// Carries out `pgha start`.
 pub(crate) async fn start(args: &Start, events: &Events) -> Result<()> {
-    let (engine, Meant { cluster, .. }) = find(args.cluster.as_deref(), Among::Created).await?;
+    let engine = Engine::connect().await?;
+    let clusters = cluster::find(&engine).await?;
+    if let Some(meant) = members::named(&clusters, &args.words, "start")? {
+        return members::start(&engine, meant, args, events).await;
+    }
+    let name = args.words.first().map(String::as_str);
+    let cluster = cluster::resolve(clusters, name, Among::Created)?;
     let events = &events.of(&cluster.id);
+    if args.dry_run {
+        events.note(format!("whatever does not run of cluster {} would be started", cluster.id));
+        return Ok(());
+    }
     let (project, generated) = Project::of_cluster(&cluster)?;
     let started = Instant::now();
     pause::resume(&engine, &cluster, Resume::All).await?;
@@ -55,7 +77,9 @@ pub(crate) async fn start(args: &Start, events: &Events) -> Result<()> {
 
 /// Carries out `pgha down`.
 pub(crate) async fn down(args: &Down, events: &Events) -> Result<()> {
-    let (engine, Meant { cluster, guessed }) = find(args.cluster.as_deref(), Among::All).await?;
+    let engine = Engine::connect().await?;
+    let clusters = cluster::find(&engine).await?;
+    let Meant { cluster, guessed } = cluster::meant(clusters, args.cluster.as_deref(), Among::All)?;
     let id = &cluster.id;
     let data = if args.volumes { Data::Removed } else { Data::Kept };
     let doomed = removal::doomed(&cluster, data);
@@ -104,10 +128,4 @@ fn question(cluster: &Cluster) -> String {
         cluster.id,
         cluster.volumes.len()
     )
-}
-
-async fn find(name: Option<&str>, among: Among) -> Result<(Engine, Meant)> {
-    let engine = Engine::connect().await?;
-    let meant = cluster::meant(cluster::find(&engine).await?, name, among)?;
-    Ok((engine, meant))
 }

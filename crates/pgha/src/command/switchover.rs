@@ -45,8 +45,8 @@ pub(crate) async fn run(args: &cli::Switchover, events: &Events) -> Result<()> {
                 Error::bad_input(refused.to_string())
             }
             Refused::Asynchronous { .. } => Error::missing(refused.to_string()).hint(format!(
-                "`pgha patronictl {id} edit-config --force -s synchronous_mode=off` lets any replica take over; set it back \
-                 afterwards: a failure in between may lose writes"
+                "`pgha config set {id} synchronous_mode=off` lets any replica take over; set it back afterwards: a failure in \
+                 between may lose writes"
             )),
             _ => Error::missing(refused.to_string()).hint(hint),
         }

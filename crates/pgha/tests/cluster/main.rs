@@ -49,6 +49,7 @@ mod restore_targets;
 mod restored;
 mod s3;
 mod security;
+mod settings;
 mod ssh_transport;
 mod status_truth;
 mod stopped_while_starting;

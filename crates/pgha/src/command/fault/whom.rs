@@ -14,7 +14,7 @@ use crate::member;
 ///
 /// # Errors
 /// When no cluster is meant, or nobody agrees.
-pub(super) fn of<'a>(
+pub(in crate::command) fn of<'a>(
     clusters: Vec<Cluster>,
     words: &'a [String],
     command: &str,
