@@ -53,9 +53,12 @@ if [ "$part" = soak ]; then
 fi
 step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}'), two at a time"
 cluster_tests --test-threads=2 --skip beside:: --skip alone:: --skip soak::
-step "those that measure distances and take ports"
+step "those that measure distances and take ports; beside them the main path on a current engine"
+mkdir -p target
+./tests/engine/main-path.sh > target/main-path.log 2>&1 &
+trap wait EXIT
 cluster_tests --test-threads=2 beside::
+wait $! || { cat target/main-path.log; exit 1; }
+cat target/main-path.log
 step "that which restarts the engine"
 cluster_tests alone::
-step "the main path on a current engine"
-./tests/engine/main-path.sh
