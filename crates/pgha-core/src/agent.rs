@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use pgha_wan::control;
 
-use crate::fault::{Blow, Program};
+use crate::fault::{Ailment, Blow, Delay, Program};
 use crate::repository::BackupType;
 use crate::restore::RECOVER_OR_END;
 use crate::schedule::Schedule;
@@ -69,6 +69,20 @@ pub enum Request {
         /// What is done to them.
         blow: Blow,
     },
+    /// The archive command of the node fails from now on, or works again.
+    Archive {
+        /// It fails.
+        broken: bool,
+    },
+    /// What is written on the member's disk meets that from now on.
+    Disk {
+        /// What is wrong with it.
+        ailment: Ailment,
+        /// How slow it is; of use where it is slow.
+        delay: Delay,
+    },
+    /// It no longer does.
+    DiskHealed(Ailment),
     /// Something that a restore does in members.
     Restore(Restore),
     /// A database is made and started as the spec asks, in a container of no cluster; what Postgres says is printed.
@@ -167,6 +181,13 @@ impl Request {
             Self::Signal { program, blow } => {
                 words(&["signal", program.as_str(), blow.as_str()], [])
             }
+            Self::Archive { broken } => {
+                words(&["archive", if *broken { "break" } else { "mend" }], [])
+            }
+            Self::Disk { ailment, delay } => {
+                words(&["disk", ailment.as_str()], [delay.to_string()])
+            }
+            Self::DiskHealed(ailment) => words(&["disk", ailment.as_str(), "healed"], []),
             Self::Restore(restore) => restore.words(),
             Self::Rehearse => words(&["rehearse"], []),
             Self::RehearseFile { path } => words(&["rehearse"], [path.clone()]),
@@ -209,6 +230,13 @@ impl Request {
             ["signal", program, blow] => Self::Signal {
                 program: read(program).map_err(malformed)?,
                 blow: read(blow).map_err(malformed)?,
+            },
+            ["archive", "break"] => Self::Archive { broken: true },
+            ["archive", "mend"] => Self::Archive { broken: false },
+            ["disk", ailment, "healed"] => Self::DiskHealed(read(ailment).map_err(malformed)?),
+            ["disk", ailment, delay] => Self::Disk {
+                ailment: read(ailment).map_err(malformed)?,
+                delay: read(delay).map_err(malformed)?,
             },
             ["restore", step @ ..] => {
                 Self::Restore(Restore::parse(step).map_err(malformed)?.ok_or_else(unknown)?)

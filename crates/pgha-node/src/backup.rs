@@ -14,7 +14,7 @@ use crate::files::POSTGRES_HOME;
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, network, stanza};
+use crate::{Result, disk, network, stanza};
 
 /// Which end of pgBackRest a member is: it decides the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,8 @@ pub(crate) fn prepare_transport(me: &Identity, member: &Member, end: End) -> Res
                 files::install_secret(&secret, &format!("{dir}/{file}"), POSTGRES)?;
             }
             let config = format!("--config={CONFIG_DIR}/pgbackrest.conf");
-            Ok(Process::new(POSTGRES, POSTGRES_HOME, &["/usr/bin/pgbackrest", &config, "server"]))
+            let server = ["/usr/bin/pgbackrest", &config, "server"];
+            Ok(Process::new(POSTGRES, POSTGRES_HOME, &server).with_variable(disk::preload()))
         }
         BackupTransport::Ssh => {
             let dir = format!("{CONFIG_DIR}/ssh");
@@ -73,6 +74,7 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     let member = me.member()?;
     network::join_site(member, me.topology.site(member.site))?;
     network::give_up_network_rights()?;
+    disk::prepare()?;
     files::private_dir(REPOSITORY_DIR, POSTGRES)?;
     files::private_dir(CONFIG_DIR, POSTGRES)?;
     let spec = &me.topology.spec;

@@ -59,7 +59,7 @@ pub(crate) fn install_secret(name: &str, path: &str, owner: Owner) -> Result<()>
 /// Writes a file of mode 0600 that is written anew at every start; readers see the old or the new text,
 /// never a part.
 pub(crate) fn write(path: &str, text: &str, owner: Owner) -> Result<()> {
-    put(path, text, owner, 0o600, false)
+    put(path, text.as_bytes(), owner, 0o600, false)
 }
 
 /// The same for several files; those that were not so already.
@@ -81,17 +81,29 @@ pub(crate) fn write_changed(
 /// Writes a file of mode 0600 that must outlive a power cut: afterwards it is on the disk, whole, under
 /// its name.
 pub(crate) fn keep(path: &str, text: &str, owner: Owner) -> Result<()> {
-    put(path, text, owner, 0o600, true)?;
+    put(path, text.as_bytes(), owner, 0o600, true)?;
     sync(Path::new(path).parent().unwrap_or(Path::new("/")))
 }
 
 /// The same for a file of root's that every user of the member may read.
 pub(crate) fn keep_for_all(path: &str, text: &str) -> Result<()> {
+    let folder = folder_for(path)?;
+    put(path, text.as_bytes(), Owner(0), 0o644, true)?;
+    sync(folder)
+}
+
+/// Puts a file of root's in place that is made anew at every start, for all users of the member.
+pub(crate) fn install(path: &str, content: &[u8], mode: u32) -> Result<()> {
+    folder_for(path)?;
+    put(path, content, Owner(0), mode, false)
+}
+
+/// The folder of a file, which is made where it is missing.
+fn folder_for(path: &str) -> Result<&Path> {
     let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)
         .map_err(|e| format!("cannot prepare the folder {}: {e}", folder.display()))?;
-    put(path, text, Owner(0), 0o644, true)?;
-    sync(folder)
+    Ok(folder)
 }
 
 /// Has a file, or what was done to names in a folder, outlive a power cut.
@@ -101,13 +113,13 @@ pub(crate) fn sync(path: &Path) -> Result<()> {
         .map_err(|e| format!("cannot write {} to the disk: {e}", path.display()))
 }
 
-fn put(path: &str, text: &str, owner: Owner, mode: u32, durable: bool) -> Result<()> {
+fn put(path: &str, content: &[u8], owner: Owner, mode: u32, durable: bool) -> Result<()> {
     let explain = |e| format!("cannot write {path}: {e}");
     let fresh = format!("{path}.new");
     let _ = fs::remove_file(&fresh);
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh).map_err(explain)?;
-    file.write_all(text.as_bytes()).map_err(explain)?;
+    file.write_all(content).map_err(explain)?;
     chown(&fresh, Some(owner.0), Some(owner.0)).map_err(explain)?;
     if durable {
         file.sync_all().map_err(explain)?;

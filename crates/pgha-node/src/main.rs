@@ -5,9 +5,11 @@
 //! user without any. The other verbs are helpers that run inside a member. It never talks to Docker.
 
 mod archive_get;
+mod archiving;
 mod backup;
 mod backup_run;
 mod dcs;
+mod disk;
 mod etcd;
 mod files;
 mod http;
@@ -100,6 +102,10 @@ fn asked() -> Result<ExitCode> {
         Request::PutLayout => layout::put(&Identity::from_environment()?),
         Request::ApplyLayout => layout::print_applied(&Identity::from_environment()?),
         Request::Signal { program, blow } => signal::run(program, blow),
+        Request::Archive { broken: true } => archiving::stop(),
+        Request::Archive { broken: false } => archiving::go_on(),
+        Request::Disk { ailment, delay } => disk::ail(ailment, delay),
+        Request::DiskHealed(ailment) => disk::heal(ailment),
         Request::Restore(request) => restore::run(&request),
         Request::Rehearse => rehearse::run(&Identity::from_environment()?),
         Request::RehearseFile { path } => {

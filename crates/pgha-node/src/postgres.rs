@@ -17,6 +17,7 @@ use pgha_core::spec::BackupTransport;
 use pgha_core::topology::{Member, PGBACKREST_PORT, POSTGRES_PORT, Role, Topology};
 
 use crate::archive_get;
+use crate::archiving;
 use crate::backup::{self, End};
 use crate::files::POSTGRES_HOME;
 use crate::files::{self, POSTGRES};
@@ -26,7 +27,7 @@ use crate::repository;
 use crate::restore::files::{Folders, clear, demand_settings, is_empty, make_places};
 use crate::restore::{hold, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, maintenance, network, patroni, set_up};
+use crate::{Result, disk, maintenance, network, patroni, set_up};
 
 /// Folder of Postgres's socket.
 const SOCKET_DIR: &str = "/run/postgresql";
@@ -55,6 +56,8 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     // still running.
     files::remove_stale(&Path::new(&data).join("postmaster.pid"))?;
     files::remove_stale(&Path::new(SOCKET_DIR).join(".s.PGSQL.5432.lock"))?;
+    archiving::go_on()?;
+    disk::prepare_postgres(me.topology.spec.postgres)?;
 
     files::install_secret("patroni", API_PASSWORD, POSTGRES)?;
     set_up::install(me)?;

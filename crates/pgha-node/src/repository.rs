@@ -11,7 +11,7 @@ use pgha_core::restore::Holdings;
 use serde_json::{Map, Value, json};
 
 use crate::files::POSTGRES_HOME;
-use crate::{Result, say};
+use crate::{Result, disk, say};
 
 /// pgBackRest with this member's configuration, as the user postgres: it refuses keys that are not its
 /// user's own.
@@ -24,7 +24,8 @@ pub(crate) fn pgbackrest_with(config: &str) -> Command {
     let mut command = Command::new("/usr/local/bin/pgbackrest");
     command
         .args([format!("--config={config}"), format!("--stanza={STANZA}")])
-        .env("HOME", POSTGRES_HOME);
+        .env("HOME", POSTGRES_HOME)
+        .envs(disk::preload());
     command
 }
 

@@ -50,13 +50,15 @@ pub(crate) struct Process {
     pub(crate) input: Option<fn() -> Result<OwnedFd>>,
     /// What it has as standard output; that of this process where this is `None`.
     pub(crate) output: Option<Arc<OwnedFd>>,
+    /// A variable of its environment, and its value.
+    pub(crate) variable: Option<(&'static str, &'static str)>,
 }
 
 impl Process {
     /// A process of the given user.
     pub(crate) fn new(owner: Owner, home: &'static str, argv: &[&str]) -> Self {
         let argv = argv.iter().map(|&a| a.to_owned()).collect();
-        Self { argv, owner, home, input: None, output: None }
+        Self { argv, owner, home, input: None, output: None, variable: None }
     }
 
     /// The same with something as standard input.
@@ -67,6 +69,11 @@ impl Process {
     /// The same with something else as standard output.
     pub(crate) fn with_output(self, output: Option<Arc<OwnedFd>>) -> Self {
         Self { output, ..self }
+    }
+
+    /// The same with a variable in its environment.
+    pub(crate) fn with_variable(self, variable: Option<(&'static str, &'static str)>) -> Self {
+        Self { variable, ..self }
     }
 
     /// The program, or what this very program is asked to do.
@@ -88,6 +95,7 @@ impl Process {
             .uid(self.owner.0)
             .gid(self.owner.0)
             .env("HOME", self.home)
+            .envs(self.variable)
             // A group of its own: a signal from a terminal must not reach it past PID 1.
             .process_group(0)
             .spawn()

@@ -4,17 +4,16 @@
 //! it is done ([`Recorded`]), and is forgotten only once it is taken back and that was looked at.
 
 mod guard;
+mod inside;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use pgha_core::agent;
+use pgha_core::agent::Request as Ask;
 use pgha_core::event::Event;
-use pgha_core::fault::{
-    Blow, CANCEL_COMMITS, Chosen, Deed, Injected, Kind, NoTarget, On, Program, Target, Undo,
-};
+use pgha_core::fault::{Blow, Chosen, Deed, Delay, Injected, Kind, NoTarget, On, Target, Undo};
 use pgha_core::safety;
 use pgha_core::status::{ClusterView, ContainerState, Observed, RESTORE_UNFINISHED};
 use pgha_core::topology::ClusterId;
@@ -29,7 +28,7 @@ use crate::cluster::{Cluster, Recorded};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::project::Project;
-use crate::provider::{Provider, Thing, Up, psql};
+use crate::provider::{Provider, Thing, Up};
 use crate::{observe, wan};
 
 /// How long a fault may take to take hold, and to be over again.
@@ -37,12 +36,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(50);
 /// How long somebody may be missing who is in the role that is to be hit.
 const ROLE_DEADLINE: Duration = Duration::from_secs(5);
-/// What a member may take to signal its own processes: twice what it gives itself.
-const SIGNAL_DEADLINE: Duration = Duration::from_secs(10);
-/// How long no commit may wait for a standby where one is to be cancelled.
-const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
-/// What one statement may take.
-const SQL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A fault that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +121,9 @@ async fn choose(
     pick: &mut (dyn FnMut(usize) -> usize + Send),
 ) -> Result<(Chosen, Option<WanState>)> {
     let topology = cluster.topology()?;
-    let by_name = asked.targets.iter().all(|t| matches!(t, Target::Named(_) | Target::Any));
+    let named =
+        |target: &Target| matches!(target, Target::Named(_) | Target::Any | Target::Repository);
+    let by_name = asked.targets.iter().all(named);
     let began = Instant::now();
     let chosen = loop {
         let view = if by_name {
@@ -182,12 +177,24 @@ async fn apply(
             until(provider, &cluster.id, &fault.targets, held).await
         }
         On::Processes(program, blow) => {
-            let each = fault.targets.iter().map(|name| signal(provider, name, program, blow));
+            let each =
+                fault.targets.iter().map(|name| inside::signal(provider, name, program, blow));
             all(join_all(each).await)
         }
         On::Volume => lose(provider, &cluster.id, fault).await,
         On::Commits => {
-            let each = fault.targets.iter().map(|name| cancel_commits(provider, name));
+            let each = fault.targets.iter().map(|name| inside::cancel_commits(provider, name));
+            all(join_all(each).await)
+        }
+        On::Archive => {
+            let each = fault.targets.iter().map(|name| inside::break_archive(provider, name));
+            all(join_all(each).await)
+        }
+        On::Disk(ailment) => {
+            let delay = fault.delay.unwrap_or(Delay::USUAL);
+            let (request, what) = (Ask::Disk { ailment, delay }, format!("inject {}", fault.kind));
+            let each =
+                fault.targets.iter().map(|name| inside::ask(provider, name, &request, &what));
             all(join_all(each).await)
         }
         On::Site { .. } | On::TwoSites => {
@@ -273,7 +280,13 @@ async fn take_back(provider: &impl Provider, cluster: &Cluster, undo: Undo) -> R
             until(provider, &cluster.id, &[name], runs).await
         }
         Undo::Thaw(name, program) if runs(state(&name)) => {
-            signal(provider, &name, program, Blow::Thaw).await
+            inside::signal(provider, &name, program, Blow::Thaw).await
+        }
+        Undo::Archive(name) => {
+            inside::mend(provider, cluster, &name, &Ask::Archive { broken: false }).await
+        }
+        Undo::Disk(name, ailment) => {
+            inside::mend(provider, cluster, &name, &Ask::DiskHealed(ailment)).await
         }
         // It was thawed, or is gone and its processes with it.
         Undo::Unpause(_) | Undo::Thaw(..) => Ok(()),
@@ -341,54 +354,6 @@ async fn lose(provider: &impl Provider, id: &ClusterId, fault: &Injected) -> Res
         provider.up(&project, Up::Alone(name)).await?;
     }
     until(provider, id, &fault.targets, |state| state == ContainerState::Running).await
-}
-
-/// Has processes of a member signalled; it answers once that has taken hold.
-async fn signal(
-    provider: &impl Provider,
-    member: &str,
-    program: Program,
-    blow: Blow,
-) -> Result<()> {
-    let argv = agent::Request::Signal { program, blow }.argv();
-    let ran = provider.exec(member, &argv, SIGNAL_DEADLINE).await;
-    let failed =
-        || Error::failed(format!("cannot {} {} in {member}", blow.as_str(), program.as_str()));
-    // A container ends with its program, and this command in it: it breaks off, or is killed before it has said anything.
-    let takes_all = blow == Blow::Kill && matches!(program, Program::Patroni | Program::Etcd);
-    match ran {
-        Ok(ran) if ran.code == 0 => Ok(()),
-        Ok(ran) if takes_all && ran.stderr.trim().is_empty() => Ok(()),
-        Ok(ran) => {
-            Err(failed().because(ran.stderr.trim().trim_start_matches("pgha-node: failed: ")))
-        }
-        Err(_) if takes_all => Ok(()),
-        Err(error) => Err(failed().because(error.cause())),
-    }
-}
-
-/// Cancels the commits of a node that wait for a standby, as soon as one does.
-async fn cancel_commits(provider: &impl Provider, node: &str) -> Result<()> {
-    let began = Instant::now();
-    loop {
-        let ran = provider.exec(node, &psql(CANCEL_COMMITS), SQL_DEADLINE).await?;
-        if ran.code != 0 {
-            return Err(Error::failed(format!("cannot cancel commits on {node}"))
-                .because(ran.stderr.trim()));
-        }
-        if ran.stdout.trim() != "0" {
-            return Ok(());
-        }
-        if began.elapsed() > COMMIT_DEADLINE {
-            let s = COMMIT_DEADLINE.as_secs();
-            return Err(Error::missing(format!(
-                "nothing to cancel: no commit on {node} waits for a standby"
-            ))
-            .because(format!("looked for {s} s"))
-            .hint("they wait on the leader of a synchronous cluster, while its standbys are frozen or cut off"));
-        }
-        sleep(POLL).await;
-    }
 }
 
 async fn cut(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// What the images are built from, relative to the root of the workspace.
-pub(crate) const SOURCES: [&str; 11] = [
+pub(crate) const SOURCES: [&str; 13] = [
     "Cargo.lock",
     "Cargo.toml",
     "images",
@@ -13,6 +13,8 @@ pub(crate) const SOURCES: [&str; 11] = [
     "crates/pgha-core/src",
     "crates/pgha-core/templates",
     "crates/pgha-node/Cargo.toml",
+    "crates/pgha-node/build.rs",
+    "crates/pgha-node/shim",
     "crates/pgha-node/src",
     "crates/pgha-wan/Cargo.toml",
     "crates/pgha-wan/regions",

@@ -29,6 +29,9 @@ fn is_known(request: &Request) {
         | Request::PutLayout
         | Request::ApplyLayout
         | Request::Signal { .. }
+        | Request::Archive { .. }
+        | Request::Disk { .. }
+        | Request::DiskHealed(_)
         | Request::Rehearse
         | Request::RehearseFile { .. }
         | Request::Maintenance { .. }
@@ -123,6 +126,12 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::PutLayout),
         Just(Request::ApplyLayout),
         signal(),
+        any::<bool>().prop_map(|broken| Request::Archive { broken }),
+        (select(Ailment::ALL.to_vec()), 1..60_000u32).prop_map(|(ailment, ms)| Request::Disk {
+            ailment,
+            delay: format!("{ms}ms").parse().expect("a delay")
+        }),
+        select(Ailment::ALL.to_vec()).prop_map(Request::DiskHealed),
         Just(Request::Rehearse),
         any::<String>().prop_map(|path| Request::RehearseFile { path }),
         any::<bool>().prop_map(|on| Request::Maintenance { on }),
@@ -181,6 +190,10 @@ fn the_words_stay_what_they_are() {
             "signal walreceiver kill",
         ),
         (line(Request::Signal { program: Program::Etcd, blow: Blow::Thaw }), "signal etcd thaw"),
+        (line(Request::Archive { broken: true }), "archive break"),
+        (line(Request::Archive { broken: false }), "archive mend"),
+        (line(Request::Disk { ailment: Ailment::Slow, delay: Delay::USUAL }), "disk slow 100ms"),
+        (line(Request::DiskHealed(Ailment::ReadOnly)), "disk read-only healed"),
         (line(Request::Rehearse), "rehearse"),
         (line(Request::RehearseFile { path: "/tmp/a".to_owned() }), "rehearse /tmp/a"),
         (line(Request::Maintenance { on: true }), "maintenance on"),

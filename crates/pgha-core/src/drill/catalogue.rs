@@ -3,7 +3,7 @@
 use super::Drill;
 
 /// Name and text of each, in the order of a listing.
-pub const CATALOGUE: [(&str, &str); 50] = [
+pub const CATALOGUE: [(&str, &str); 56] = [
     ("leader-killed", include_str!("catalogue/leader-killed.toml")),
     ("leader-killed-twice", include_str!("catalogue/leader-killed-twice.toml")),
     ("leader-stopped", include_str!("catalogue/leader-stopped.toml")),
@@ -52,6 +52,12 @@ pub const CATALOGUE: [(&str, &str); 50] = [
     ("replication-flaps", include_str!("catalogue/replication-flaps.toml")),
     ("router-killed", include_str!("catalogue/router-killed.toml")),
     ("router-restarted", include_str!("catalogue/router-restarted.toml")),
+    ("disk-full", include_str!("catalogue/disk-full.toml")),
+    ("disk-hung", include_str!("catalogue/disk-hung.toml")),
+    ("disk-slow", include_str!("catalogue/disk-slow.toml")),
+    ("archive-broken", include_str!("catalogue/archive-broken.toml")),
+    ("repository-away", include_str!("catalogue/repository-away.toml")),
+    ("repository-full", include_str!("catalogue/repository-full.toml")),
     ("append-leader-killed", include_str!("catalogue/append-leader-killed.toml")),
     ("append-isolated-control", include_str!("catalogue/append-isolated-control.toml")),
     ("register-leader-killed", include_str!("catalogue/register-leader-killed.toml")),

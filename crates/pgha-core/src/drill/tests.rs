@@ -54,7 +54,7 @@ fn what_is_expected_of_a_lost_site_is_what_the_planner_says() {
         let [
             ..,
             Step::Inject {
-                deed: Deed { kind: Kind::Kill | Kind::Isolate, port: None, flap: None },
+                deed: Deed { kind: Kind::Kill | Kind::Isolate, port: None, flap: None, .. },
                 targets,
             },
         ] = &drill
@@ -129,6 +129,8 @@ fn a_mistake_in_a_file_is_pointed_at() {
         ("inject = 'kill'\n", "inject = 'kill'\nflap = '8s'\n", "step 1: kill is not for links"),
         ("inject = 'kill'\n", "inject = 'cut'\nflap = '8ms'\n", "step 1: `50% of 8ms` is no flap"),
         ("inject = 'kill'\n", "inject = 'cut'\nduty = '40%'\n", "`duty` belongs to `flap`"),
+        ("inject = 'kill'\n", "inject = 'kill'\ndelay = '1s'\n", "step 1: kill has no delay"),
+        ("inject = 'kill'\n", "inject = 'disk-slow'\ndelay = '1h'\n", "is no delay of a disk"),
         (
             "inject = 'kill'\ntarget = 'leader'",
             "sleep = '3s'\nport = 'etcd'",

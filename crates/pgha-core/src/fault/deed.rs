@@ -1,4 +1,4 @@
-//! What is done: a kind of fault, and of links which packets.
+//! What is done: a kind of fault, of links which packets, and of a slow disk how slow.
 
 use std::fmt;
 
@@ -6,6 +6,7 @@ use pgha_wan::service::Service;
 use pgha_wan::settings::{Cut, Flap, Share};
 use pgha_wan::units::format_duration;
 
+use super::disk::{Ailment, Delay};
 use super::kind::{Kind, On};
 
 /// Which part of each period a flap is down where nobody says.
@@ -20,6 +21,8 @@ pub struct Deed {
     pub port: Option<Service>,
     /// It comes and goes; likewise.
     pub flap: Option<Flap>,
+    /// How slow the disk is; of the kind that slows it.
+    pub delay: Option<Delay>,
 }
 
 /// What no kind of fault can be.
@@ -28,6 +31,12 @@ pub enum BadDeed {
     /// Only links have packets, and only they flap.
     #[error("{kind} is not for links, and port and flap are: {}", of_links())]
     NoLinks {
+        /// The kind.
+        kind: Kind,
+    },
+    /// Only a slow disk has a delay.
+    #[error("{kind} has no delay: it is for {}", Kind::DiskSlow)]
+    NotSlow {
         /// The kind.
         kind: Kind,
     },
@@ -47,15 +56,25 @@ impl On {
 }
 
 impl Deed {
-    /// A kind, and of links the packets of one service where it is named, and how it comes and goes.
+    /// A kind, and of links the packets of one service where it is named, and how it comes and goes; of a slow disk the
+    /// delay, where it is not the usual one.
     ///
     /// # Errors
-    /// When the kind is not about links.
-    pub fn new(kind: Kind, port: Option<Service>, flap: Option<Flap>) -> Result<Self, BadDeed> {
+    /// When the kind is not about links, or has no delay.
+    pub fn new(
+        kind: Kind,
+        port: Option<Service>,
+        flap: Option<Flap>,
+        delay: Option<Delay>,
+    ) -> Result<Self, BadDeed> {
         if (port.is_some() || flap.is_some()) && !kind.on().is_links() {
             return Err(BadDeed::NoLinks { kind });
         }
-        Ok(Self { kind, port, flap })
+        let plain = Self::from(kind);
+        if delay.is_some() && plain.delay.is_none() {
+            return Err(BadDeed::NotSlow { kind });
+        }
+        Ok(Self { port, flap, delay: delay.or(plain.delay), ..plain })
     }
 
     /// How it cuts the links that it is about.
@@ -66,7 +85,8 @@ impl Deed {
 
 impl From<Kind> for Deed {
     fn from(kind: Kind) -> Self {
-        Self { kind, port: None, flap: None }
+        let delay = (kind.on() == On::Disk(Ailment::Slow)).then_some(Delay::USUAL);
+        Self { kind, port: None, flap: None, delay }
     }
 }
 
@@ -80,6 +100,9 @@ impl fmt::Display for Deed {
         if let Some(flap) = self.flap {
             let period = format_duration(flap.period());
             write!(f, " --flap {period} --duty {}", flap.duty())?;
+        }
+        if let Some(delay) = self.delay {
+            write!(f, " --delay {delay}")?;
         }
         Ok(())
     }

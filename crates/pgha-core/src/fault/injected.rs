@@ -8,6 +8,7 @@ use pgha_wan::settings::Flap;
 use serde::{Deserialize, Serialize};
 
 use super::deed::Deed;
+use super::disk::{Ailment, Delay};
 use super::kind::{Blow, Kind, On, Program};
 use super::target::Chosen;
 use crate::status::{ContainerState, OngoingFault};
@@ -27,6 +28,9 @@ pub struct Injected {
     /// How it comes and goes; absent where it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flap: Option<Flap>,
+    /// How slow the disk is; absent where it is not about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Delay>,
     /// To which members or sites.
     pub targets: Vec<String>,
     /// The links that it cuts.
@@ -50,6 +54,10 @@ pub enum Undo {
     Unpause(String),
     /// The frozen processes of a member go on.
     Thaw(String, Program),
+    /// The archive command of the node works again.
+    Archive(String),
+    /// The disk of the member no longer has that.
+    Disk(String, Ailment),
     /// The links are no longer cut, or one service on them.
     Heal(Vec<Direction>, Option<Service>),
 }
@@ -93,7 +101,7 @@ impl Injected {
         containers: &BTreeMap<&str, ContainerState>,
         wan: Option<&WanState>,
     ) -> Result<Self, NotInjected> {
-        let Deed { kind, port, flap } = deed;
+        let Deed { kind, port, flap, delay } = deed;
         let state =
             |name: &String| *containers.get(name.as_str()).unwrap_or(&ContainerState::Missing);
         let hit = |name: &&String| match state(name) {
@@ -126,12 +134,12 @@ impl Injected {
             }
         };
         let (id, at) = (String::new(), String::new());
-        Ok(Self { id, kind, port, flap, targets, links, at, until: None })
+        Ok(Self { id, kind, port, flap, delay, targets, links, at, until: None })
     }
 
     /// What was done.
     pub fn deed(&self) -> Deed {
-        Deed { kind: self.kind, port: self.port, flap: self.flap }
+        Deed { kind: self.kind, port: self.port, flap: self.flap, delay: self.delay }
     }
 
     /// What takes it back; nothing of one that is over by itself.
@@ -147,6 +155,10 @@ impl Injected {
                 self.targets.iter().map(|name| Undo::Thaw(name.clone(), program)).collect()
             }
             On::Volume => each(Undo::Make),
+            On::Archive => each(Undo::Archive),
+            On::Disk(ailment) => {
+                self.targets.iter().map(|name| Undo::Disk(name.clone(), ailment)).collect()
+            }
             On::Processes(..) | On::Commits => Vec::new(),
             On::Site { .. } | On::TwoSites => vec![Undo::Heal(self.links.clone(), self.port)],
         }

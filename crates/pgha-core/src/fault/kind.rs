@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::Ailment;
 use crate::topology::Role;
 
 /// What is done.
@@ -39,6 +40,16 @@ pub enum Kind {
     VolumeLost,
     /// Commits that wait for a standby are cancelled.
     CommitCancel,
+    /// The archive command fails.
+    ArchiveBroken,
+    /// A disk is full.
+    DiskFull,
+    /// A disk is read-only.
+    DiskReadOnly,
+    /// A disk is slow.
+    DiskSlow,
+    /// A disk hangs.
+    DiskHung,
     /// A site is cut off.
     Isolate,
     /// Nothing leaves a site.
@@ -60,6 +71,10 @@ pub enum On {
     Volume,
     /// The commits of a Postgres node that wait for a standby.
     Commits,
+    /// The archive command of a Postgres node.
+    Archive,
+    /// What Postgres writes on its data disk, or pgBackRest in the repository of the backup host.
+    Disk(Ailment),
     /// The links of one site: those that leave it, those that reach it.
     Site {
         /// What leaves it is dropped.
@@ -160,12 +175,16 @@ type Row = (Kind, &'static str, On, bool, &'static str, &'static str);
 pub const CANCEL_COMMITS: &str = "select count(*) filter (where pg_cancel_backend(pid)) \
                                   from pg_stat_activity where wait_event = 'SyncRep'";
 
+/// Ends the segment of a leader, so that there is one to archive; nothing on a replica.
+pub const SWITCH_SEGMENT: &str =
+    "select case when not pg_is_in_recovery() then pg_switch_wal() end";
+
 const NO_ANSWER: &str = "connections break at once; after a leader's loss its lease (ttl) has to \
                          expire before another node is promoted";
 
 /// Every kind, in the order of a listing.
 #[rustfmt::skip]
-const TABLE: [Row; 18] = [
+const TABLE: [Row; 23] = [
     (Kind::Kill, "kill", On::Containers, true, "SIGKILL to the container, which stays stopped", NO_ANSWER),
     (Kind::Stop, "stop", On::Containers, true, "the container is stopped (`docker stop`)",
         "clean shutdown: Patroni releases the leader key, no lease has to expire"),
@@ -196,6 +215,17 @@ const TABLE: [Row; 18] = [
     (Kind::CommitCancel, "commit-cancel", On::Commits, false, "`pg_cancel_backend` for every COMMIT that waits for a standby",
         "the client is told, with no more than a WARNING, that it has committed: it is visible, and lost if the leader \
          is before a standby has it"),
+    (Kind::ArchiveBroken, "archive-broken", On::Archive, true, "pgBackRest's stop file on a node: its archive command fails",
+        "writes go on; the leader keeps its WAL until that is archived, and its disk fills up; a backup that reads the node \
+         fails as well"),
+    (Kind::DiskFull, "disk-full", On::Disk(Ailment::Full), true, "each write on the data disk, or in the repository, fails with ENOSPC",
+        "Postgres panics at the next WAL write and cannot start: Patroni fails over; in the repository WAL is not archived"),
+    (Kind::DiskReadOnly, "disk-read-only", On::Disk(Ailment::ReadOnly), true, "the same with EROFS, and no file is opened for writing",
+        "as disk-full; until then reads go on in files that are open already"),
+    (Kind::DiskSlow, "disk-slow", On::Disk(Ailment::Slow), true, "each write and sync there takes longer by --delay",
+        "commits take that long; no connection breaks, Patroni notices nothing"),
+    (Kind::DiskHung, "disk-hung", On::Disk(Ailment::Hung), true, "no write or sync there ends until it is healed",
+        "commits hang and reads go on: Patroni keeps the lease, since its queries are answered"),
     (Kind::Isolate, "isolate", On::Site { out: true, into: true }, true, "all links of a site are blocked, both directions",
         "a leader inside demotes itself before its lease expires; its local clients are served until then"),
     (Kind::Mute, "mute", On::Site { out: true, into: false }, true, "outgoing traffic of a site is blocked",
@@ -293,7 +323,9 @@ mod tests {
         for kind in Kind::all() {
             match kind.on() {
                 On::Processes(_, blow) => assert_eq!(kind.lasts(), blow == Blow::Freeze, "{kind}"),
-                On::Site { .. } | On::TwoSites => assert!(kind.lasts(), "{kind}"),
+                On::Site { .. } | On::TwoSites | On::Archive | On::Disk(_) => {
+                    assert!(kind.lasts(), "{kind}");
+                }
                 On::Commits | On::Volume => assert!(!kind.lasts(), "{kind}"),
                 On::Containers => assert_eq!(kind.lasts(), kind != Kind::Restart),
             }

@@ -26,6 +26,8 @@ pub enum Target {
     SiteWithoutLeader,
     /// The external site.
     External,
+    /// The backup host, which keeps the repository.
+    Repository,
     /// A member that the kind can hit, or a site.
     Any,
     /// A member or a site, by its name or a part of it.
@@ -33,7 +35,7 @@ pub enum Target {
 }
 
 /// Words of the targets that are no names, with what they mean.
-const ROLES: [(&str, Target); 8] = [
+const ROLES: [(&str, Target); 9] = [
     ("leader", Target::Leader),
     ("sync-standby", Target::SyncStandby),
     ("replica", Target::Replica),
@@ -41,6 +43,7 @@ const ROLES: [(&str, Target); 8] = [
     ("site(leader)", Target::SiteOfLeader),
     ("site(not leader)", Target::SiteWithoutLeader),
     ("external", Target::External),
+    ("repository", Target::Repository),
     ("any", Target::Any),
 ];
 
@@ -122,6 +125,16 @@ pub enum NoTarget {
         /// Whom it was meant for.
         given: String,
     },
+    /// etcd calls the kernel without the C library.
+    #[error(
+        "{kind} cannot be done to {given}: etcd is a static binary, and only programs with the C library see faults of a disk"
+    )]
+    NoLibrary {
+        /// What is done.
+        kind: Kind,
+        /// The etcd member.
+        given: String,
+    },
     /// Two sites are wanted.
     #[error("{kind} is between two sites")]
     Sites {
@@ -136,7 +149,8 @@ fn wants(kind: Kind) -> &'static str {
         On::Containers => "members and sites",
         On::Processes(program, _) if program.role() == Role::Etcd => "etcd members",
         On::Volume => "Postgres nodes and etcd members",
-        On::Processes(..) | On::Commits => "Postgres nodes",
+        On::Disk(_) => "Postgres nodes and the backup host",
+        On::Processes(..) | On::Commits | On::Archive => "Postgres nodes",
         On::Site { .. } | On::TwoSites => "sites",
     }
 }
@@ -147,7 +161,8 @@ impl Kind {
         match self.on() {
             On::Containers => true,
             On::Processes(program, _) => role == program.role(),
-            On::Commits => role == Role::Postgres,
+            On::Commits | On::Archive => role == Role::Postgres,
+            On::Disk(_) => matches!(role, Role::Postgres | Role::Backup),
             // Never the repository of the backup host.
             On::Volume => matches!(role, Role::Postgres | Role::Etcd),
             On::Site { .. } | On::TwoSites => false,
@@ -218,6 +233,7 @@ impl Now<'_> {
                 let leads = self.view.etcd.iter().filter(|e| e.leader == Some(true));
                 leads.map(|e| e.name.clone()).collect()
             }
+            Target::Repository => vec![self.topology.backup_host().name.clone()],
             Target::Any => self.fitting(kind),
             Target::SiteOfLeader | Target::SiteWithoutLeader | Target::External => {
                 return self.all_of(kind, &self.site(kind, target, pick)?);
@@ -233,6 +249,10 @@ impl Now<'_> {
             || name == self.topology.router() && kind.on() == On::Containers
         {
             return Ok(name);
+        }
+        let etcd = self.topology.member(&name).is_some_and(|member| member.role == Role::Etcd);
+        if etcd && matches!(kind.on(), On::Disk(_)) {
+            return Err(NoTarget::NoLibrary { kind, given: name });
         }
         Err(NoTarget::Misfit { kind, wants: wants(kind), given: name })
     }
@@ -300,7 +320,11 @@ impl Now<'_> {
                 let found = sites.iter().find(|name| name.eq_ignore_ascii_case(given)).cloned();
                 return found.ok_or_else(|| unknown(given, &sites));
             }
-            Target::Leader | Target::SyncStandby | Target::Replica | Target::EtcdLeader => {
+            Target::Leader
+            | Target::SyncStandby
+            | Target::Replica
+            | Target::EtcdLeader
+            | Target::Repository => {
                 return Err(NoTarget::Misfit {
                     kind,
                     wants: wants(kind),

@@ -67,6 +67,62 @@ fn commits_are_cancelled_on_postgres_nodes_and_nothing_takes_that_back() {
 }
 
 #[test]
+fn the_archive_breaks_on_postgres_nodes_and_the_repository_is_hit_as_a_container_or_a_disk() {
+    let leader = healthy().leader.expect("a leader");
+    let broken = injected(Kind::ArchiveBroken, &["leader"]).expect("a fault");
+    assert_eq!(broken.undo(), [Undo::Archive(leader)]);
+    let host = topology().backup_host().name.clone();
+    for kind in Kind::all() {
+        let hit = chosen(kind, &["repository"]);
+        if matches!(kind.on(), On::Containers | On::Disk(_)) {
+            assert_eq!(hit.expect("the backup host").names(), std::slice::from_ref(&host));
+        } else {
+            let refused = hit.expect_err("refused");
+            assert!(matches!(refused, NoTarget::Misfit { .. }), "{kind}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn disks_are_those_of_postgres_and_of_the_repository_and_never_those_of_etcd() {
+    for kind in [Kind::DiskFull, Kind::DiskReadOnly, Kind::DiskSlow, Kind::DiskHung] {
+        let nodes_and_host = names(kind, &["DC1", "repository"]);
+        let topology = topology();
+        let role = |name: &String| topology.member(name).map(|member| member.role);
+        assert!(nodes_and_host.iter().all(|name| role(name) != Some(Role::Etcd)), "{kind}");
+        assert_eq!(nodes_and_host.len(), 3, "{nodes_and_host:?}");
+        for etcd in ["etcd1", "etcd-leader"] {
+            let refused = chosen(kind, &[etcd]).expect_err("refused");
+            assert!(matches!(refused, NoTarget::NoLibrary { .. }), "{refused}");
+        }
+        assert!(matches!(chosen(kind, &["wan"]), Err(NoTarget::Misfit { .. })));
+        let fault = injected(kind, &["leader"]).expect("a fault");
+        let On::Disk(ailment) = kind.on() else { panic!("a disk") };
+        assert_eq!(fault.undo(), [Undo::Disk(fault.targets[0].clone(), ailment)]);
+    }
+}
+
+#[test]
+fn a_slow_disk_has_a_delay_and_nothing_else_does() {
+    for kind in Kind::all() {
+        let delay = "250ms".parse::<Delay>().expect("a delay");
+        let deed = Deed::new(kind, None, None, Some(delay));
+        assert_eq!(deed.is_ok(), kind == Kind::DiskSlow, "{kind}");
+        let Ok(deed) = deed else { continue };
+        let fault = injected(deed, &["leader"]).expect("a fault");
+        assert!(
+            fault.title().starts_with("disk-slow --delay 250ms pgha-demo"),
+            "{}",
+            fault.title()
+        );
+        let written = serde_json::to_value(&fault).expect("JSON");
+        assert_eq!(written["delay"], "250ms");
+        assert_eq!(serde_json::from_value::<Injected>(written).expect("read").deed(), deed);
+        assert_eq!(Deed::new(kind, None, None, None).expect("usual").delay, Some(Delay::USUAL));
+    }
+}
+
+#[test]
 fn a_site_is_every_member_that_the_kind_hits_there() {
     assert_eq!(
         names(Kind::Kill, &["dc2"]),
@@ -104,11 +160,12 @@ fn data_are_lost_of_nodes_and_of_etcd_members_and_never_of_the_backup_host() {
     let topology = topology();
     let (host, router) = (topology.backup_host().name.clone(), topology.router());
     let site = topology.backup_site().name.clone();
-    for member in [host.as_str(), router.as_str()] {
+    for member in [host.as_str(), router.as_str(), "repository"] {
         let refused = chosen(Kind::VolumeLost, &[member]).expect_err("refused").to_string();
         assert!(refused.contains("is for Postgres nodes and etcd members"), "{refused}");
     }
-    let mut all: Vec<&str> = Target::roles().filter(|role| *role != "sync-standby").collect();
+    let nobody = ["sync-standby", "repository"];
+    let mut all: Vec<&str> = Target::roles().filter(|role| !nobody.contains(role)).collect();
     all.extend(["DC1", "DC2", site.as_str()]);
     for target in all {
         let view = healthy();
@@ -181,7 +238,7 @@ fn what_takes_a_fault_back_is_about_exactly_what_it_changed() {
     let containers = BTreeMap::new();
     let etcd = Some(Service::Etcd);
     let injected = |port, before: &_| {
-        let deed = Deed { kind: Kind::Mute, port, flap: None };
+        let deed = Deed { port, ..Kind::Mute.into() };
         Injected::new(deed, &sites, &topology, &containers, Some(before))
     };
     let link = |to: &str| Direction { from: "DC1".to_owned(), to: to.to_owned() };
@@ -203,9 +260,9 @@ fn what_takes_a_fault_back_is_about_exactly_what_it_changed() {
 fn a_port_and_a_flap_are_for_links_alone_and_are_in_the_words_of_the_fault() {
     let flap: Flap = "40% of 10s".parse().expect("a flap");
     for kind in Kind::all() {
-        assert_eq!(Deed::new(kind, None, Some(flap)).is_ok(), kind.on().is_links(), "{kind}");
+        assert_eq!(Deed::new(kind, None, Some(flap), None).is_ok(), kind.on().is_links(), "{kind}");
         for port in Service::ALL {
-            let Ok(deed) = Deed::new(kind, Some(port), Some(flap)) else {
+            let Ok(deed) = Deed::new(kind, Some(port), Some(flap), None) else {
                 assert!(!kind.on().is_links(), "{kind}");
                 continue;
             };
@@ -220,7 +277,8 @@ fn a_port_and_a_flap_are_for_links_alone_and_are_in_the_words_of_the_fault() {
             assert_eq!(serde_json::from_value::<Injected>(written).expect("read").deed(), deed);
         }
     }
-    let said = Deed::new(Kind::Kill, Some(Service::Etcd), None).expect_err("no links").to_string();
+    let said =
+        Deed::new(Kind::Kill, Some(Service::Etcd), None, None).expect_err("no links").to_string();
     assert_eq!(said, "kill is not for links, and port and flap are: isolate, mute, deafen, cut");
 }
 

@@ -10,9 +10,9 @@ use crate::dynamic;
 use crate::links::asked::largest_round_trip;
 use crate::names::AGENT;
 use crate::render::{
-    BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER, REPOSITORY_DIR,
-    REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, S3_CA_FILE, SCOPE, SPOOL_DIR, SSH_PORT, data_dir,
-    parameters, render,
+    BACKUP_COMMON_NAME, CONFIG_DIR, NAMESPACE, NODE_COMMON_NAME, PATRONI_API_USER,
+    POSTGRES_PROGRAM, PRELOADED, REPOSITORY_DIR, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT, S3_CA_FILE,
+    SCOPE, SPOOL_DIR, SSH_PORT, data_dir, parameters, render,
 };
 use crate::repository::STANZA;
 use crate::spec::{Acknowledge, Repo2, SiteRole, Spec};
@@ -69,6 +69,7 @@ fn context(topology: &Topology, member: &Member, more: Value) -> Value {
         "backup": topology.spec.backup,
         "level": topology.spec.backup.compression_level,
         "spool_dir": SPOOL_DIR,
+        "preloaded": PRELOADED,
         // Over SSH the other side has no environment to find it by, nor the key that is in it.
         "config_file": format!("{CONFIG_DIR}/pgbackrest.conf"),
         "data_dir": data_dir(topology.spec.postgres),
@@ -113,6 +114,7 @@ pub fn patroni(
             "rewinder": secrets.rewinder, "patroni": secrets.patroni,
         },
         "agent": AGENT,
+        "postgres_program": POSTGRES_PROGRAM,
         "etcd": etcd,
         "tags": tags(topology, member),
         "recovery_conf": recovery_conf().map(|(name, value)| json!([name, value])),

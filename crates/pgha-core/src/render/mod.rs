@@ -42,6 +42,10 @@ pub const REPOSITORY2_FOLDER: &str = "repository";
 pub const SPOOL_DIR: &str = "/pgdata/pgbackrest-spool";
 /// Mount point of a Postgres node's volume.
 pub const PGDATA_MOUNT: &str = "/pgdata";
+/// The library by which Postgres and pgBackRest see faults of their disk.
+pub const PRELOADED: &str = "/usr/local/lib/pgha/disk.so";
+/// What Patroni starts as Postgres: Postgres with that library.
+pub const POSTGRES_PROGRAM: &str = "/usr/local/lib/pgha/postgres";
 /// Mount point of an etcd member's volume.
 pub const ETCD_MOUNT: &str = "/pgha/etcd";
 /// Most that `/dev/shm` of a Postgres node may hold, in the words of Docker and Compose: parallel queries

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
+use pgha_core::fault::Delay;
 use pgha_wan::service::Service;
 use pgha_wan::settings::Share;
 
@@ -54,9 +55,11 @@ pub(crate) struct FaultList {
     pgha fault inject demo cut DC1 DC2\n  \
     pgha fault inject demo isolate 'site(leader)' --port etcd\n  \
     pgha fault inject demo cut DC1 DC2 --flap 10s --duty 40%\n  \
-    pgha fault inject demo etcd-freeze etcd-leader --for 10s\n\n\
+    pgha fault inject demo etcd-freeze etcd-leader --for 10s\n  \
+    pgha fault inject demo stop repository\n  \
+    pgha fault inject demo disk-slow leader --delay 250ms\n\n\
     Targets are members, by name or a part of it, sites, or what somebody is at that moment: leader, sync-standby, replica, \
-    etcd-leader, site(leader), site(not leader), external, any. A site stands for each of its members that the fault can hit.")]
+    etcd-leader, site(leader), site(not leader), external, repository, any. A site stands for each of its members that the fault can hit.")]
 pub(crate) struct Inject {
     /// Cluster (if there are several), kind and targets
     #[arg(value_name = "[NAME] KIND TARGET", required = true, num_args = 2..)]
@@ -70,6 +73,9 @@ pub(crate) struct Inject {
     /// Percentage of each period that is blocked [default: 50%]
     #[arg(long, value_name = "PERCENT", requires = "flap", allow_hyphen_values = true)]
     pub(crate) duty: Option<Share>,
+    /// How much longer each write takes with disk-slow [default: 100ms]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) delay: Option<Delay>,
     /// Undo after this time, such as 30s, even if this command has ended
     #[arg(long = "for", value_name = "TIME", value_parser = some_time, allow_hyphen_values = true)]
     pub(crate) for_: Option<Duration>,

@@ -59,7 +59,7 @@ async fn inject(args: &Inject, events: &Events) -> Result<()> {
     let flap = flap.map_err(|bad| {
         Error::bad_input(bad.to_string()).hint("--flap 10s --duty 40% blocks 4 s of each 10 s")
     })?;
-    let deed = Deed::new(kind, args.port, flap).map_err(|bad| {
+    let deed = Deed::new(kind, args.port, flap, args.delay).map_err(|bad| {
         Error::bad_input(bad.to_string()).hint("`pgha fault list` explains the kinds")
     })?;
     if words.len() < 2 {

@@ -67,6 +67,7 @@ mod tests {
             kind: Kind::Isolate,
             port,
             flap: None,
+            delay: None,
             targets: vec!["DC1".to_owned()],
             links: Vec::new(),
             at: "2026-11-28T03:00:01.123Z".to_owned(),

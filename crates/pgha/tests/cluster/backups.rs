@@ -139,7 +139,7 @@ fn stanza_is_made_beside_archiving(leader: &str, host: &str) {
 fn host_away(cluster: &TestCluster) {
     let (id, host, leader) = (cluster.id(), cluster.backup_host(), cluster.leader());
     cluster.pgha(&["backup", "schedule", &id, "* * * * * incr"]).ok();
-    docker(&["stop", &host]);
+    cluster.pgha(&["fault", "inject", &id, "stop", "repository"]).ok();
     let last =
         claim("while the host is away writes go on, and every command says what is wrong", || {
             let write = "insert into told select n, 'later' from generate_series(1, 1000) n";
@@ -154,8 +154,8 @@ fn host_away(cluster: &TestCluster) {
             }
             until("status says that archiving fails", HEAL_DEADLINE_S, || {
                 let codes = problem_codes(&cluster.status());
-                let both = ["member_down", "archive_failing"];
-                if both.iter().all(|c| codes.iter().any(|o| o == c)) {
+                let all = ["fault_injected", "member_down", "archive_failing"];
+                if all.iter().all(|c| codes.iter().any(|o| o == c)) {
                     Ok(())
                 } else {
                     Err(codes.join(" "))
@@ -164,7 +164,7 @@ fn host_away(cluster: &TestCluster) {
             sql(&leader, "select pg_walfile_name(pg_switch_wal())")
         });
     claim("once it is back, every segment is in the archive, none left out", || {
-        docker(&["start", &host]);
+        cluster.pgha(&["heal", &id]).ok();
         let segments = until("the last segment is archived", HEAL_DEADLINE_S, || {
             let segments = archived_segments(&host);
             if segments.contains(&last) {

@@ -1,5 +1,7 @@
 //! Every kind of fault, injected and taken back, with nothing left of it.
 
+mod disks;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -10,10 +12,11 @@ use crate::waiting::{claim, until};
 
 /// Kind, target, and what an expression about the members that it has hit prints while it is in force; none where it is over
 /// by itself.
-const FAULTS: [(&str, &[&str], Option<&str>); 16] = [
+const FAULTS: [(&str, &[&str], Option<&str>); 17] = [
     ("pause", &["replica"], Some("paused")),
     ("stop", &["replica"], Some("exited")),
     ("kill", &["etcd-leader"], Some("exited")),
+    ("kill", &["repository"], Some("exited")),
     ("restart", &["replica"], None),
     ("postgres-freeze", &["replica"], Some("frozen")),
     ("patroni-freeze", &["replica"], Some("frozen")),
@@ -72,6 +75,7 @@ fn every_fault_takes_hold_and_leaves_nothing() {
     });
     services_are_blocked(&cluster, &before);
     links_flap(&cluster, &before);
+    archiving_stops(&cluster, &before);
     data_are_lost_and_come_back(&cluster, &before);
     claim("a fault with a time is taken back without the command that injected it", || {
         let id = cluster.id();
@@ -130,6 +134,72 @@ fn services_are_blocked(cluster: &TestCluster, before: &BTreeMap<String, String>
         let told = cluster.pgha(&["events", &id]);
         assert!(told.ok().contains("etcd cut"), "{}", told.stdout);
         cluster.wait_whole();
+    });
+}
+
+fn archiving_stops(cluster: &TestCluster, before: &BTreeMap<String, String>) {
+    let id = cluster.id();
+    let inject = |kind: &str, target: &str| cluster.pgha(&["fault", "inject", &id, kind, target]);
+    claim("WAL that is not archived stays on the leader, writes go on, and status says so", || {
+        cluster.wait_whole();
+        let leader = cluster.leader();
+        let fails = |yes| {
+            until(&format!("archiving fails: {yes}"), 30, || {
+                let codes = problem_codes(&cluster.status());
+                let so = codes.iter().any(|code| code == "archive_failing");
+                if so == yes { Ok(()) } else { Err(codes.join(" ")) }
+            });
+        };
+        let waiting = || {
+            let ready = "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'";
+            sql(&leader, ready).trim().parse::<u32>().expect("a number")
+        };
+        sql(&leader, "create table stays as select 1 as n");
+        inject("archive-broken", "leader").ok();
+        fails(true);
+        sql(&leader, "insert into stays values (2); select pg_switch_wal()");
+        assert!(waiting() > 1, "two segments wait");
+        // Once more changes nothing, and one command heals both.
+        inject("archive-broken", "leader").ok();
+        assert_eq!(cluster.faults().len(), 2);
+        cluster.pgha(&["heal", &id]).ok();
+        fails(false);
+        until("all is archived", 30, || match waiting() {
+            0 => Ok(()),
+            some => Err(format!("{some} segments wait")),
+        });
+        assert_eq!(traces(cluster), *before);
+    });
+    claim("a member that is paused is healed later, and one that starts again is healed", || {
+        inject("archive-broken", "replica").ok();
+        let broken = cluster.faults().remove(0);
+        let (fault, member) = (&broken["id"], broken["targets"][0].as_str().expect("a name"));
+        inject("pause", member).ok();
+        let only = fault.as_str().expect("an ID");
+        cluster.pgha(&["heal", &id, "--fault", only]).refused(3, "is paused");
+        cluster.pgha(&["heal", &id]).ok();
+        assert_eq!(traces(cluster), *before);
+        inject("archive-broken", member).ok();
+        docker(&["restart", member]);
+        until("its start ends the fault", 30, || match try_exec(member, &["sh", "-c", LEFT]) {
+            ran if ran.stdout.contains("stop") => Err(ran.stdout),
+            _ => Ok(()),
+        });
+        cluster.pgha(&["heal", &id]).ok();
+        cluster.wait_whole();
+        assert_eq!(traces(cluster), *before);
+    });
+    claim("what a user has stopped by hand is neither broken nor healed", || {
+        let leader = cluster.leader();
+        let stop = "pgbackrest --config=/pgha/config/pgbackrest.conf --stanza=pgha_db";
+        try_exec(&leader, &["sh", "-c", &format!("{stop} stop")]).ok();
+        let refused = inject("archive-broken", "leader");
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("`pgbackrest start` lets"), "{refused:?}");
+        assert!(cluster.faults().is_empty());
+        assert!(try_exec(&leader, &["sh", "-c", LEFT]).stdout.contains("stop"));
+        try_exec(&leader, &["sh", "-c", &format!("{stop} start")]).ok();
+        assert_eq!(traces(cluster), *before);
     });
 }
 
@@ -231,13 +301,15 @@ fn a_commit_that_waits_for_a_standby_is_cancelled() {
     });
 }
 
-/// What a fault may leave: containers that do not run, processes that are stopped, links that are cut, what was written down.
+/// What a fault may leave: containers that do not run, processes that are stopped, files, links that are cut, what was written
+/// down.
 fn traces(cluster: &TestCluster) -> BTreeMap<String, String> {
     let state = |member: &String| {
         let container = inspect(member);
         let state = container["State"]["Status"].as_str().unwrap_or_default().to_owned();
         let stopped = try_exec(member, &["sh", "-c", STOPPED]).stdout;
-        (member.clone(), format!("{state} {stopped}"))
+        let left = try_exec(member, &["sh", "-c", LEFT]).stdout;
+        (member.clone(), format!("{state} {stopped} {left}"))
     };
     let mut traces: BTreeMap<String, String> = cluster.members().iter().map(state).collect();
     traces.insert("links".to_owned(), cut(cluster).to_string());
@@ -248,6 +320,10 @@ fn traces(cluster: &TestCluster) -> BTreeMap<String, String> {
 /// Names of the processes that are stopped.
 const STOPPED: &str =
     "cat /proc/[0-9]*/stat 2>/dev/null | awk '$3 == \"T\" { print $2 }' | sort -u";
+
+/// What keeps pgBackRest from archiving, and what is wrong with the disk.
+const LEFT: &str =
+    "ls /tmp/pgbackrest/*.stop 2> /dev/null; od -An -tu4 /dev/shm/pgha-disk 2> /dev/null";
 
 fn cut(cluster: &TestCluster) -> usize {
     let ran = cluster.pgha(&["wan", "show", &cluster.id(), "--no-verify", "--json"]);
