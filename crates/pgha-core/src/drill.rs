@@ -179,6 +179,17 @@ pub enum Lost {
     Some,
 }
 
+impl Lost {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Possible => "possible",
+            Self::Some => "some",
+        }
+    }
+}
+
 /// What is called a moment: a write that is sent again on another connection takes less.
 const MOMENT: Duration = Duration::from_secs(5);
 /// A leader that hands over: checkpoint, shutdown, promotion; measured below 3 s on an idle host.

@@ -1,14 +1,17 @@
-//! The page of a drill: one HTML document that needs nothing else, for people who decide about a change.
+//! The page of a drill, and that of a whole survival table: one HTML document each that needs nothing else, for people who decide about a change.
 //!
 //! Text in, text out: where its events come from is not its concern. It has no script, asks nobody for anything, and says
 //! everything in words as well as in colours.
 
 mod chart;
+mod proof;
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Write as _;
 use std::time::Duration;
+
+pub use proof::proof;
 
 use crate::chronicle::Entry;
 use crate::drill::{Clock, Phases, Prediction, Report, RunReport};
@@ -122,13 +125,9 @@ fn verdict(out: &mut String, report: &Report) {
         &format!("{} <small>{}</small>", most, report.predicted.writes.words()),
         &outage,
     );
-    let lost = match report.predicted.lost {
-        crate::drill::Lost::None => "none",
-        crate::drill::Lost::Possible => "possible",
-        crate::drill::Lost::Some => "some",
-    };
-    let observed = &report.observed;
-    row(out, "Acknowledged writes lost", lost, &format!("{} of {}", observed.lost, observed.ok));
+    let (predicted, observed) = (report.predicted.lost.as_str(), &report.observed);
+    let lost = format!("{} of {}", observed.lost, observed.ok);
+    row(out, "Acknowledged writes lost", predicted, &lost);
     let runs = format!(
         "{} confirmed, {} better, {} refuted, {} not reached",
         observed.confirmed, observed.better, observed.refuted, observed.not_reached
@@ -208,15 +207,18 @@ fn happened(out: &mut String, record: &Record) {
 }
 
 fn measured(out: &mut String, report: &Report, conditions: &Conditions) {
+    let seed = report.seed.to_string();
+    let settings = [report.durability.as_str(), &report.timers, &seed];
+    how_it_was_measured(out, settings, conditions);
+}
+
+/// Durability, timers and seed, and what else is known of it.
+fn how_it_was_measured(out: &mut String, settings: [&str; 3], conditions: &Conditions) {
     out.push_str("<section><h2>How it was measured</h2><dl class=\"facts\">");
-    let own = [
-        ("durability", report.durability.clone()),
-        ("timers (ttl/loop_wait/retry_timeout)", report.timers.clone()),
-        ("seed", report.seed.to_string()),
-    ];
-    let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
-    for (name, value) in own.chain(conditions.facts.iter().cloned()) {
-        let _ = write!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(&name), escaped(&value));
+    let names = ["durability", "timers (ttl/loop_wait/retry_timeout)", "seed"];
+    let facts = conditions.facts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in names.into_iter().zip(settings).chain(facts) {
+        let _ = write!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(value));
     }
     let _ = write!(
         out,

@@ -143,10 +143,13 @@ fn file_of(folder: &Path, module: &str) -> PathBuf {
     if plain.exists() { plain } else { folder.join(module).join("mod.rs") }
 }
 
-/// The name of a module in a file of its own.
+/// The name of a module in a file of its own; one that has it elsewhere shares it with another program, and knows neither.
 fn declared(item: &Item) -> Option<String> {
+    let elsewhere = |attrs: &[Attribute]| attrs.iter().any(|a| a.path().is_ident("path"));
     match item {
-        Item::Mod(module) if module.content.is_none() && !is_test(&module.attrs) => {
+        Item::Mod(module)
+            if module.content.is_none() && !is_test(&module.attrs) && !elsewhere(&module.attrs) =>
+        {
             Some(module.ident.to_string())
         }
         _ => None,

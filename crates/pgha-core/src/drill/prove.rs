@@ -25,6 +25,16 @@ pub enum LeaderIs {
     Outside,
 }
 
+impl LeaderIs {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::Outside => "outside",
+        }
+    }
+}
+
 /// One row of the table with one place of the leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::chronicle::What;
-use crate::drill::{Expectation, Lost, Verdict, Writes, by_name};
+use crate::drill::{Case, Expectation, LeaderIs, Lost, Proof, Proved, Verdict, Writes, by_name};
 use crate::dynamic::Dynamic;
 use crate::history::Outcome;
 use crate::spec::{Durability, Spec, TimerPreset};
@@ -80,6 +80,42 @@ fn the_page_of_a_drill() {
     };
     let page = drill(&report(&record, Prediction::Confirmed), &[record], &conditions);
     insta::assert_snapshot!(page.replace(STYLE, "").replace("><", ">\n<"));
+}
+
+fn tried(lost: &[&str], run: Option<RunReport>, writes: Writes) -> Proved {
+    let case = Case {
+        lost: lost.iter().map(|site| (*site).to_owned()).collect(),
+        leader: LeaderIs::Inside,
+        expected: Expectation { writes, lost: Lost::None },
+    };
+    let why = run.is_none().then(|| "no node of DC3 may lead".to_owned());
+    Proved { case, run, why }
+}
+
+#[test]
+fn the_page_of_a_survival_table_has_each_row_and_the_worst_in_one_word() {
+    let record = record();
+    let run = |prediction| report(&record, prediction).runs.remove(0);
+    let never = RunReport { rto_s: None, lost: Some(2), ..run(Prediction::Refuted) };
+    let mut of = Proof {
+        cluster: "demo-1".to_owned(),
+        spec: "name = \"demo\"\n".to_owned(),
+        durability: Durability::Quorum,
+        timers: "20/5/5".to_owned(),
+        seed: 7,
+        rows: vec![
+            tried(&["DC1"], Some(run(Prediction::Confirmed)), Writes::Failover),
+            tried(&["DC1", "DC2"], Some(never), Writes::Healed),
+            tried(&["DC3"], None, Writes::GoOn),
+        ],
+    };
+    let conditions = Conditions { facts: Vec::new(), cluster_toml: "name = \"demo\"\n".to_owned() };
+    let page = |of: &Proof| proof(of, &conditions).replace(STYLE, "").replace("><", ">\n<");
+    insta::assert_snapshot!(page(&of));
+    of.rows.remove(1);
+    assert!(page(&of).contains("<p class=\"verdict open\">1 of 2 not reached</p>"));
+    of.rows.remove(1);
+    assert!(page(&of).contains("<p class=\"verdict good\">as predicted, or better</p>"));
 }
 
 #[test]

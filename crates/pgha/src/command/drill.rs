@@ -1,7 +1,7 @@
 //! `pgha drill`: what goes wrong under load, predicted, done and compared.
 
 mod check;
-mod folder;
+pub(in crate::command) mod folder;
 mod run;
 
 use std::fs;

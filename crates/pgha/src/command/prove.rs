@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use pgha_core::drill::{Case, Prediction, Proof, Proved, cases};
+use pgha_core::page::{self, Conditions};
 use pgha_core::survival;
 use pgha_wan::units::format_duration;
 
 use crate::cli::Prove;
 use crate::cluster::{self, Among};
+use crate::command::drill::folder::conditions;
 use crate::docker::Engine;
 use crate::drill::{Course, Healthy};
 use crate::error::{Error, Exit, OrFail as _, Result};
@@ -44,7 +46,7 @@ pub(crate) async fn run(args: &Prove, events: &Events) -> Result<()> {
     if args.dry_run {
         return terminal::print(&screen::drill::cases(&all));
     }
-    let count = left.len();
+    let (count, conditions) = (left.len(), conditions(&topology.spec));
     for (case, number) in left.into_iter().zip(1_u64..) {
         let drill = case.drill(durability, timers);
         let title = format!("{number} of {count}: {}", case.name());
@@ -60,7 +62,7 @@ pub(crate) async fn run(args: &Prove, events: &Events) -> Result<()> {
         };
         let why = failed.as_ref().map(Error::reason);
         proof.put(Proved { case: case.clone(), run, why });
-        keep(args.report_dir.as_deref(), &proof)?;
+        keep(args.report_dir.as_deref(), &proof, &conditions)?;
         // Only that nobody there may lead is about this row alone.
         if let Some(error) = failed.filter(|error| error.exit_code() != Exit::Missing as u8) {
             return Err(error.also_hint("`pgha prove` again with the same --report goes on"));
@@ -113,13 +115,16 @@ fn begun(folder: Option<&Path>, healthy: &Healthy, seed: Option<u64>) -> Result<
 /// Name of the file that it can be gone on with.
 const PROOF: &str = "proof.json";
 
-fn keep(folder: Option<&Path>, proof: &Proof) -> Result<()> {
+fn keep(folder: Option<&Path>, proof: &Proof, conditions: &Conditions) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     let cannot = || format!("cannot write into {}", folder.display());
     fs::create_dir_all(folder).or_fail(cannot())?;
     let json = serde_json::to_string_pretty(proof).expect("plain data is JSON");
     let text = anstream::adapter::strip_str(&screen::drill::proof(proof)).to_string();
-    for (name, text) in [(PROOF, json), ("junit.xml", proof.junit()), ("proof.txt", text)] {
+    let html = page::proof(proof, conditions);
+    let files =
+        [(PROOF, json), ("junit.xml", proof.junit()), ("proof.txt", text), ("proof.html", html)];
+    for (name, text) in files {
         crate::kept_file::write(&folder.join(name), text.as_bytes(), crate::kept_file::PLAIN)
             .or_fail(cannot())?;
     }

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pgha_core::drill::{
-    Case, Drill, Expectation, LeaderIs, Lost, Phases, Prediction, Proof, Proved, Report,
-};
+use pgha_core::drill::{Case, Drill, Expectation, Lost, Phases, Prediction, Proof, Proved, Report};
 use pgha_core::spec::Durability;
 use pgha_core::topology::Topology;
 use pgha_core::tuning::PatroniTimers;
@@ -214,20 +212,13 @@ pub(crate) fn cases(cases: &[Case]) -> String {
         style: PLAIN,
         cells: vec![
             case.lost.join(" + "),
-            place(case).to_owned(),
+            case.leader.as_str().to_owned(),
             case.expected.writes.words().to_owned(),
             lost(case.expected.lost).to_owned(),
         ],
     };
     let rows: Vec<table::Row> = cases.iter().map(row).collect();
     table::draw(&["LOST", "LEADER", "WRITES", "ACKNOWLEDGED"], &[], &rows)
-}
-
-fn place(case: &Case) -> &'static str {
-    match case.leader {
-        LeaderIs::Inside => "inside",
-        LeaderIs::Outside => "outside",
-    }
 }
 
 /// What came of trying them.
@@ -243,7 +234,7 @@ pub(crate) fn proof(proof: &Proof) -> String {
             },
             cells: vec![
                 row.case.lost.join(" + "),
-                place(&row.case).to_owned(),
+                row.case.leader.as_str().to_owned(),
                 row.case.expected.writes.words().to_owned(),
                 run.map_or_else(|| "-".to_owned(), |run| seconds(run.rto_s)),
                 run.and_then(|run| run.lost)

@@ -13,7 +13,7 @@ use crate::error::{OrFail as _, Result};
 use crate::screen;
 
 /// What a drill is measured under.
-pub(super) fn conditions(spec: &Spec) -> Conditions {
+pub(in crate::command) fn conditions(spec: &Spec) -> Conditions {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let loads = read("/proc/loadavg");
     let load: Vec<&str> = loads.split(' ').take(3).collect();
