@@ -51,21 +51,23 @@ fn rows(out: &mut String, rows: &[Proved]) {
     let without_writes = |row: &Proved| row.run.as_ref().and_then(|run| run.rto_s);
     let longest = rows.iter().filter_map(without_writes).fold(1.0_f64, f64::max);
     out.push_str(
-        "<div class=\"scroll\"><table class=\"proof\"><thead><tr><th scope=\"col\">Lost</th><th scope=\"col\">Leader</th>\
-        <th scope=\"col\">Predicted: writes</th><th scope=\"col\">No writes</th><th></th><th scope=\"col\">Predicted: lost</th>\
-        <th scope=\"col\">Lost</th><th scope=\"col\">Whole after</th><th scope=\"col\">Prediction</th></tr></thead><tbody>",
+        "<div class=\"scroll\"><table class=\"proof\"><thead><tr><th scope=\"col\">Lost sites</th><th scope=\"col\">Leader</th>\
+        <th scope=\"col\">Predicted: writes</th><th scope=\"col\">No writes</th><th></th><th scope=\"col\">Predicted: lost writes</th>\
+        <th scope=\"col\">Lost writes</th><th scope=\"col\">Whole after</th><th scope=\"col\">Prediction</th></tr></thead><tbody>",
     );
     for row in rows {
         let run = row.run.as_ref();
         let seconds =
             |s: Option<f64>| s.map_or_else(|| "never".to_owned(), |s| format!("{s:.1} s"));
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-        let width = without_writes(row).map_or(0.0, |s| s / longest * 1000.0);
+        // Writes that never came back take all of it.
+        let width = run.map_or(0.0, |run| run.rto_s.unwrap_or(longest) / longest * 1000.0);
+        let colour = if run.is_some_and(|run| run.rto_s.is_none()) { "failed" } else { "part" };
         let _ = write!(
             out,
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td>\
             <td><svg viewBox=\"0 0 1000 14\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
-            <rect class=\"part\" x=\"0\" y=\"2\" width=\"{width:.1}\" height=\"10\" rx=\"2\"/></svg></td>\
+            <rect class=\"{colour}\" x=\"0\" y=\"2\" width=\"{width:.1}\" height=\"10\" rx=\"2\"/></svg></td>\
             <td>{}</td><td>{}</td><td>{}</td><td><span class=\"badge {}\">{}</span></td></tr>",
             escaped(&row.case.lost.join(" + ")),
             row.case.leader.as_str(),
