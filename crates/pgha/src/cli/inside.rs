@@ -15,7 +15,7 @@ use pgha_wan::units::parse_duration;
     psql \"$(pgha connect demo --json | jq -r .read_write.host)\"\n  \
     pgha connect demo --format jdbc -U app -d shop\n  \
     pgha connect demo --site DC2           nodes of DC2 first\n  \
-    pgha connect demo --service            then: psql service=demo-1\n\n\
+    pgha connect demo --service            prints how psql finds the services\n\n\
     docs/connecting.md says what each driver does when the leader moves.")]
 pub(crate) struct Connect {
     /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]

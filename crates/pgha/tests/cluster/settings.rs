@@ -11,7 +11,8 @@ use crate::waiting::{claim, until};
 /// `pgha config edit` with that as the editor.
 fn edit(cluster: &TestCluster, editor: &str) -> Ran {
     let mut command = cluster.command(&["config", "edit", &cluster.id()]);
-    command.env_remove("VISUAL").env("EDITOR", editor);
+    // What is kept of a refused text goes with the folder.
+    command.env_remove("VISUAL").env("EDITOR", editor).env("TMPDIR", cluster.dir());
     run(&mut command, PGHA_DEADLINE_S)
 }
 
