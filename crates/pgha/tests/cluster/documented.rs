@@ -40,19 +40,30 @@ fn pages_about_faults_load_and_restores_show_what_happens() {
 
 /// What takes too long for each change: `./test.sh soak`.
 mod soak {
-    use super::{TestCluster, consoles};
+    use super::{TestCluster, consoles, tell};
 
     #[test]
     #[ignore = "takes long; ./test.sh soak runs it"]
     fn the_page_about_drills_shows_what_happens() {
         let consoles = consoles::of("docs/drills.md");
-        let [control, prove] = consoles.as_slice() else { panic!("two consoles: {consoles:?}") };
+        let [control, prove, check] = consoles.as_slice() else {
+            panic!("three consoles: {consoles:?}")
+        };
         let shape = ["-d", "2", "-c", "2", "--timers", "fast"];
         let asynchronous = TestCluster::up("documented_control", &shape);
         control.check(&asynchronous);
         drop(asynchronous);
         let flags = [&shape[..], &["--durability", "quorum"]].concat();
-        prove.check(&TestCluster::up("documented_prove", &flags));
+        let quorum = TestCluster::up("documented_prove", &flags);
+        prove.check(&quorum);
+        let drill = ["drill", "run", "leader-killed", &quorum.id(), "--report", "reports"];
+        match quorum.pgha(&drill) {
+            ran if ran.code == Some(5) => tell(&format!("slower than predicted:\n{}", ran.stdout)),
+            ran => {
+                ran.ok();
+                check.check(&quorum);
+            }
+        }
     }
 }
 
