@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::thread;
 
 use serde_json::Value;
 
@@ -93,16 +94,23 @@ fn service_away(cluster: &TestCluster, s3: &S3) {
         for _ in 0..3 {
             sql(&leader, "select pg_switch_wal(), pg_logical_emit_message(false, 'test', 'x')");
         }
-        until("status says that archiving fails", HEAL_DEADLINE_S, || {
-            let codes = problem_codes(&cluster.status());
-            if codes.iter().any(|c| c == "archive_failing") { Ok(()) } else { Err(codes.join(" ")) }
+        thread::scope(|both| {
+            // pgBackRest asks for the address for a minute.
+            let backup = both.spawn(|| cluster.pgha(&["backup", &id, "--repo", "2"]));
+            until("status says that archiving fails", HEAL_DEADLINE_S, || {
+                let codes = problem_codes(&cluster.status());
+                let fails = codes.iter().any(|c| c == "archive_failing");
+                if fails { Ok(()) } else { Err(codes.join(" ")) }
+            });
+            let backup = backup.join().expect("it ends");
+            backup.refused(1, "unable to get address");
         });
-        cluster.pgha(&["backup", &id, "--repo", "2"]).refused(1, "unable to get address");
     });
     claim("once it is back, every segment is in both repositories", || {
         let last = sql(&leader, "select pg_walfile_name(pg_current_wal_lsn())");
-        sql(&leader, "select pg_switch_wal()");
         s3.come().expect("it can be connected");
+        // An archiver that has failed sleeps for a minute, or until there is a segment more.
+        sql(&leader, "select pg_switch_wal()");
         until("the last segment is in both", HEAL_DEADLINE_S, || {
             let (first, second) = (archived(&host, 1), archived(&host, 2));
             if first == second && first.contains(&last) {
