@@ -490,6 +490,36 @@ pub(crate) mod tests {
         group(containers.collect(), vec![], vec![], vec![]).remove(0)
     }
 
+    /// The cluster of these files, whose containers, each with the layout that it was made with and whether it runs, and
+    /// volumes, each with its labels, are as the engine lists them.
+    pub(crate) fn listed<'a>(
+        place: &Place,
+        containers: impl Iterator<Item = (&'a String, &'a (String, bool))>,
+        volumes: impl Iterator<Item = (&'a String, &'a HashMap<String, String>)>,
+    ) -> Cluster {
+        let id = &place.topology.id;
+        let containers = containers.map(|(name, (layout, runs))| {
+            let mut made = container(&id.name, id.instance, name);
+            let labels = made.labels.as_mut().expect("labels");
+            labels.insert(LABEL_SPEC.to_owned(), place.topology.spec.to_toml());
+            labels.insert(LABEL_LAYOUT.to_owned(), layout.clone());
+            labels.extend(place.uid.clone().map(|uid| (LABEL_UID.to_owned(), uid)));
+            let file = place.file.display().to_string();
+            labels.insert(format!("{LABEL_PROJECT}.config_files"), file);
+            made.id = Some(name.clone());
+            if !runs {
+                made.state = Some(ContainerSummaryStateEnum::EXITED);
+            }
+            made
+        });
+        let volumes = volumes.map(|(name, labels)| Volume {
+            name: name.clone(),
+            labels: labels.clone(),
+            ..Volume::default()
+        });
+        group(containers.collect(), vec![], vec![], volumes.collect()).remove(0)
+    }
+
     pub(crate) fn three() -> Vec<Cluster> {
         group(
             vec![

@@ -111,6 +111,12 @@ impl Journal {
         }
     }
 
+    /// What was asked for, and the next step.
+    pub fn told(&self) -> String {
+        let next = self.next().map_or_else(|| "the end".to_owned(), |step| steps::Step::word(&step));
+        format!("{}, at: {next}", self.asked)
+    }
+
     /// The layout that it ends at.
     ///
     /// # Errors

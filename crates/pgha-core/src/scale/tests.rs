@@ -73,6 +73,16 @@ fn what_a_cluster_needs_is_not_removed() {
 }
 
 #[test]
+fn a_leader_waits_for_as_many_standbys_as_its_site_has_nodes_by_now() {
+    let (topology, view) = two();
+    let sizes = Sizes { nodes: vec![3, 2], etcd: vec![] };
+    let layout = Asked::Scale(sizes).layout(&topology, &view).expect("a layout");
+    let after = Topology::with(topology.spec.clone(), 1, layout);
+    let asked = |t: &Topology| [1, 2].map(|site| t.acknowledgements_in(site));
+    assert_eq!((asked(&topology), asked(&after)), ([2, 2], [3, 2]));
+}
+
+#[test]
 fn a_journal_reads_back_and_its_steps_have_names() {
     let (topology, view) = two();
     let limits = Limits::for_nodes(4);

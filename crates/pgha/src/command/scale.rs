@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pgha_core::layout_change::Step as LayoutStep;
 use pgha_core::scale::{Asked, Journal, Plan, Sizes, Step};
-use pgha_core::steps::{Step as _, StepDone, StepJournal as _};
+use pgha_core::steps::{StepDone, StepJournal as _};
 use pgha_core::topology::{Role, Topology};
 use pgha_wan::units::whole_ms;
 use serde::Serialize;
@@ -43,9 +43,13 @@ pub(crate) async fn add(args: &Add, events: &Events) -> Result<()> {
     let clusters = cluster::find(&engine).await?;
     match &args.what {
         AddWhat::Node(add) | AddWhat::Etcd(add) => {
-            let (meant, rest) = split(clusters, &add.words)?;
+            let (meant, rest) = split(clusters.clone(), &add.words)?;
             let topology = meant.cluster.topology()?;
             let [site] = rest else {
+                if let [name, _] = rest {
+                    // Two words are a cluster and a site.
+                    cluster::resolve(clusters, Some(name), Among::Created)?;
+                }
                 return Err(Error::bad_input("the site of the new member is missing")
                     .because(format!("there are {}", sites(topology)))
                     .hint(format!("`pgha add node {} {}`", meant.cluster.id, first_site(topology))));
@@ -169,8 +173,7 @@ async fn change(
         (Some(journal), asked) => {
             let plan = goes_on(&scaling, &journal, asked.as_ref()).await?;
             scaling.events.note(screen::scale::plan(&plan));
-            let next = journal.next().map_or("the end".to_owned(), |step| step.word());
-            scaling.events.note(format!("going on with: {next}"));
+            scaling.events.note(format!("going on: {}", journal.told()));
             journal
         }
         (None, None) => return Err(nothing_goes_on(&cluster)),
@@ -207,10 +210,9 @@ async fn change(
 /// The plan of a change that was interrupted, where it is the one that was asked for.
 async fn goes_on(scaling: &Scaling, journal: &Journal, asked: Option<&Asked>) -> Result<Plan> {
     if asked.is_some_and(|asked| *asked != journal.asked) {
-        let step = journal.next().map_or("the end".to_owned(), |step| step.word());
         let id = scaling.cluster().await?.id;
         return Err(Error::failed(format!("cluster {id} has another change in progress"))
-            .because(format!("{}, at: {step}", journal.asked))
+            .because(journal.told())
             .hint(journal.ways_on(&id.to_string())));
     }
     scaling.plan_of(journal).await
@@ -232,8 +234,7 @@ fn question(plan: &Plan, guessed: bool) -> Option<String> {
 }
 
 fn stopped_at(journal: &Journal, id: &str) -> Error {
-    let step = journal.next().map_or("the end".to_owned(), |step| step.word());
-    Error::failed(format!("interrupted: {} of cluster {id} is at: {step}", journal.asked))
+    Error::failed(format!("interrupted: {}, in cluster {id}", journal.told()))
         .hint(journal.ways_on(id))
 }
 

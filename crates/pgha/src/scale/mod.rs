@@ -11,6 +11,8 @@ mod files;
 mod members;
 mod nodes;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
