@@ -108,7 +108,7 @@ impl Dynamic {
         }
         let made_with = Synchronous::of(&topology.spec).node_count;
         let asked = match leader_site.filter(|_| self.synchronous_node_count == made_with) {
-            Some(site) => Synchronous::node_count_in(&topology.spec, site.into()),
+            Some(site) => topology.acknowledgements_in(site),
             None => self.synchronous_node_count,
         };
         let nodes = match leader_site {

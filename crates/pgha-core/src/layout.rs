@@ -292,6 +292,22 @@ impl Layout {
         Ok(next)
     }
 
+    /// What it was in that generation, or is where that is its own or a later one.
+    #[must_use]
+    pub fn at(&self, generation: u32) -> Self {
+        let then = |span: Span| Span {
+            added: span.added,
+            removed: span.removed.filter(|removed| *removed <= generation),
+        };
+        let sites = self.sites.iter().filter(|site| site.span.added <= generation);
+        let members = self.members.iter().filter(|member| member.span.added <= generation);
+        Self {
+            generation: generation.min(self.generation),
+            sites: sites.map(|site| LayoutSite { span: then(site.span), ..*site }).collect(),
+            members: members.map(|m| LayoutMember { span: then(m.span), ..*m }).collect(),
+        }
+    }
+
     /// Whether `old` became this by changes, or is the same.
     pub fn comes_from(&self, old: &Self) -> bool {
         let span = |now: Span, before: Span| {
@@ -331,13 +347,13 @@ impl Layout {
         self
     }
 
-    /// This layout, called what another one is, with what came and went between the two.
-    pub(crate) fn in_generation_of(self, other: &Self) -> Self {
+    /// This layout in that generation on its way to another one, with what came and went between the two.
+    pub(crate) fn in_generation(self, generation: u32, other: &Self) -> Self {
         let gone = |span: Span| span.added > self.generation && !span.is_current();
         let sites = other.sites.iter().filter(|s| gone(s.span)).map(|s| s.number);
         let members = other.members.iter().filter(|m| gone(m.span)).map(|m| m.id);
         let (sites, members): (Vec<u8>, Vec<u32>) = (sites.collect(), members.collect());
-        let at = Self { generation: other.generation, ..self };
+        let at = Self { generation, ..self };
         let at = sites.into_iter().fold(at, |at, site| at.with_site_of(other, site));
         members.into_iter().fold(at, |at, id| at.with_member_of(other, id))
     }

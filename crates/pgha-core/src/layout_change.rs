@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::layout::{ClusterId, Layout, LayoutMember, Role};
@@ -67,7 +67,7 @@ pub enum Reason {
 }
 
 /// One step on the way. Members and sites are named by their identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
     /// Makes the network of a site, with the router on it.
@@ -100,18 +100,23 @@ pub enum Step {
         /// The member.
         id: u32,
     },
-    /// Has every member work with the new layout.
-    Apply,
+    /// Writes the compose file of that generation of the layout, and has every member work with it.
+    Apply {
+        /// Which.
+        generation: u32,
+    },
     /// Has another node lead.
     MoveLeader {
         /// The node that leads.
         id: u32,
     },
-    /// Removes a Postgres node with its slot.
+    /// Removes a Postgres node.
     RemoveNode {
         /// The member.
         id: u32,
     },
+    /// Has Patroni drop the replication slots of nodes that are gone.
+    DropSlots,
     /// Removes an etcd member.
     RemoveEtcd {
         /// The member.
@@ -134,8 +139,9 @@ impl Step {
             | Self::AddNode { id }
             | Self::RemoveNode { id }
             | Self::RemoveEtcd { id } => at.with_member_of(new, id),
-            Self::Apply => at.in_generation_of(new),
+            Self::Apply { generation } => at.in_generation(generation, new),
             Self::MakeCertificate { .. }
+            | Self::DropSlots
             | Self::Promote { .. }
             | Self::RaiseLimits { .. }
             | Self::MoveLeader { .. } => at,
@@ -145,13 +151,19 @@ impl Step {
 
 /// The steps from one layout of a cluster to a later one, in their order.
 ///
-/// Sites come before their members. etcd members that are away leave first, since etcd takes in nobody
-/// while one is away; then those that are new come, one at a time, and at last the others leave, etcd's leader
-/// the last of them.
+/// Every member knows of those that are new before they start, and of those that are gone only when they are: what comes and
+/// what goes is therefore of two generations, where there is both. etcd members that are away leave first, since etcd takes in
+/// nobody while one is away; then those that are new come, one at a time, and at last the others leave, etcd's leader
+/// the last of them. `limits` are those that Postgres runs with.
 ///
 /// # Errors
 /// Every reason why not now.
-pub fn change(old: &Layout, new: &Layout, view: &ClusterView) -> Result<Vec<Step>, Vec<Reason>> {
+pub fn change(
+    old: &Layout,
+    new: &Layout,
+    view: &ClusterView,
+    limits: Limits,
+) -> Result<Vec<Step>, Vec<Reason>> {
     if !new.comes_from(old) {
         let (old, new) = (old.generation(), new.generation());
         return Err(vec![Reason::NotFromThis { old, new }]);
@@ -176,28 +188,36 @@ pub fn change(old: &Layout, new: &Layout, view: &ClusterView) -> Result<Vec<Step
     let current = |layout: &Layout, number: u8| {
         layout.sites().iter().any(|s| s.number == number && s.span.is_current())
     };
-    let new_sites = new.sites().iter().filter(|s| is_new(s.number) && s.span.is_current());
-    steps.extend(new_sites.map(|s| Step::AddSite { site: s.number }));
+    let new_sites: Vec<u8> = new
+        .sites()
+        .iter()
+        .filter(|s| is_new(s.number) && s.span.is_current())
+        .map(|s| s.number)
+        .collect();
+    let nodes = of(&way.added, Role::Postgres);
+    steps.extend(nodes.iter().map(|&id| Step::MakeCertificate { id }));
+    let first = way.added.iter().map(|m| m.span.added).max();
+    steps.extend(first.map(|generation| Step::Apply { generation }));
+    steps.extend(new_sites.into_iter().map(|site| Step::AddSite { site }));
     for id in of(&way.added, Role::Etcd) {
         steps.extend([Step::AddLearner { id }, Step::Promote { id }]);
     }
-    let nodes = of(&way.added, Role::Postgres);
-    let count = |layout: &Layout| {
-        u32::try_from(layout.current().filter(|m| m.role == Role::Postgres).count())
-            .unwrap_or(u32::MAX)
-    };
-    let at_most = count(old).saturating_add(u32::try_from(nodes.len()).unwrap_or(u32::MAX));
-    if Limits::for_nodes(at_most) != Limits::for_nodes(count(old)) {
+    let before = count(old.current().filter(|m| m.role == Role::Postgres).count());
+    let at_most = before.saturating_add(count(nodes.len()));
+    if !nodes.is_empty() && !limits.carry(at_most) {
         steps.push(Step::RaiseLimits { nodes: at_most });
     }
-    for id in nodes {
-        steps.extend([Step::MakeCertificate { id }, Step::AddNode { id }]);
-    }
-    steps.push(Step::Apply);
+    steps.extend(nodes.into_iter().map(|id| Step::AddNode { id }));
     steps.extend(leader.map(|id| Step::MoveLeader { id }));
     let nodes = of(&way.removed, Role::Postgres);
+    let slots = (!nodes.is_empty()).then_some(Step::DropSlots);
     steps.extend(nodes.into_iter().map(|id| Step::RemoveNode { id }));
+    steps.extend(slots);
     steps.extend(etcd.last.into_iter().map(|id| Step::RemoveEtcd { id }));
+    let last = new.generation();
+    if !way.removed.is_empty() || first.is_some_and(|first| first < last) {
+        steps.push(Step::Apply { generation: last });
+    }
     let gone = old.sites().iter().map(|s| s.number);
     let gone = gone.filter(|&site| current(old, site) && !current(new, site));
     steps.extend(gone.map(|site| Step::RemoveSite { site }));

@@ -48,6 +48,7 @@ pub mod repository;
 pub mod restore;
 pub mod rolling;
 pub mod safety;
+pub mod scale;
 pub mod schedule;
 pub mod set_up;
 pub mod spec;

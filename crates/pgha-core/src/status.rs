@@ -127,6 +127,8 @@ pub struct Observed {
     pub archiver: Option<Result<Archiver, String>>,
     /// What was done to the cluster on purpose and not taken back.
     pub faults: Vec<OngoingFault>,
+    /// The change of members that is not finished: what was asked for, and its next step.
+    pub changing: Option<String>,
     /// When all this was observed, in seconds since 1970; `None` where nobody asks for ages.
     pub now_s: Option<u64>,
 }

@@ -158,7 +158,7 @@ impl Counting {
             };
             let nodes = count(Role::Postgres);
             let leads = topology.role_in(site.number) == SiteRole::Primary;
-            let asked = Synchronous::node_count_in(spec, site.number.into());
+            let asked = topology.acknowledgements_in(site.number);
             SiteCounts {
                 etcd: count(Role::Etcd),
                 primary: if leads { nodes } else { 0 },

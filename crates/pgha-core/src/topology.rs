@@ -199,6 +199,15 @@ impl Topology {
         self.primary_nodes().filter(move |node| !local || node.site == leader_site)
     }
 
+    /// Standbys that each write of a leader in that site waits for, where it waits for any: as many as the site has nodes, so
+    /// that one is elsewhere, where nodes elsewhere acknowledge; else one.
+    pub fn acknowledgements_in(&self, leader_site: u8) -> u32 {
+        let (here, others): (Vec<_>, Vec<_>) =
+            self.primary_nodes().partition(|node| node.site == leader_site);
+        let remote = self.spec.acknowledge == Acknowledge::Remote && !others.is_empty();
+        if remote { u32::try_from(here.len()).unwrap_or(u32::MAX).max(1) } else { 1 }
+    }
+
     /// The repository host.
     ///
     /// # Panics

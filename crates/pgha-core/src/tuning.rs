@@ -210,6 +210,13 @@ impl Limits {
         Self::for_nodes(spec.all_nodes())
     }
 
+    /// Whether so many nodes can replicate from each other, each with a stream and a base backup at a time; what there is
+    /// beyond that is for people.
+    pub fn carry(self, nodes: u32) -> bool {
+        let replicas = nodes.saturating_sub(1);
+        self.max_wal_senders >= replicas.saturating_mul(2) && self.max_replication_slots > replicas
+    }
+
     /// The limits for a number of nodes.
     pub fn for_nodes(nodes: u32) -> Self {
         Self {

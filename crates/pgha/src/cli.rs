@@ -10,6 +10,7 @@ mod inside;
 mod load;
 mod operate;
 mod restore;
+mod scale;
 mod stop;
 pub(crate) mod wan;
 
@@ -37,6 +38,7 @@ pub(crate) use operate::{
     Failover, History, Maintenance, Operated, Reinit, Restart, Switch, Switchover,
 };
 pub(crate) use restore::{FromArgs, Restore, RestoreTarget};
+pub(crate) use scale::{Add, AddWhat, ChangeArgs, Remove, Scale};
 pub(crate) use stop::{Down, Start, Stop};
 
 use crate::sink::Format;
@@ -82,6 +84,12 @@ pub(crate) enum Command {
     List(List),
     /// Show problems, leader, replicas, lag and etcd
     Status(Status),
+    /// Add nodes, etcd members or a data center to a running cluster
+    Add(Add),
+    /// Remove members or a data center from a running cluster, with their data
+    Remove(Remove),
+    /// Change the number of nodes and etcd members of each data center
+    Scale(Scale),
     /// Show and change the links between sites: latency, loss, bandwidth, partitions
     Wan(wan::Wan),
     /// Print connection strings
@@ -168,6 +176,9 @@ impl Command {
             Self::Stop(args) => args.report,
             Self::Start(args) => args.report,
             Self::Down(args) => args.report,
+            Self::Add(args) => args.what.how().report,
+            Self::Remove(args) => args.how.report,
+            Self::Scale(args) => args.how.report,
             Self::Wan(args) => args.report,
             Self::Backup(args) => args.report,
             Self::RestorePoint(args) => args.report,
@@ -452,7 +463,7 @@ pub(crate) struct Up {
 }
 
 /// How long to wait.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct WaitArgs {
     /// Startup deadline in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = seconds)]

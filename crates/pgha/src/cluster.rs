@@ -6,6 +6,7 @@
 
 mod described;
 mod faults;
+mod record;
 mod which;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,6 +17,7 @@ use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, List
 use futures_util::future::join_all;
 use pgha_core::ownership::{Known, LABEL_DRILL, LABEL_UID};
 use pgha_core::render;
+use pgha_core::scale::Journal;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
 use pgha_core::topology::{ClusterId, POSTGRES_PORT, Role, Topology};
@@ -25,6 +27,7 @@ use crate::error::{Error, OrFail, Result};
 
 use described::{Described, keep_newer, keep_newer_where_said};
 pub(crate) use faults::Recorded;
+pub(crate) use record::Record;
 pub(crate) use which::{Among, FILE_HERE, Meant, meant, resolve};
 
 /// Label with the cluster's name.
@@ -55,10 +58,12 @@ pub(crate) struct Cluster {
     pub(crate) looks: Vec<ContainerFact>,
     /// Its networks, sorted by name.
     pub(crate) networks: Vec<NetworkFact>,
-    /// Names of its volumes, sorted; those of faults are not among them.
+    /// Names of its volumes, sorted; those of faults and records are not among them.
     pub(crate) volumes: Vec<String>,
     /// The faults that were injected and not taken back, the oldest first.
     pub(crate) faults: Vec<Recorded>,
+    /// What is written down of its members, the newest last.
+    pub(crate) records: Vec<Record>,
     /// Where Compose has it from.
     pub(crate) compose: Option<Compose>,
     /// The Compose project that its labels name.
@@ -168,6 +173,14 @@ impl Cluster {
         })
     }
 
+    /// The change of its members that is going on.
+    ///
+    /// # Errors
+    /// When another version of pgha has begun it.
+    pub(crate) fn change(&self) -> Result<Option<Journal>> {
+        self.records.last().map_or(Ok(None), Record::journal)
+    }
+
     /// The container of that name.
     pub(crate) fn container(&self, name: &str) -> Option<&ContainerFact> {
         self.containers.iter().find(|c| c.name == name)
@@ -271,6 +284,10 @@ fn group(
             }
             cluster.learn(&volume.labels);
             keep_newer_where_said(described.get_mut(&cluster.id), &volume.labels);
+            if let Some(record) = Record::by(&volume) {
+                cluster.records.push(record);
+                continue;
+            }
             labelled.insert(volume.name.clone());
             cluster.volumes.push(volume.name);
         }
@@ -290,6 +307,7 @@ fn group(
         cluster.networks.sort_by(|a, b| a.name.cmp(&b.name));
         cluster.volumes.sort();
         cluster.faults.sort_by(|a, b| a.fault.at.cmp(&b.fault.at));
+        cluster.records.sort_by_key(|record| record.number);
     }
     clusters
 }
@@ -358,6 +376,7 @@ fn of(clusters: &mut BTreeMap<ClusterId, Cluster>, id: ClusterId) -> &mut Cluste
         networks: Vec::new(),
         volumes: Vec::new(),
         faults: Vec::new(),
+        records: Vec::new(),
         compose: None,
         project: None,
         drill: None,
@@ -469,6 +488,36 @@ pub(crate) mod tests {
             made
         });
         group(containers.collect(), vec![], vec![], vec![]).remove(0)
+    }
+
+    /// The cluster of these files, whose containers, each with the layout that it was made with and whether it runs, and
+    /// volumes, each with its labels, are as the engine lists them.
+    pub(crate) fn listed<'a>(
+        place: &Place,
+        containers: impl Iterator<Item = (&'a String, &'a (String, bool))>,
+        volumes: impl Iterator<Item = (&'a String, &'a HashMap<String, String>)>,
+    ) -> Cluster {
+        let id = &place.topology.id;
+        let containers = containers.map(|(name, (layout, runs))| {
+            let mut made = container(&id.name, id.instance, name);
+            let labels = made.labels.as_mut().expect("labels");
+            labels.insert(LABEL_SPEC.to_owned(), place.topology.spec.to_toml());
+            labels.insert(LABEL_LAYOUT.to_owned(), layout.clone());
+            labels.extend(place.uid.clone().map(|uid| (LABEL_UID.to_owned(), uid)));
+            let file = place.file.display().to_string();
+            labels.insert(format!("{LABEL_PROJECT}.config_files"), file);
+            made.id = Some(name.clone());
+            if !runs {
+                made.state = Some(ContainerSummaryStateEnum::EXITED);
+            }
+            made
+        });
+        let volumes = volumes.map(|(name, labels)| Volume {
+            name: name.clone(),
+            labels: labels.clone(),
+            ..Volume::default()
+        });
+        group(containers.collect(), vec![], vec![], volumes.collect()).remove(0)
     }
 
     pub(crate) fn three() -> Vec<Cluster> {

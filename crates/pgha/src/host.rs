@@ -191,6 +191,20 @@ pub(crate) fn free_ports(taken: &Taken) -> impl Iterator<Item = u16> {
     (FIRST_HOST_PORT..=u16::MAX).filter(|port| !taken.ports.contains(port) && port_is_free(*port))
 }
 
+/// Subnets for further sites of a cluster that is there.
+///
+/// # Errors
+/// When there are not enough left.
+pub(crate) fn more_subnets(taken: &Taken, count: usize) -> Result<Vec<Ipv4Net>> {
+    let (networks, range) = (Networks::of_this_host(), UNDERLAYS.parse().expect("a constant"));
+    let found: Vec<_> = free_subnets(taken, &networks, range).take(count).collect();
+    if found.len() < count {
+        return Err(Error::failed("this host has too few free subnets")
+            .because(format!("{} of {count} in {range}", found.len())));
+    }
+    Ok(found)
+}
+
 /// Every subnet of the range that nothing has, those before the others that no wider route leads to.
 fn free_subnets<'a>(
     taken: &'a Taken,

@@ -39,6 +39,7 @@ mod rehearsal;
 mod removal;
 mod repository;
 mod restore;
+mod scale;
 mod screen;
 mod secrets;
 mod sink;
@@ -105,6 +106,9 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Load(args) => command::load::run(&args, events).await,
         Command::Switchover(args) => Box::pin(command::switchover::run(&args, events)).await,
         Command::Failover(args) => command::failover::run(&args, events).await,
+        Command::Add(args) => Box::pin(command::scale::add(&args, events)).await,
+        Command::Remove(args) => Box::pin(command::scale::remove(&args, events)).await,
+        Command::Scale(args) => Box::pin(command::scale::scale(&args, events)).await,
         Command::Restart(args) => Box::pin(command::restart::run(&args, events)).await,
         Command::Reload(args) => command::patroni::reload(&args, events).await,
         Command::Reinit(args) => Box::pin(command::patroni::reinit(&args, events)).await,

@@ -107,6 +107,10 @@ fn observed(cluster: &Cluster, sites: BTreeMap<String, Report>) -> Observed {
         logs: BTreeMap::new(),
         archiver: None,
         faults: cluster.faults.iter().map(|recorded| recorded.fault.ongoing()).collect(),
+        changing: cluster.change().map_or_else(
+            |error| Some(error.reason()),
+            |journal| journal.map(|journal| journal.told()),
+        ),
         now_s: now.ok().map(|since| since.as_secs()),
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Up<'a> {
     All,
     /// One is started, and made where it is missing; the others are left alone.
     Alone(&'a str),
+    /// One is made anew from the file, and started; the others are left alone.
+    Anew(&'a str),
 }
 
 /// What is removed.
@@ -65,6 +67,8 @@ pub(crate) struct Command<'a> {
     pub(crate) user: User,
     /// Its standard input stays open until the command has ended or nobody waits for it any more.
     pub(crate) held: bool,
+    /// All of its standard input, where that is not held open.
+    pub(crate) input: Option<&'a str>,
     /// The exit code is asked for.
     pub(crate) wants_code: bool,
 }
@@ -205,9 +209,23 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
         argv: &[impl AsRef<str> + Sync],
         deadline: Duration,
     ) -> impl Future<Output = Result<Output>> + Send {
+        self.exec_with(container, argv, None, deadline)
+    }
+
+    /// The same with a text on its standard input.
+    ///
+    /// # Errors
+    /// As [`Provider::exec`].
+    fn exec_with(
+        &self,
+        container: &str,
+        argv: &[impl AsRef<str> + Sync],
+        input: Option<&str>,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<Output>> + Send {
         async move {
             let argv = &words(argv);
-            let command = Command { argv, user: User::Root, held: false, wants_code: true };
+            let command = Command { argv, user: User::Root, held: false, input, wants_code: true };
             let mut printed = Kept::default();
             let ran = self.run(container, command, |piece| printed.take(piece));
             let code =
@@ -234,7 +252,7 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<u8>>> + Send {
         async move {
             let argv = &words(argv);
-            let command = Command { argv, user: User::Postgres, held: false, wants_code: false };
+            let command = Command { argv, user: User::Postgres, held: false, input: None, wants_code: false };
             let mut printed = Kept::default();
             let ran = self.run(container, command, |piece| printed.take(piece));
             timeout(deadline, ran).await.map_err(|_| late(container, argv, deadline))??;
@@ -260,7 +278,7 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send {
         async move {
             let argv = &words(argv);
-            let command = Command { argv, user: User::Postgres, held: true, wants_code: false };
+            let command = Command { argv, user: User::Postgres, held: true, input: None, wants_code: false };
             let mut lines = Lines::default();
             let each = |piece: Printed<'_>| {
                 if let Printed::Out(bytes) = piece {
@@ -285,7 +303,7 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send {
         async move {
             let argv = &words(argv);
-            let command = Command { argv, user: User::Postgres, held: false, wants_code: true };
+            let command = Command { argv, user: User::Postgres, held: false, input: None, wants_code: true };
             let (mut lines, mut stderr) = (Lines::default(), Vec::new());
             let take = |piece: Printed<'_>| match piece {
                 Printed::Out(bytes) => lines.take(bytes, &mut |line: &[u8]| {

@@ -13,7 +13,7 @@ use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
 use pgha_core::topology::{ClusterId, Role};
 use tokio::time::Instant;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Record};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
 use crate::pause::{self, Resume};
@@ -103,11 +103,12 @@ pub(crate) async fn remove_what_is_there(
     // takes down no other container's mount while it removes one.
     let networks: Vec<&NetworkFact> = cluster.networks.iter().collect();
     let volumes = all(volumes.iter().map(|volume| provider.remove(Thing::Volume(volume))));
+    let records = all(records(cluster, data).iter().map(|r| provider.remove(Thing::Volume(&r.volume))));
     // Containers that are gone have no faults.
     let faults = all(cluster.faults.iter().map(|fault| fault::forget(provider, fault)));
-    let (networks, volumes, faults) =
-        tokio::join!(remove_networks(provider, &networks), volumes, faults);
-    let failed = [containers, networks, volumes, faults].into_iter().find_map(Result::err);
+    let (networks, volumes, records, faults) =
+        tokio::join!(remove_networks(provider, &networks), volumes, records, faults);
+    let failed = [containers, networks, volumes, records, faults].into_iter().find_map(Result::err);
     verify_gone(provider, &cluster.id, data, failed).await
 }
 
@@ -160,11 +161,19 @@ pub(crate) fn doomed(cluster: &Cluster, data: Data) -> Vec<String> {
     let containers = cluster.containers.iter().chain(looks).map(|c| line("container", &c.name));
     let networks = cluster.networks.iter().map(|n| line("network", &n.name));
     let faults = cluster.faults.iter().map(|f| line("fault", &f.fault.title()));
+    let records = records(cluster, data).iter().map(|record| line("volume", &record.volume));
     containers
         .chain(networks)
         .chain(volumes.iter().map(|v| line("volume", v)))
+        .chain(records)
         .chain(faults)
         .collect()
+}
+
+/// Records that go: without data there are no members to know of.
+fn records(cluster: &Cluster, data: Data) -> &[Record] {
+    let left = data == Data::Removed || cluster.volumes.is_empty();
+    if left { &cluster.records } else { &[] }
 }
 
 /// Containers in the order that they are stopped in; those of one phase at once.

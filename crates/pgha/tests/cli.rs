@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 42] = [
+const VERBS: [&str; 45] = [
     "plan",
     "generate",
     "build",
@@ -13,6 +13,9 @@ const VERBS: [&str; 42] = [
     "down",
     "list",
     "status",
+    "add",
+    "remove",
+    "scale",
     "wan",
     "connect",
     "psql",
@@ -49,7 +52,13 @@ const VERBS: [&str; 42] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 70] = [
+const DOCKER_VERBS: [&[&str]; 76] = [
+    &["add", "node", "demo", "DC2"],
+    &["add", "etcd", "DC1", "--count", "2", "--dry-run"],
+    &["add", "data-center", "-c", "2", "--json"],
+    &["remove", "demo3-DC2", "--yes"],
+    &["scale", "demo", "-c", "3,2", "-e", "2"],
+    &["scale", "--resume"],
     &["switchover"],
     &["failover"],
     &["restart", "--rolling"],

@@ -260,6 +260,16 @@ proptest! {
     }
 
     #[test]
+    fn a_layout_knows_what_it_was_in_each_generation(spec in specs(), history in histories()) {
+        let all = layouts(&spec, &history);
+        let last = all.last().expect("there is one");
+        for (generation, layout) in (1..).zip(&all) {
+            prop_assert_eq!(&last.at(generation), layout);
+        }
+        prop_assert_eq!(&last.at(u32::MAX), last);
+    }
+
+    #[test]
     fn any_text_is_a_layout_or_refused(text in "[0-9]{1,2}( [dxpeb][0-9]{1,3}(-[0-9]{1,3})?(\\*[0-9]{1,3})?(@[0-9])?(![0-9])?){0,9}", noise: String) {
         for text in [text, noise] {
             if let Ok(layout) = Layout::parse(&text, &Spec::default()) {

@@ -10,6 +10,7 @@ use ipnet::Ipv4Net;
 use serde_saphyr::{DoubleQuoted, FlowMap, FlowSeq, LitString, RcAnchor};
 
 use crate::extensions::Addition;
+use crate::layout::Layout;
 use crate::render::{
     CA_CERTIFICATE, CONFIG_DIR, ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR,
     REPOSITORY2_MOUNT, S3_CA, SHM_SIZE, SSH_FILES, certificate_files, data_dir,
@@ -104,6 +105,7 @@ struct Common {
     uid: Option<Quoted>,
     drill: Option<Quoted>,
     layout: Quoted,
+    newest: Layout,
     spec: Shared<LitString>,
     hosts: Shared<Vec<Quoted>>,
     endpoints: Quoted,
@@ -119,11 +121,19 @@ impl Common {
             uid: host.uid.as_deref().map(quoted),
             drill: host.drill.as_deref().map(quoted),
             layout: quoted(&topology.layout.to_string()),
+            newest: topology.layout.clone(),
             spec: shared(LitString(escaped(&format!("{}\n", topology.spec.to_toml().trim())))),
             hosts: shared(hosts.collect()),
             endpoints: quoted(&topology.endpoints()),
             images: Images::of(&topology.spec),
         }
+    }
+
+    /// Labels of what is there since an earlier generation: its label is the one that it was made with, since Compose
+    /// has a network or a volume made anew whose labels are others.
+    fn labels_since(&self, generation: u32, site: Option<&str>, role: Option<Role>) -> Labels {
+        let layout = quoted(&self.newest.at(generation).to_string());
+        Labels { layout: Some(layout), ..self.labels(site, role) }
     }
 
     fn labels(&self, site: Option<&str>, role: Option<Role>) -> Labels {
@@ -296,11 +306,15 @@ fn secrets_of(topology: &Topology, member: &Member) -> Vec<Mounted> {
 
 fn networks(topology: &Topology, host: &HostChoices, common: &Common) -> Ordered<Network> {
     assert_eq!(host.subnets.len(), topology.sites.len(), "every site has a subnet");
+    let since = |site: &Site| {
+        let all = topology.layout.sites().iter();
+        all.filter(|s| s.number == site.number).map(|s| s.span.added).next().unwrap_or(1)
+    };
     let network = |(site, subnet): (&Site, &Ipv4Net)| {
         let network = Network {
             name: site.network.clone(),
             driver: "bridge",
-            labels: common.labels(Some(&site.name), None),
+            labels: common.labels_since(since(site), Some(&site.name), None),
             ipam: Ipam { config: vec![Subnet { subnet: subnet.to_string() }] },
         };
         (site.network.clone(), network)
@@ -309,16 +323,15 @@ fn networks(topology: &Topology, host: &HostChoices, common: &Common) -> Ordered
 }
 
 fn volumes(topology: &Topology, common: &Common) -> Ordered<Volume> {
-    let volume = |name: String, site: &str, role: Role| {
-        let labels = common.labels(Some(site), Some(role));
+    let volume = |name: String, member: &Member| {
+        let site = &topology.site(member.site).name;
+        let labels = common.labels_since(member.added, Some(site), Some(member.role));
         (name.clone(), Volume { name, labels, driver_opts: None })
     };
-    let site = |m: &Member| &topology.site(m.site).name;
     let mut all: Vec<(String, Volume)> =
-        topology.members.iter().map(|m| volume(m.name.clone(), site(m), m.role)).collect();
+        topology.members.iter().map(|m| volume(m.name.clone(), m)).collect();
     if let Some(Repo2::Posix { path }) = &topology.spec.backup.repo2 {
-        let site = &topology.backup_site().name;
-        let mut second = volume(repo2_volume(topology), site, Role::Backup);
+        let mut second = volume(repo2_volume(topology), topology.backup_host());
         second.1.driver_opts =
             path.as_ref().map(|path| Bind { kind: "none", options: "bind", device: quoted(path) });
         all.push(second);

@@ -127,7 +127,7 @@ pub fn patroni(
 /// `images/patroni_acknowledge.py` has the other side.
 pub fn acknowledge(topology: &Topology, member: &Member) -> String {
     let made_with = Synchronous::of(&topology.spec).node_count;
-    let here = Synchronous::node_count_in(&topology.spec, member.site.into());
+    let here = topology.acknowledgements_in(member.site);
     let among: Option<Vec<&str>> = (topology.spec.acknowledge == Acknowledge::Local).then(|| {
         topology.acknowledging_nodes(member.site).map(|node| node.name.as_str()).collect()
     });

@@ -80,6 +80,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
         return faults(known).chain([containers::stopped(known)]).collect();
     }
     let mut problems: Vec<Problem> = faults(known).collect();
+    problems.extend(changing(known));
     problems.extend(containers::router(known, view));
     problems.extend(containers::containers(known));
     problems.extend(known.observed.links.as_ref().and_then(links::problem));
@@ -152,6 +153,18 @@ fn durability(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
         format!("only {streaming} stream: it takes {need} until Patroni can add them")
     };
     Some(Problem::new(severity, "durability_not_met", Some(leader), message, hint))
+}
+
+/// Members are being added or removed, or were until somebody ended that.
+fn changing(known: &Known<'_>) -> Option<Problem> {
+    let changing = known.observed.changing.as_ref()?;
+    Some(Problem::new(
+        Severity::Info,
+        "members_changing",
+        None,
+        format!("a change of members is not finished: {changing}"),
+        format!("`pgha scale {} --resume` goes on, unless it is at work", known.topology.id),
+    ))
 }
 
 fn paused(known: &Known<'_>) -> Option<Problem> {

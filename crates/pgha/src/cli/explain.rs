@@ -17,13 +17,18 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ),
     (
         "",
-        &["destroy", "delete", "remove", "drop", "clean", "uninstall", "purge"],
+        &["destroy", "delete", "drop", "clean", "uninstall", "purge"],
         "`pgha down` removes a cluster's containers, with `--volumes` its data too",
     ),
     (
         "",
         &["top", "info", "show", "health", "state", "watch", "describe", "get"],
         "`pgha status` shows a cluster",
+    ),
+    (
+        "",
+        &["join", "grow", "expand", "shrink", "resize", "add-node"],
+        "`pgha add node DC2` adds a member, `pgha remove MEMBER` removes one, `pgha scale -c 3,2` does both",
     ),
     ("", &["clusters"], "`pgha list` lists the clusters"),
     ("", &["help"], "`pgha --help`, `pgha up --help`"),
@@ -82,7 +87,7 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ),
 ];
 /// Verbs that take something away. A slip is no reason to propose one.
-const TAKE_AWAY: [&str; 4] = ["stop", "down", "rm", "restore"];
+const TAKE_AWAY: [&str; 5] = ["stop", "down", "rm", "restore", "remove"];
 /// Verbs that pass arguments on to another program; what pgha does not know is for that.
 const PASS_ON: [&str; 2] = ["psql", "exec"];
 

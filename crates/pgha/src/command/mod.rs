@@ -27,6 +27,7 @@ pub(crate) mod restart;
 pub(crate) mod restore;
 mod restore_from;
 pub(crate) mod restore_point;
+pub(crate) mod scale;
 pub(crate) mod spec_args;
 pub(crate) mod status;
 pub(crate) mod stop;

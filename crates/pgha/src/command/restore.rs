@@ -55,6 +55,12 @@ pub(crate) async fn run(args: &Restore, events: &Events) -> Result<()> {
     }
 
     let lock = session.lock().await?;
+    if let Some(change) = session.cluster().await?.change()? {
+        let id = cluster.id.to_string();
+        return Err(Error::failed(format!("the members of cluster {id} are being changed"))
+            .because(change.told())
+            .hint(format!("{}; then restore", change.ways_on(&id))));
+    }
     let journal = session.journal().await?;
     if args.abort {
         let mut journal = journal.ok_or_else(|| {

@@ -22,6 +22,7 @@ pub(crate) fn choices(topology: &Topology, uid: Option<&str>) -> HostChoices {
 }
 
 /// A folder with the files of a cluster.
+#[derive(Debug)]
 pub(crate) struct Place {
     dir: tempfile::TempDir,
     pub(crate) topology: Topology,
@@ -31,9 +32,13 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn with(name: &str, instance: u32, uid: Option<&str>) -> Self {
+        Self::of_size(name, instance, uid, 2)
+    }
+
+    pub(crate) fn of_size(name: &str, instance: u32, uid: Option<&str>, nodes: u32) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let file = dir.path().join("docker-compose.yaml");
-        let topology = topology(name, instance, 2);
+        let topology = topology(name, instance, nodes);
         let uid = uid.map(str::to_owned);
         let place = Self { dir, topology, uid, file };
         place.write(&place.topology, place.uid.as_deref());

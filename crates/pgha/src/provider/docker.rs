@@ -12,6 +12,7 @@ use bollard::query_parameters::{
     UploadToContainerOptions,
 };
 use futures_util::StreamExt as _;
+use tokio::io::AsyncWriteExt as _;
 
 use super::{Command, OUTPUT_MAX_BYTES, Printed, Provider, Thing, Up, User, cannot};
 use crate::cluster::{self, Cluster};
@@ -38,7 +39,8 @@ impl Provider for Engine {
             Up::Made => &["up", "--no-start", "--no-recreate"],
             Up::MadeAnew => &["up", "--no-start"],
             Up::All => &["up", "-d", "--no-recreate"],
-            Up::Alone(member) => &["up", "-d", "--no-deps", member],
+            Up::Alone(member) => &["up", "-d", "--no-deps", "--no-recreate", member],
+            Up::Anew(member) => &["up", "-d", "--no-deps", "--force-recreate", member],
         };
         let compose = ComposeTool::find()?;
         once_ports_are_free(|| compose.run(project, arguments)).await
@@ -113,7 +115,7 @@ impl Provider for Engine {
         let what = || cannot(container, command.argv);
         let options = CreateExecOptions {
             cmd: Some(command.argv.to_vec()),
-            attach_stdin: command.held.then_some(true),
+            attach_stdin: (command.held || command.input.is_some()).then_some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             user: Some(match command.user {
@@ -125,10 +127,13 @@ impl Provider for Engine {
         let exec = self.api().create_exec(container, options).await.or_fail(what())?.id;
         let started = self.api().start_exec(&exec, Some(StartExecOptions::default())).await;
         // The input is open for as long as this is at work.
-        let StartExecResults::Attached { mut output, input: _input } = started.or_fail(what())?
-        else {
+        let StartExecResults::Attached { mut output, mut input } = started.or_fail(what())? else {
             return Ok(None);
         };
+        if let Some(text) = command.input {
+            input.write_all(text.as_bytes()).await.or_fail(what())?;
+            input.shutdown().await.or_fail(what())?;
+        }
         while let Some(piece) = output.next().await {
             match piece.or_fail(what())? {
                 LogOutput::StdErr { message } => each(Printed::Err(&message)),

@@ -14,6 +14,7 @@ pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod plan;
 pub(crate) mod restore;
+pub(crate) mod scale;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod text;

@@ -35,6 +35,7 @@ mod inside;
 mod interrupted_up;
 mod leader_loss;
 mod main_path;
+mod members;
 mod node_build;
 mod operate;
 mod postgres_versions;

@@ -47,6 +47,23 @@ fn everything_of_a_cluster_for_a_drill_says_so() {
 }
 
 #[test]
+fn what_is_there_already_keeps_its_label_and_containers_have_the_newest() {
+    use crate::layout::{Change, Layout};
+    let spec = Spec::default();
+    let node = [Change::AddMember(Role::Postgres, 1)];
+    let layout = Layout::of(&spec).changed(&node).expect("a node");
+    let topology = Topology::with(spec, 1, layout.clone());
+    let text = compose(&topology, &choices(&topology), "./docker-compose.secrets");
+    let file: Value = serde_saphyr::from_str(&text).expect("YAML");
+    let label = |part: &str, name: &str| file[part][name]["labels"]["pgha.layout"].to_string();
+    let newest = Value::String(layout.to_string()).to_string();
+    assert_eq!(label("networks", "pgha-net-DC1-1"), "\"1\"");
+    assert_eq!(label("volumes", "pgha-demo1-DC1-1"), "\"1\"");
+    assert_eq!(label("volumes", "pgha-demo3-DC1-1"), newest);
+    assert_eq!(label("services", "pgha-demo1-DC1-1"), newest);
+}
+
+#[test]
 fn the_volumes_are_those_that_the_file_declares() {
     for repo2 in [None, Some(Repo2::Posix { path: None })] {
         let mut spec = Spec { data_centers: 2, ..Spec::default() };

@@ -525,6 +525,16 @@ fn why_a_replica_does_not_stream_is_taken_from_its_log() {
 }
 
 #[test]
+fn a_change_of_members_that_is_not_finished_is_said() {
+    let mut lab = Lab::healthy();
+    lab.observed.changing = Some("add 1 node in DC2, at: node pgha-demo3-DC2-1".to_owned());
+    let view = lab.view();
+    let said = problem(&view, "members_changing", None);
+    assert!(said.message.ends_with("at: node pgha-demo3-DC2-1"), "{}", said.message);
+    assert!(said.hint.starts_with("`pgha scale demo-1 --resume`"), "{}", said.hint);
+}
+
+#[test]
 fn a_pause_is_named_after_who_paused() {
     let mut lab = Lab::healthy();
     lab.container(LAST, ContainerState::Paused);

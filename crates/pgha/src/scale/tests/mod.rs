@@ -1,0 +1,147 @@
+//! The code that changes members, driven on a simulated cluster: killed at every effect, then repeated.
+//!
+//! Claims: the repeat ends with the members that were asked for and leaves nothing of those that went; a member that stays
+//! works with the newest layout; etcd never loses its quorum, and has one learner at most; who leads is never removed.
+
+mod fake;
+
+use std::time::Duration;
+
+use pgha_core::layout::Role;
+use pgha_core::scale::{Asked, Sizes};
+use pgha_core::steps::StepJournal as _;
+
+use self::fake::Fake;
+use crate::error::Result;
+use crate::events::tests::Kept;
+use crate::project::Project;
+use crate::scale::Scaling;
+use crate::waiting::{self, Waiter};
+
+/// How long one member may take, in a time that passes only where everybody waits.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Runs it in a time that passes only where everybody waits.
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().expect("a runtime").block_on(test)
+}
+
+fn scaling(fake: &Fake) -> Scaling<Fake> {
+    let place = &fake.place();
+    let file = place.file.clone();
+    Scaling {
+        provider: fake.clone(),
+        events: Kept::stream().0,
+        identity: place.generated().identity(),
+        spec: place.topology.spec.clone(),
+        project: Project { name: "demo".to_owned(), file: file.clone() },
+        file,
+        timeout: TIMEOUT,
+    }
+}
+
+/// One command: it goes on with what was interrupted, else begins.
+async fn command(fake: &Fake, asked: &Asked) -> Result<()> {
+    let scaling = scaling(fake);
+    let lock = scaling.lock().await?;
+    let mut journal = match scaling.cluster().await?.change()? {
+        Some(journal) => journal,
+        None => scaling.plan(asked, true).await?.0,
+    };
+    scaling.go_on(&mut journal, &lock).await?;
+    let id = scaling.cluster().await?.id;
+    let whole = waiting::until_ready(fake, &id, TIMEOUT, Waiter::User, &scaling.events).await;
+    whole.map(drop).map_err(|given_up| given_up.error)
+}
+
+/// The command, killed at that effect; whether it came to its end before.
+async fn killed(fake: &Fake, asked: &Asked, effect: usize) -> bool {
+    fake.kill_at(Some(effect));
+    let ended = tokio::select! {
+        biased;
+        ended = command(fake, asked) => {
+            ended.expect("nothing is wrong");
+            true
+        }
+        () = fake.killed() => false,
+    };
+    fake.kill_at(None);
+    // What it held it holds no longer.
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+    ended
+}
+
+fn remove(members: &[&str]) -> Asked {
+    Asked::Remove { members: members.iter().map(|m| (*m).to_owned()).collect(), sites: vec![] }
+}
+
+fn scale(nodes: &[u32], etcd: &[u32]) -> Asked {
+    Asked::Scale(Sizes { nodes: nodes.to_vec(), etcd: etcd.to_vec() })
+}
+
+#[test]
+fn killed_at_every_effect_a_repeat_ends_with_the_members_that_were_asked_for() {
+    for asked in [
+        Asked::Add { role: Role::Postgres, site: 1, count: 2 },
+        Asked::Add { role: Role::Etcd, site: 1, count: 1 },
+        remove(&["pgha-demo1-DC1-1"]),
+        remove(&["pgha-demo3-DC1-1", "pgha-etcd1-DC1-1"]),
+        scale(&[4], &[]),
+        scale(&[2], &[2]),
+    ] {
+        run(async {
+            let mut effects = 0;
+            loop {
+                let fake = Fake::new();
+                if killed(&fake, &asked, effects).await {
+                    break;
+                }
+                let begun = fake.cluster().change().expect("its own").is_some();
+                fake.check();
+                command(&fake, &asked).await.unwrap_or_else(|e| panic!("{asked}, {effects}: {e}"));
+                fake.check_end(&asked, begun);
+                effects += 1;
+            }
+            assert!(effects > 8, "{asked}: it is killed at each of {effects} effects");
+        });
+    }
+}
+
+#[test]
+fn what_is_begun_is_gone_on_with_by_whoever_comes_next_and_killed_again() {
+    run(async {
+        let asked = scale(&[4], &[2]);
+        for first in (0..60).step_by(3) {
+            for second in (0..40).step_by(7) {
+                let fake = Fake::new();
+                if killed(&fake, &asked, first).await {
+                    return;
+                }
+                killed(&fake, &asked, second).await;
+                fake.check();
+                if fake.cluster().change().expect("its own").is_some() {
+                    command(&fake, &asked).await.expect("it goes on");
+                }
+                fake.check();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_journal_is_there_from_the_first_effect_to_the_last() {
+    run(async {
+        let asked = Asked::Add { role: Role::Postgres, site: 1, count: 1 };
+        let fake = Fake::new();
+        assert!(!killed(&fake, &asked, 6).await);
+        let journal = fake.cluster().change().expect("its own").expect("it goes on");
+        assert_eq!(journal.asked, asked);
+        assert!(journal.next().is_some() && fake.cluster().records.len() <= 2);
+        command(&fake, &asked).await.expect("it goes on");
+        let cluster = fake.cluster();
+        assert_eq!((cluster.change().expect("its own"), cluster.records.len()), (None, 1));
+    });
+}
