@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 42] = [
+const VERBS: [&str; 43] = [
     "plan",
     "generate",
     "build",
@@ -32,6 +32,7 @@ const VERBS: [&str; 42] = [
     "pause-container",
     "fault",
     "heal",
+    "repair",
     "drill",
     "prove",
     "load",
@@ -49,7 +50,7 @@ const VERBS: [&str; 42] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 70] = [
+const DOCKER_VERBS: [&[&str]; 72] = [
     &["switchover"],
     &["failover"],
     &["restart", "--rolling"],
@@ -97,6 +98,8 @@ const DOCKER_VERBS: [&[&str]; 70] = [
     &["fault", "inject", "kill", "leader"],
     &["fault", "show"],
     &["heal", "demo"],
+    &["repair", "etcd"],
+    &["repair", "etcd", "demo", "--abort", "--yes"],
     &["drill", "run", "leader-killed"],
     &["drill", "list", "demo"],
     &["prove", "demo"],
