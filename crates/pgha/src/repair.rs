@@ -6,6 +6,8 @@
 //! member's own volume, so that nothing is half done whoever is killed.
 
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
