@@ -68,10 +68,10 @@ fn row(plan: &RepairPlan, left: &Left) -> Row {
         Store::Unknown { state } => (state.as_str().to_owned(), String::new(), String::new()),
     };
     let survives = left.name == plan.survivor;
-    let (style, becomes) = match survives {
-        true => (GOOD, "the new cluster"),
-        false if index.is_empty() => (BAD, "joins, empty"),
-        false => (PLAIN, "joins, empty; its store is moved away"),
+    let (style, becomes) = match (survives, index.is_empty()) {
+        (true, _) => (GOOD, "the new cluster"),
+        (false, true) => (BAD, "joins"),
+        (false, false) => (PLAIN, "joins"),
     };
     let cells =
         vec![left.name.clone(), left.site.clone(), store, index, revision, becomes.to_owned()];
@@ -81,7 +81,8 @@ fn row(plan: &RepairPlan, left: &Left) -> Row {
 /// What Patroni's keys say, and how the nodes are.
 fn about(plan: &RepairPlan) -> Vec<String> {
     let survivor = plan.left.iter().find(|left| left.name == plan.survivor);
-    let mut about = Vec::new();
+    let mut about =
+        vec!["who joins comes empty; an old store is moved away until all is well".to_owned()];
     if let Some(Store::Answers { leader, system_id, sync_standbys, .. }) =
         survivor.map(|left| &left.store)
     {
