@@ -42,7 +42,7 @@ for durability in "${durabilities[@]}"; do
     for drill in "${drills[@]}"; do
         report=$work/$durability-$drill.json
         # A drill that is refuted is a result, and so is one that is not for this durability.
-        "$PGHA" drill run "$drill" "bench-$instance" --runs "$runs" --report "$keep" --json > "$report" 2> "$report.err" || true
+        "$PGHA" drill run "$drill" "bench-$instance" --runs "$runs" --report "$keep" --yes --json > "$report" 2> "$report.err" || true
         if [ -s "$report" ]; then
             say "$durability, $drill: $(jq -r '.observed.outage_s | "\(.min) to \(.max) s without writes"' "$report")"
         else

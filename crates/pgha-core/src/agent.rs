@@ -5,6 +5,7 @@
 //! what they are. What PID 1, Postgres, Patroni or a user has `pgha-node` do is no request and stands in its `main`.
 
 mod answer;
+mod etcd;
 mod restore;
 
 use std::fmt::Display;
@@ -18,6 +19,7 @@ use crate::restore::RECOVER_OR_END;
 use crate::schedule::Schedule;
 
 pub use self::answer::{BUSY, HELD, NodeState, Recovered};
+pub use self::etcd::Etcd;
 pub use self::restore::Restore;
 pub use crate::names::AGENT;
 
@@ -83,6 +85,8 @@ pub enum Request {
     },
     /// It no longer does.
     DiskHealed(Ailment),
+    /// Something that a repair of etcd does in members.
+    Etcd(Etcd),
     /// Something that a restore does in members.
     Restore(Restore),
     /// A database is made and started as the spec asks, in a container of no cluster; what Postgres says is printed.
@@ -188,6 +192,7 @@ impl Request {
                 words(&["disk", ailment.as_str()], [delay.to_string()])
             }
             Self::DiskHealed(ailment) => words(&["disk", ailment.as_str(), "healed"], []),
+            Self::Etcd(etcd) => etcd.words(),
             Self::Restore(restore) => restore.words(),
             Self::Rehearse => words(&["rehearse"], []),
             Self::RehearseFile { path } => words(&["rehearse"], [path.clone()]),
@@ -238,6 +243,7 @@ impl Request {
                 ailment: read(ailment).map_err(malformed)?,
                 delay: read(delay).map_err(malformed)?,
             },
+            ["etcd", step @ ..] => Self::Etcd(Etcd::parse(step).ok_or_else(unknown)?),
             ["restore", step @ ..] => {
                 Self::Restore(Restore::parse(step).map_err(malformed)?.ok_or_else(unknown)?)
             }

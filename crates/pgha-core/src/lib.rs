@@ -18,6 +18,7 @@ pub mod disk;
 pub mod drill;
 pub mod dynamic;
 pub mod estimate;
+pub mod etcd_repair;
 pub mod etcd_start;
 pub mod event;
 pub mod extensions;

@@ -3,6 +3,8 @@
 //!
 //! It judges by what is known. A replica of which something is not known counts as one that cannot take over.
 
+mod remains;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use crate::status::{ClusterView, ContainerState, MemberView, NodeRole};
 use crate::topology::Role;
 use crate::tuning::SynchronousMode;
 use crate::words::list;
+
+pub use remains::Remains;
 
 /// What stopping members now would do to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -149,16 +153,11 @@ pub fn unsafe_to_stop(view: &ClusterView, members: &[&str]) -> Vec<Hazard> {
 pub fn unsafe_to_lose(view: &ClusterView, members: &[&str]) -> Vec<Hazard> {
     let stays = |name: &str| !members.contains(&name);
     let loses = |role: Role| view.members.iter().any(|m| m.kind == role && !stays(&m.name));
-    let has_data = |node: &MemberView| {
-        let leads = view.leader.as_deref() == Some(node.name.as_str());
-        let streams =
-            node.role.is_some_and(NodeRole::follows) && node.state.as_deref() == Some("streaming");
-        node.container_state == ContainerState::Running && (leads || streams)
-    };
     let mut hazards = unsafe_to_stop(view, members);
     // Nobody would bring them back.
     hazards.retain(|hazard| matches!(hazard, Hazard::NobodyTakesOver { .. }));
-    if loses(Role::Postgres) && !view.nodes().any(|node| stays(&node.name) && has_data(node)) {
+    if loses(Role::Postgres) && !view.nodes().any(|node| stays(&node.name) && has_data(view, node))
+    {
         hazards.push(Hazard::NoCopyLeft);
     }
     let left = view.etcd.iter().filter(|etcd| etcd.healthy && stays(&etcd.name)).count();
@@ -168,6 +167,14 @@ pub fn unsafe_to_lose(view: &ClusterView, members: &[&str]) -> Vec<Hazard> {
     }
     hazards.sort();
     hazards
+}
+
+/// A node that is known to have the data.
+fn has_data(view: &ClusterView, node: &MemberView) -> bool {
+    let leads = view.leader.as_deref() == Some(node.name.as_str());
+    let streams =
+        node.role.is_some_and(NodeRole::follows) && node.state.as_deref() == Some("streaming");
+    node.container_state == ContainerState::Running && (leads || streams)
 }
 
 /// What a cluster has to stand on.

@@ -12,8 +12,10 @@ use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor};
 use crate::{Result, network};
 
+mod repair;
 mod start;
 
+pub(crate) use repair::{alone, run as repair};
 pub(crate) use start::start;
 
 /// Runs etcd until it ends.
@@ -25,6 +27,9 @@ pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
     files::private_dir(CONFIG_DIR, ETCD)?;
     files::write(&config(), &render::etcd(&me.topology, member, None), ETCD)?;
     let process = |argv: &[&str]| Process::new(ETCD, ETCD_MOUNT, argv);
+    if let Some(asked_to_stop) = repair::prepare()? {
+        return Ok(asked_to_stop);
+    }
     if start::store_is_empty() {
         let first = process(&[AGENT, "etcd-start"]);
         let first = Supervisor { main: Some(first), ..Supervisor::default() };

@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         "set-up-database" => set_up::run(&arguments()),
         "settle" => postgres::settle(),
         "etcd-start" => etcd::start(),
+        "etcd-alone" => etcd::alone(&arguments()),
         "wan-engine" => Identity::from_environment().and_then(|me| wan::engine(&me)),
         "restoreme" => restore::restoreme::ask(),
         "restoreme-now" => restore::restoreme::now(),
@@ -107,6 +108,7 @@ fn asked() -> Result<ExitCode> {
         Request::Archive { broken: false } => archiving::go_on(),
         Request::Disk { ailment, delay } => disk::ail(ailment, delay),
         Request::DiskHealed(ailment) => disk::heal(ailment),
+        Request::Etcd(request) => etcd::repair(&request),
         Request::Restore(request) => restore::run(&request),
         Request::Rehearse => rehearse::run(&Identity::from_environment()?),
         Request::RehearseFile { path } => {

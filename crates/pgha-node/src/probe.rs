@@ -165,7 +165,7 @@ fn ask_all(site: &[&Member], deadlines: Deadlines, last: Instant) -> BTreeMap<St
                     Box::new(move || {
                         let url = url(address, ETCD_CLIENT_PORT, "/v3/kv/range");
                         let asked = Instant::now();
-                        let question = observe::dcs_request();
+                        let question = observe::dcs_request(true);
                         let answer =
                             request(&url, Some(&question), deadlines.connect, deadlines.quorum);
                         let took = asked.elapsed();

@@ -9,6 +9,7 @@ pub(crate) mod fault;
 mod inside;
 mod load;
 mod operate;
+pub(crate) mod repair;
 mod restore;
 mod scale;
 mod stop;
@@ -137,6 +138,8 @@ pub(crate) enum Command {
     Fault(fault::Fault),
     /// Undo injected faults
     Heal(fault::Heal),
+    /// Repair what a cluster cannot repair by itself: etcd without a majority
+    Repair(repair::Repair),
     /// Inject faults under load and compare the outcome with the prediction
     Drill(drill::Drill),
     /// Test each row of the survival table on the running cluster
@@ -193,6 +196,7 @@ impl Command {
             Self::Kill(args) | Self::PauseContainer(args) => args.report,
             Self::Fault(args) => args.report,
             Self::Heal(args) => args.report,
+            Self::Repair(args) => args.report,
             Self::Drill(args) => args.report,
             Self::Prove(args) => args.report,
             Self::Load(args) => args.report,

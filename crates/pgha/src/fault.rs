@@ -113,6 +113,31 @@ pub(crate) async fn inject(
     Ok(fault)
 }
 
+/// Whose data a fault that removes some would destroy now, and what is left of them: for a question.
+///
+/// # Errors
+/// When nobody would be hit.
+pub(crate) async fn at_stake(
+    provider: &impl Provider,
+    cluster: &Cluster,
+    asked: &Asked,
+) -> Result<String> {
+    let mut one_of = 1;
+    let mut first = |of: usize| {
+        one_of = one_of.max(of);
+        0
+    };
+    let (chosen, _) = choose(provider, cluster, asked, &mut first).await?;
+    let (Chosen::Members(names) | Chosen::Sites(names)) = chosen;
+    let remains = safety::Remains::without(&observe::view(provider, cluster).await?, &names);
+    let whose = list(&names);
+    Ok(if one_of > 1 {
+        format!("the data of one of {one_of} members, such as {whose}; left then: {remains}")
+    } else {
+        format!("the data of {whose}; left then: {remains}")
+    })
+}
+
 /// Who is hit, and how the links are where it is about links.
 async fn choose(
     provider: &impl Provider,

@@ -37,6 +37,7 @@ mod project;
 mod provider;
 mod rehearsal;
 mod removal;
+mod repair;
 mod repository;
 mod restore;
 mod scale;
@@ -101,6 +102,7 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::PauseContainer(args) => command::fault::strike(&args, Kind::Pause, events).await,
         Command::Fault(args) => command::fault::run(&args, events).await,
         Command::Heal(args) => command::fault::heal(&args, events).await,
+        Command::Repair(args) => Box::pin(command::repair::run(&args, events)).await,
         Command::Drill(args) => command::drill::run(&args, events).await,
         Command::Prove(args) => Box::pin(command::prove::run(&args, events)).await,
         Command::Load(args) => command::load::run(&args, events).await,

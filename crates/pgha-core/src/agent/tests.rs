@@ -37,6 +37,10 @@ fn is_known(request: &Request) {
         | Request::Maintenance { .. }
         | Request::Source
         | Request::Look { .. } => {}
+        Request::Etcd(etcd) => match etcd {
+            Etcd::Store | Etcd::Promote { .. } | Etcd::Tidy { .. } => {}
+            Etcd::Journal | Etcd::KeepJournal(_) => {}
+        },
         Request::Restore(restore) => match restore {
             R::Journal | R::KeepJournal(_) | R::Lock | R::Stanza | R::Tablespaces { .. } => {}
             R::Forget(_) | R::Held | R::Release | R::Remember | R::Clear { .. } => {}
@@ -71,6 +75,17 @@ fn restore() -> impl Strategy<Value = Restore> {
         any::<String>().prop_map(|id| Restore::Back { id }),
         any::<String>().prop_map(|id| Restore::Tidy { id }),
     ]
+}
+
+fn etcd() -> impl Strategy<Value = Request> {
+    let etcd = prop_oneof![
+        Just(Etcd::Store),
+        any::<String>().prop_map(|member| Etcd::Promote { member }),
+        any::<String>().prop_map(|id| Etcd::Tidy { id }),
+        Just(Etcd::Journal),
+        any::<String>().prop_map(Etcd::KeepJournal),
+    ];
+    etcd.prop_map(Request::Etcd)
 }
 
 fn wan() -> impl Strategy<Value = control::Request> {
@@ -138,6 +153,7 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::Source),
         (any::<bool>(), arguments)
             .prop_map(|(or_end, arguments)| Request::Look { or_end, arguments }),
+        etcd(),
         restore().prop_map(Request::Restore),
     ]
 }
@@ -207,6 +223,11 @@ fn the_words_stay_what_they_are() {
             line(Request::Look { or_end: false, arguments: texts(&["--repo=1", "restore"]) }),
             "look --repo=1 restore",
         ),
+        (line(Request::Etcd(Etcd::Store)), "etcd store"),
+        (line(Request::Etcd(Etcd::Promote { member: "a".to_owned() })), "etcd promote a"),
+        (line(Request::Etcd(Etcd::Tidy { id: id() })), "etcd tidy 20261127-1"),
+        (line(Request::Etcd(Etcd::Journal)), "etcd journal"),
+        (line(Request::Etcd(Etcd::KeepJournal("{}".to_owned()))), "etcd journal {}"),
         (of(Restore::Journal), "restore journal"),
         (of(Restore::KeepJournal("{}".to_owned())), "restore journal {}"),
         (of(Restore::KeepJournal(String::new())), "restore journal "),

@@ -91,8 +91,8 @@ pub fn etcd_status(body: &[u8]) -> Result<EtcdStatus, String> {
 }
 
 /// The body of the request to `/v3/kv/range` that [`dcs`] reads the answer of: everything below
-/// [`DCS_PREFIX`], linearizable.
-pub fn dcs_request() -> String {
+/// [`DCS_PREFIX`], linearizable or, where there may be no quorum, as that member alone has it.
+pub fn dcs_request(with_quorum: bool) -> String {
     let mut end = DCS_PREFIX.as_bytes().to_vec();
     if let Some(last) = end.last_mut() {
         *last += 1;
@@ -100,7 +100,7 @@ pub fn dcs_request() -> String {
     serde_json::json!({
         "key": STANDARD.encode(DCS_PREFIX),
         "range_end": STANDARD.encode(end),
-        "serializable": false,
+        "serializable": !with_quorum,
     })
     .to_string()
 }
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn the_request_covers_the_prefix_and_nothing_else() {
-        let request: Value = serde_json::from_str(&dcs_request()).expect("JSON");
+        let request: Value = serde_json::from_str(&dcs_request(true)).expect("JSON");
         let end = decoded(&request["range_end"]).expect("base64");
         assert_eq!(decoded(&request["key"]).as_deref(), Some(DCS_PREFIX));
         assert_eq!(end, "/pgha/pgha_cluster0");

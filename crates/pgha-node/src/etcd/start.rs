@@ -19,6 +19,7 @@ use pgha_core::topology::{
 };
 use serde_json::json;
 
+use super::repair;
 use crate::files::{self, ETCD};
 use crate::identity::Identity;
 use crate::{Result, http};
@@ -39,7 +40,7 @@ const PATIENT_POLL: Duration = Duration::from_secs(1);
 const QUORUM_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Whether etcd has never run here, or its volume is not the one it had.
-pub(crate) fn store_is_empty() -> bool {
+pub(super) fn store_is_empty() -> bool {
     !Path::new(STORE).exists()
 }
 
@@ -72,7 +73,9 @@ fn wait(topology: &Topology, me: &Member) -> Start {
     // its peers refuse at once, and answers those that start after it.
     let founds = |member: &Member| member.added == 1;
     let first = others.iter().filter(|other| founds(other)).all(|other| url < peer_url(other));
-    let myself = Myself { url: &url, founder: founds(me), first };
+    // One that rejoins after a repair never founds, and has no vote before it is given one.
+    let founder = founds(me) && !repair::joins_as_learner();
+    let myself = Myself { url: &url, founder, first };
     let near = PEER_DEADLINE.saturating_add(largest_round_trip(&topology.spec).saturating_mul(2));
     let began = Instant::now();
     let mut told = false;
@@ -123,7 +126,7 @@ fn join(topology: &Topology, me: &Member) -> Result<()> {
     crate::log("the store is empty and the others have a cluster: joining it as a new member");
     let mut told = String::new();
     // A member that was added later gets its vote from whoever adds it, once it has what the others have.
-    let mut votes = me.added == 1;
+    let mut votes = me.added == 1 && !repair::joins_as_learner();
     loop {
         match try_join(topology, me, &url, &mut votes) {
             Ok(true) => return Ok(()),
@@ -180,7 +183,11 @@ fn list_with_quorum<'a>(topology: &'a Topology, me: &Member) -> Result<(&'a Memb
 }
 
 /// Calls etcd's gateway in a member; every answer about members lists them.
-fn call(member: &Member, what: &str, request: &serde_json::Value) -> Result<Vec<Listed>> {
+pub(super) fn call(
+    member: &Member,
+    what: &str,
+    request: &serde_json::Value,
+) -> Result<Vec<Listed>> {
     let path = format!("v3/cluster/member/{what}");
     let failed = |reason: String| format!("{}: {what}: {reason}", member.name);
     let mut answer = http::client(PATIENT_DEADLINE, QUORUM_DEADLINE)
@@ -193,6 +200,6 @@ fn call(member: &Member, what: &str, request: &serde_json::Value) -> Result<Vec<
 }
 
 /// Where its peers reach a member, as etcd writes it.
-fn peer_url(member: &Member) -> String {
+pub(super) fn peer_url(member: &Member) -> String {
     format!("http://{}:{ETCD_PEER_PORT}", member.address)
 }

@@ -97,6 +97,9 @@ pub(crate) struct DrillRun {
     /// Print steps and expectations without running them
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Do not ask before a drill removes data of a cluster that was not made for it (volume-lost)
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

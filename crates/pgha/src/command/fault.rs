@@ -69,13 +69,12 @@ async fn inject(args: &Inject, events: &Events) -> Result<()> {
     let targets: Vec<String> =
         name.map(str::to_owned).into_iter().chain(words[1..].to_vec()).collect();
     let (cluster, targets) = whom::of(clusters, &targets, &format!("fault inject {kind}"))?;
-    if kind.on() == On::Volume {
-        let (id, whose) = (&cluster.id, targets.join(" "));
-        let question =
-            format!("Remove the data of {whose} in cluster {id}? This cannot be undone.");
-        agree(args.yes, &question, "--yes confirms beforehand")?;
-    }
     let asked = Asked { deed, targets: whom::read(targets), for_: args.for_ };
+    if kind.on() == On::Volume && !args.yes {
+        let (id, stake) = (&cluster.id, fault::at_stake(&engine, &cluster, &asked).await?);
+        let question = format!("Remove from cluster {id} {stake}. This cannot be undone. Go on?");
+        agree(false, &question, "--yes confirms beforehand")?;
+    }
     carry_out(&engine, &cluster, &asked, events).await
 }
 

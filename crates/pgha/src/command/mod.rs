@@ -23,6 +23,7 @@ pub(crate) mod patroni;
 pub(crate) mod plan;
 pub(crate) mod prove;
 pub(crate) mod psql;
+pub(crate) mod repair;
 pub(crate) mod restart;
 pub(crate) mod restore;
 mod restore_from;

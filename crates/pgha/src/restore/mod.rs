@@ -17,7 +17,7 @@ pub(crate) mod into;
 pub(crate) mod look;
 pub(crate) mod steps;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;

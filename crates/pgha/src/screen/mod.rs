@@ -13,6 +13,7 @@ pub(crate) mod fault;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod plan;
+pub(crate) mod repair;
 pub(crate) mod restore;
 pub(crate) mod scale;
 pub(crate) mod status;

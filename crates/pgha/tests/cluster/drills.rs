@@ -195,7 +195,8 @@ pub(crate) fn drill(cluster: &TestCluster, name: &str) -> Value {
     cluster.wait_whole();
     let (id, reports, seed) = (cluster.id(), cluster.dir().join("reports"), seed().to_string());
     let reports = reports.to_str().expect("a path");
-    let arguments = ["drill", "run", name, &id, "--json", "--seed", &seed, "--report", reports];
+    let arguments =
+        ["drill", "run", name, &id, "--yes", "--json", "--seed", &seed, "--report", reports];
     let mut command = cluster.command(&arguments);
     let ended = command.stderr(Stdio::inherit()).output().expect("pgha runs");
     let text = String::from_utf8_lossy(&ended.stdout);

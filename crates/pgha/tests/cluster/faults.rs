@@ -240,6 +240,9 @@ fn data_are_lost_and_come_back(cluster: &TestCluster, before: &BTreeMap<String, 
         lose(&[&cluster.router()]).refused(2, "is for Postgres nodes and etcd members");
         let asked = cluster.pgha(&["fault", "inject", &id, "volume-lost", "replica"]);
         asked.refused(2, "stdin is not a terminal");
+        assert!(asked.stderr.contains("left then:"), "{}", asked.stderr);
+        let drill = cluster.pgha(&["drill", "run", "etcd-volume-lost", &id]);
+        drill.refused(2, "2 etcd members keep their stores, and a majority is 2");
         assert_eq!(cluster.containers(), containers);
         assert_eq!(traces(cluster), *before);
     });

@@ -42,6 +42,7 @@ mod postgres_versions;
 mod process;
 mod recorded;
 mod reference_commands;
+mod repair_etcd;
 mod restore_from;
 mod restore_interrupted;
 mod restore_into;

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use pgha_core::drill::{Drill, Expectation, NotFor, Report};
+use pgha_core::drill::{Drill, Expectation, NotFor, Report, Step};
 use pgha_core::dynamic::Dynamic;
+use pgha_core::fault::On;
 use pgha_core::spec::Spec;
 use pgha_core::topology::Topology;
 use pgha_core::words::list;
@@ -20,6 +21,7 @@ use crate::drill::fresh::{self, Fresh};
 use crate::drill::{Course, Healthy};
 use crate::error::{Error, Result};
 use crate::events::Events;
+use crate::fault::{self, Asked};
 use crate::init_sql::InitSql;
 use crate::interrupt::Interrupts;
 use crate::{agree, screen, terminal};
@@ -71,6 +73,7 @@ async fn on_existing(args: &DrillRun, drill: &Drill, events: &Events) -> Result<
         let plan = screen::drill::plan(drill, &begun, healthy.settings.timers());
         return terminal::print(&plan);
     }
+    demand_agreed(args, &engine, drill, &healthy).await?;
     let ran = carry_out(args, &course, &healthy, (seed, ""), &mut Interrupts::listen()).await?;
     if args.json {
         terminal::print_json(&ran.report)?;
@@ -79,6 +82,44 @@ async fn on_existing(args: &DrillRun, drill: &Drill, events: &Events) -> Result<
         Some(error) => Err(error),
         None => judged([(drill.name.as_str(), &ran.report)]),
     }
+}
+
+/// Fails unless it is agreed that a drill removes data of a cluster that was not made for one.
+async fn demand_agreed(
+    args: &DrillRun,
+    engine: &Engine,
+    drill: &Drill,
+    healthy: &Healthy,
+) -> Result<()> {
+    let cluster = &healthy.cluster;
+    if args.yes || cluster.drill.is_some() {
+        return Ok(());
+    }
+    let mut stakes = Vec::new();
+    for step in &drill.steps {
+        if let Step::Inject { deed, targets } = step
+            && deed.kind.on() == On::Volume
+        {
+            let asked = Asked { deed: *deed, targets: targets.clone(), for_: None };
+            let stake = fault::at_stake(engine, cluster, &asked).await?;
+            let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+            stakes.push(format!("{}, now {stake}", targets.join(" ")));
+        }
+    }
+    if stakes.is_empty() {
+        return Ok(());
+    }
+    let question = format!(
+        "{} removes data from cluster {}, which was not made for it: {}. This cannot be undone. Go on?",
+        drill.name,
+        cluster.id,
+        stakes.join("; ")
+    );
+    agree::agree(
+        false,
+        &question,
+        "--yes confirms beforehand, --fresh makes a cluster for the drill",
+    )
 }
 
 /// Makes a cluster, or one for each value that is compared, runs the drill on it, and removes it whatever came of that.

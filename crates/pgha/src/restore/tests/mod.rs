@@ -18,7 +18,13 @@ use proptest::prelude::*;
 
 use self::fake::{Crash, How};
 use self::lab::{Asked, EARLIER, LATEST, Lab, Op, WHOLE, killed, op};
-use self::world::Fault;
+use self::world::{Fault, World};
+
+/// What a probe on a member of a cluster that is well prints.
+pub(crate) fn healthy_report(member: &str) -> String {
+    let topology = lab::cluster().topology().expect("it has labels");
+    answers::report(&World::new(topology, Fault::None), member)
+}
 
 /// Runs it in a time that passes only where everybody waits.
 fn run<T>(test: impl Future<Output = T>) -> T {
