@@ -127,6 +127,8 @@ pub struct Observed {
     pub archiver: Option<Result<Archiver, String>>,
     /// What was done to the cluster on purpose and not taken back.
     pub faults: Vec<OngoingFault>,
+    /// Nodes whose containers outlive their Patroni by `pgha maintenance`.
+    pub maintenance: Vec<String>,
     /// When all this was observed, in seconds since 1970; `None` where nobody asks for ages.
     pub now_s: Option<u64>,
 }
