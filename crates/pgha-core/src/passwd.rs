@@ -162,6 +162,9 @@ pub enum Refused {
     /// Nothing can be altered.
     #[error("the cluster has no leader, and only that can change a role")]
     NoLeader,
+    /// Patroni's members cannot be listed.
+    #[error("etcd has no quorum, and has the list of Patroni's members")]
+    NoQuorum,
     /// They would go on with the old one.
     #[error("{} cannot be told: frozen (docker pause)", list(.0))]
     Frozen(Vec<String>),
@@ -188,6 +191,7 @@ impl Plan {
             return Err(Refused::Frozen(frozen));
         }
         let alter_on = match account.role() {
+            None if !view.quorum.reached() => return Err(Refused::NoQuorum),
             None => None,
             Some(_) => Some(view.leader.clone().ok_or(Refused::NoLeader)?),
         };
@@ -319,5 +323,7 @@ mod tests {
         let plan = Plan::of(&view, &Account::RestApi).expect("no role is altered");
         assert_eq!((plan.alter_on, plan.replicated_to), (None, vec![]));
         assert!(!plan.told.is_empty());
+        view.quorum.have = 0;
+        assert_eq!(Plan::of(&view, &Account::RestApi), Err(Refused::NoQuorum));
     }
 }

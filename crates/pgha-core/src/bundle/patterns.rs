@@ -101,17 +101,12 @@ fn value(line: &str, behind: usize) -> Option<(usize, usize)> {
     let value = assigned.unwrap_or(rest);
     let begin = line.len() - value.len();
     let quoted = value.chars().next().filter(|c| ['"', '\''].contains(c));
-    match quoted {
-        Some(quote) => {
-            let text = &value[1..];
-            Some((begin + 1, begin + 1 + quoted_len(text, quote)))
-        }
-        None => {
-            assigned?;
-            let end = value.find(|c: char| c.is_whitespace() || ",;}&".contains(c));
-            Some((begin, begin + end.unwrap_or(value.len())))
-        }
+    if let Some(quote) = quoted {
+        return Some((begin + 1, begin + 1 + quoted_len(&value[1..], quote)));
     }
+    assigned?;
+    let end = value.find(|c: char| c.is_whitespace() || ",;}&".contains(c));
+    Some((begin, begin + end.unwrap_or(value.len())))
 }
 
 /// How long a quoted text is, behind its first quote: a quote in it is doubled or escaped.

@@ -17,6 +17,7 @@ use crate::cli::inside::{Since, since};
     pgha passwd demo --rest-api             Patroni's REST API\n  \
     pgha passwd demo app --dry-run          the steps\n\n\
     Connections that are open stay open. Killed in between, the same command goes on.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Passwd {
     /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]; then a user: postgres, replicator,
     /// rewinder or one of the cluster file [default: postgres]

@@ -138,7 +138,7 @@ fn account(cluster: &Cluster, user: Option<&str>, rest_api: bool) -> Result<Acco
 fn refusal(why: &Refused, id: &ClusterId) -> Error {
     let hint = match why {
         Refused::Frozen(nodes) => format!("`docker unpause {}`", nodes.join(" ")),
-        Refused::NoLeader => format!("`pgha status {id}` says why"),
+        Refused::NoLeader | Refused::NoQuorum => format!("`pgha status {id}` says why"),
         Refused::Restoring => format!("`pgha status {id}` says how to end it"),
     };
     Error::missing(why.to_string()).hint(hint)
