@@ -21,7 +21,7 @@ use crate::schedule::Schedule;
 pub use self::answer::{BUSY, HELD, NodeState, Recovered};
 pub use self::etcd::Etcd;
 pub use self::restore::Restore;
-pub use crate::names::AGENT;
+pub use crate::names::{AGENT, MAINTENANCE};
 
 /// Words of a request that an error names at most: what follows them may be long.
 const SHOWN_WORDS: usize = 3;
@@ -102,6 +102,11 @@ pub enum Request {
     Maintenance {
         /// From now on.
         on: bool,
+    },
+    /// The node works with a new text of a secret, which a file has that is removed: a [`crate::passwd::NewSecret`] as JSON.
+    SecretFile {
+        /// Where it is.
+        path: String,
     },
     /// To read, or to copy, a repository: what exactly comes on standard input
     /// ([`crate::restore::source::Request`]), since a key is part of it.
@@ -197,6 +202,7 @@ impl Request {
             Self::Rehearse => words(&["rehearse"], []),
             Self::RehearseFile { path } => words(&["rehearse"], [path.clone()]),
             Self::Maintenance { on } => words(&["maintenance", if *on { "on" } else { "off" }], []),
+            Self::SecretFile { path } => words(&["secret"], [path.clone()]),
             Self::Source => words(&["source"], []),
             Self::Look { or_end, arguments } => {
                 let or_end = or_end.then(|| RECOVER_OR_END.to_owned());
@@ -251,6 +257,7 @@ impl Request {
             ["rehearse", path] => Self::RehearseFile { path: (*path).to_owned() },
             ["maintenance", "on"] => Self::Maintenance { on: true },
             ["maintenance", "off"] => Self::Maintenance { on: false },
+            ["secret", path] => Self::SecretFile { path: (*path).to_owned() },
             ["source"] => Self::Source,
             ["look", RECOVER_OR_END, arguments @ ..] => {
                 Self::Look { or_end: true, arguments: owned(arguments) }

@@ -5,6 +5,7 @@
 //! other name is a parameter of Postgres. Decides what may be changed and asks nobody; what only Postgres can judge is in
 //! [`Plan::trial`].
 
+pub mod applied;
 mod change;
 mod export;
 mod key;

@@ -319,7 +319,7 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
 }
 
 /// Everything but RFC 3986's unreserved characters, percent-encoded.
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

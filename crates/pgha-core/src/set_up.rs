@@ -14,6 +14,11 @@ pub const INIT_SQL: &str = "init.sql";
 /// What the name of the secret with a user's password begins with.
 const USER: &str = "user-";
 
+/// What psql is told before a statement with a password, which no log may have.
+pub const UNLOGGED: &str = "set log_statement to none;\nset log_min_duration_statement to -1;\n\
+    set log_min_error_statement to panic;\nset pg_stat_statements.track_utility to off;\n\
+    set pgaudit.log to none;\n";
+
 /// The secret with a user's password.
 pub fn user_secret(user: &str) -> String {
     format!("{USER}{user}")
@@ -47,11 +52,8 @@ pub fn steps<E>(spec: &Spec, password: impl Fn(&str) -> Result<String, E>) -> Re
     let server = &spec.server;
     let mut steps = Vec::new();
     for user in &server.users {
-        // The statement has the password, and no log may.
         let script = format!(
-            "set log_statement to none;\nset log_min_duration_statement to -1;\n\
-             set log_min_error_statement to panic;\nset pg_stat_statements.track_utility to off;\n\
-             set pgaudit.log to none;\ncreate role {} login password {};\n",
+            "{UNLOGGED}create role {} login password {};\n",
             identifier(user),
             literal(&password(user)?)
         );
@@ -105,7 +107,8 @@ impl fmt::Debug for Step {
     }
 }
 
-fn identifier(name: &str) -> String {
+/// A name as SQL takes it.
+pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -129,6 +129,8 @@ pub struct Observed {
     pub faults: Vec<OngoingFault>,
     /// The change of members that is not finished: what was asked for, and its next step.
     pub changing: Option<String>,
+    /// Nodes whose containers outlive their Patroni by `pgha maintenance`.
+    pub maintenance: Vec<String>,
     /// When all this was observed, in seconds since 1970; `None` where nobody asks for ages.
     pub now_s: Option<u64>,
 }

@@ -31,15 +31,43 @@ pub(crate) fn disk(folder: &str) -> Result<Disk> {
     Ok(Disk { size_bytes: bytes(found.f_blocks), free_bytes: bytes(found.f_bavail) })
 }
 
+/// Where the texts of secrets are that are newer than what is mounted. It is for root alone.
+const NEWER_DIR: &str = "/pgha/secrets";
+
+/// The text that came while the container was running, of `[mounted then, text]` as JSON. What is mounted stays what it was
+/// then, however the file is replaced on the host, until the container starts again; from then on the mounted one counts.
+fn newer(json: &str, mounted: &str) -> Option<String> {
+    let [instead_of, text] = serde_json::from_str::<[String; 2]>(json).ok()?;
+    (instead_of == mounted).then_some(text)
+}
+
 /// Reads one secret, without the line feed at its end. An empty one is an error: nothing here works with it.
 pub(crate) fn secret(name: &str) -> Result<String> {
-    let path = Path::new(SECRETS_DIR).join(name);
-    let text = fs::read_to_string(&path)
-        .map_err(|e| format!("cannot read the secret {}: {e}", path.display()))?;
-    match text.trim_end() {
+    let mounted = mounted_secret(name)?;
+    // Who may not read the newer one is not root, and reads a copy.
+    let kept = fs::read_to_string(newer_secret(name)).unwrap_or_default();
+    match newer(&kept, &mounted).unwrap_or(mounted).as_str() {
         "" => Err(format!("the secret {name} is empty: write it into its file")),
         text => Ok(text.to_owned()),
     }
+}
+
+/// From now on a secret has this text, until the container starts with another one mounted.
+pub(crate) fn renew_secret(name: &str, text: &str) -> Result<()> {
+    let json = serde_json::json!([mounted_secret(name)?, text]).to_string();
+    private_dir(NEWER_DIR, Owner(0))?;
+    keep(&newer_secret(name), &json, Owner(0))
+}
+
+fn newer_secret(name: &str) -> String {
+    format!("{NEWER_DIR}/{name}")
+}
+
+fn mounted_secret(name: &str) -> Result<String> {
+    let path = Path::new(SECRETS_DIR).join(name);
+    fs::read_to_string(&path)
+        .map(|text| text.trim_end().to_owned())
+        .map_err(|e| format!("cannot read the secret {}: {e}", path.display()))
 }
 
 /// Reads a secret that [`install_secret`] put where this user can read it.
@@ -160,6 +188,16 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_newer_secret_counts_until_another_one_is_mounted() {
+        let kept = r#"["old", "new"]"#;
+        assert_eq!(newer(kept, "old").as_deref(), Some("new"));
+        // The container has started again: with the new one, or with what somebody wrote since.
+        assert_eq!(newer(kept, "new"), None);
+        assert_eq!(newer(kept, "newest"), None);
+        assert_eq!(newer("", "old"), None);
+    }
 
     #[test]
     fn a_file_that_is_so_already_is_not_written() {

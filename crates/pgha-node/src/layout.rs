@@ -124,8 +124,10 @@ fn hosts(text: &str, topology: &Topology) -> Option<String> {
 
 /// A program that reads its configuration again when it is told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Program {
+pub(crate) enum Program {
+    /// Of a Postgres node.
     Patroni,
+    /// The server that other members reach.
     PgBackRest,
 }
 
@@ -150,7 +152,7 @@ impl Program {
 }
 
 /// Has a program that PID 1 started read its configuration again; whether there is one.
-fn reload(program: Program) -> Result<bool> {
+pub(crate) fn reload(program: Program) -> Result<bool> {
     let all = processes::all()?;
     let mut told = false;
     for process in all.iter().filter(|process| process.parent == 1 && program.is(process)) {

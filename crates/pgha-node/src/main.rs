@@ -25,6 +25,7 @@ mod rehearse;
 mod repository;
 mod restore;
 mod schedule;
+mod secret;
 mod set_up;
 mod signal;
 mod stanza;
@@ -115,6 +116,9 @@ fn asked() -> Result<ExitCode> {
             rehearse::run_file(&Identity::from_environment()?, Path::new(&path))
         }
         Request::Maintenance { on } => maintenance::switch(on),
+        Request::SecretFile { path } => {
+            secret::take(&Identity::from_environment()?, Path::new(&path))
+        }
         Request::Source => restore::source::run(),
         Request::Look { or_end, arguments } => return restore::look::run(or_end, &arguments),
     }?;

@@ -5,10 +5,9 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::Result;
+use pgha_core::agent::MAINTENANCE as FILE;
 
-/// It is there while maintenance is on.
-const FILE: &str = "/pgha/maintenance";
+use crate::Result;
 
 /// Whether it is on.
 pub(crate) fn is_on() -> bool {

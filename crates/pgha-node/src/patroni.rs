@@ -87,14 +87,14 @@ fn parse_known_to_stream(answer: &str, name: &str) -> Option<bool> {
 }
 
 /// Has the member's Patroni begin its next round now, by a change of configuration that changes
-/// nothing: it removes a key that is not there.
-pub(crate) fn wake_up(member: &Member, password: &str) {
+/// nothing: it removes a key that is not there. Whether it takes this password.
+pub(crate) fn wake_up(member: &Member, password: &str) -> bool {
     let credentials = BASE64_STANDARD.encode(format!("{PATRONI_API_USER}:{password}"));
-    // Whether it worked shows in what is asked next.
-    let _ = http::patient()
+    let answer = http::patient()
         .patch(http::url(member.address, PATRONI_PORT, "config"))
         .header("Authorization", &format!("Basic {credentials}"))
         .send(r#"{"pgha_wake_up": null}"#);
+    answer.is_ok_and(|answer| answer.status() != 401)
 }
 
 #[cfg(test)]

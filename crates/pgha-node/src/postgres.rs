@@ -40,7 +40,7 @@ const WAKE_UP_PAUSE: Duration = Duration::from_millis(800);
 /// How long Patroni is woken up for what does not come.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 /// Where the password of Patroni's REST API lies for the helpers.
-const API_PASSWORD: &str = "/pgha/config/patroni-api.password";
+pub(crate) const API_PASSWORD: &str = "/pgha/config/patroni-api.password";
 
 /// Runs Patroni until it ends.
 pub(crate) fn run(me: &Identity) -> Result<ExitCode> {
@@ -140,7 +140,8 @@ pub(crate) fn settle() -> Result<ExitCode> {
             None => patroni::is_known_to_stream(member),
         };
         if runs && !settled && woken.is_none_or(|at| at.elapsed() > WAKE_UP_PAUSE) {
-            patroni::wake_up(member, &password);
+            // Whether it worked shows in the next round.
+            let _ = patroni::wake_up(member, &password);
             woken = Some(Instant::now());
         }
         if settled {

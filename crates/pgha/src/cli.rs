@@ -13,6 +13,7 @@ pub(crate) mod repair;
 mod restore;
 mod scale;
 mod stop;
+mod upkeep;
 pub(crate) mod wan;
 
 use std::fmt;
@@ -41,6 +42,7 @@ pub(crate) use operate::{
 pub(crate) use restore::{FromArgs, Restore, RestoreTarget};
 pub(crate) use scale::{Add, AddWhat, ChangeArgs, Remove, Scale};
 pub(crate) use stop::{Down, Start, Stop};
+pub(crate) use upkeep::{Bench, Bundle, Passwd};
 
 use crate::sink::Format;
 
@@ -126,6 +128,8 @@ pub(crate) enum Command {
     Resume(Operated),
     /// Keep the containers of nodes up while Patroni does not run, as with -b
     Maintenance(Maintenance),
+    /// Give a user, or Patroni's REST API, a new password without an outage
+    Passwd(Passwd),
     /// Show the timelines of a cluster, and who began them
     History(History),
     /// Show and change settings of Patroni and Postgres; compare, export
@@ -146,6 +150,8 @@ pub(crate) enum Command {
     Prove(drill::Prove),
     /// Generate write load; report write outages and lost writes
     Load(Load),
+    /// Run pgbench from each site against the leader, and compare
+    Bench(Bench),
     /// Make a backup; check, verify, expire and schedule backups
     Backup(Backup),
     /// List backups
@@ -162,6 +168,8 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Open a shell in a member
     Shell(Shell),
+    /// Write logs, views and versions for a bug report into one archive, without secrets
+    Bundle(Bundle),
     /// Check this machine's prerequisites
     Doctor(Doctor),
     /// Print a shell completion script
@@ -193,6 +201,9 @@ impl Command {
             Self::Reload(args) | Self::Pause(args) | Self::Resume(args) => args.report,
             Self::Config(args) => args.report,
             Self::Maintenance(args) => args.report,
+            Self::Passwd(args) => args.report,
+            Self::Bench(args) => args.report,
+            Self::Bundle(args) => args.report,
             Self::Kill(args) | Self::PauseContainer(args) => args.report,
             Self::Fault(args) => args.report,
             Self::Heal(args) => args.report,

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pgha_core::connect::{self, Access, Address};
+use pgha_core::connect::{self, Access, Address, USER};
+use pgha_core::render::CONFIG_DIR;
 use pgha_core::status::{Problem, RESTORE_UNFINISHED};
 use pgha_core::topology::{Member, Role, Topology};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,7 +22,8 @@ use tokio::time::timeout;
 use crate::cluster::{self, Among, Cluster};
 use crate::compose_file::{self, Found};
 use crate::docker::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::provider::Provider as _;
 use crate::{member, observe, project, secrets};
 
 /// `SSLRequest`: its length and its code ("Message Formats" in the documentation of Postgres).
@@ -32,8 +34,15 @@ const KNOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long it may take to learn who leads; without that the order is the usual one.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Libpq takes no password file that others may read.
+const OWN_PASSFILE: &str = r#"set -eu
+chmod 600 "$1"
+mv "$1" "$2""#;
+/// How long that may take.
+const OWN_PASSFILE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The ways to a cluster's databases.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Connection {
     topology: Topology,
     /// Number of the client's site, whose nodes are tried first.
@@ -155,12 +164,36 @@ impl Connection {
         secrets::pgpass_of(&self.compose_file)
     }
 
+    /// The compose file whose secrets these are.
+    pub(crate) fn compose_file(&self) -> &Path {
+        &self.compose_file
+    }
+
     /// A user's password.
     ///
     /// # Errors
     /// When there is none among the secrets, or it cannot be read.
     pub(crate) fn password(&self, user: &str) -> Result<String> {
         secrets::password(&self.compose_file, user)
+    }
+
+    /// Writes a file for the `PGPASSFILE` of the user postgres in a node, and says where it is.
+    ///
+    /// # Errors
+    /// When the password cannot be read, or the node does not run.
+    pub(crate) async fn passfile_in(&self, engine: &Engine, node: &str) -> Result<String> {
+        let line = secrets::pgpass_line(USER, &self.password(USER)?);
+        let (fresh, path) =
+            (format!("psql.{}", std::process::id()), format!("{CONFIG_DIR}/psql.pgpass"));
+        // Into a folder that is for that user alone.
+        engine.put_file(node, CONFIG_DIR, &fresh, &line).await?;
+        let own = ["sh", "-c", OWN_PASSFILE, "sh", &format!("{CONFIG_DIR}/{fresh}"), &path];
+        let written = engine.exec(node, &own, OWN_PASSFILE_TIMEOUT).await?;
+        if written.code == 0 {
+            return Ok(path);
+        }
+        Err(Error::failed(format!("cannot write a password file in {node}"))
+            .because(written.stderr))
     }
 
     /// Writes the file for `PGSERVICEFILE`.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use pgha_core::agent;
+use pgha_core::agent::{self, MAINTENANCE};
 use pgha_core::observe::{self, Deadlines, SiteObservation};
 use pgha_core::postgres_log::LogFacts;
 use pgha_core::status::{ClusterView, ContainerState, Observed};
@@ -40,6 +40,8 @@ const WATCH_RETRY: Duration = Duration::from_millis(300);
 const EXEC_ALLOWANCE: Duration = Duration::from_secs(2);
 /// How long the leader may take to say how its archive is.
 const ARCHIVER_DEADLINE: Duration = Duration::from_secs(2);
+/// How long the engine may take to say whether a file of a container is there.
+const MAINTENANCE_DEADLINE: Duration = Duration::from_secs(2);
 /// How many members of a site are tried.
 const ATTEMPTS_MAX: usize = 3;
 
@@ -63,8 +65,10 @@ pub(crate) async fn view(provider: &impl Provider, cluster: &Cluster) -> Result<
 /// As [`view`].
 pub(crate) async fn whole_view(provider: &impl Provider, cluster: &Cluster) -> Result<ClusterView> {
     let asked = wan::request(provider, cluster, &Request::State);
-    let (seen, links) = tokio::join!(observe(provider, cluster), asked);
+    let (seen, links, maintenance) =
+        tokio::join!(observe(provider, cluster), asked, maintenance(provider, cluster));
     let (topology, mut observed) = seen?;
+    observed.maintenance = maintenance;
     // A router that cannot be asked is a problem of its own, which the view has by itself.
     observed.links = links.ok();
     let view = ClusterView::new(topology, &observed);
@@ -83,6 +87,19 @@ pub(crate) async fn whole_view(provider: &impl Provider, cluster: &Cluster) -> R
     observed.archiver = archiver;
     observed.logs = logs;
     Ok(ClusterView::new(topology, &observed))
+}
+
+/// Nodes that run and outlive their Patroni until further notice. In background mode all do, which nobody has to end.
+async fn maintenance(provider: &impl Provider, cluster: &Cluster) -> Vec<String> {
+    let background = cluster.topology.as_ref().is_none_or(|topology| topology.spec.background);
+    let nodes = cluster.containers.iter().filter(|container| {
+        container.role == Some(Role::Postgres) && container.state == ContainerState::Running
+    });
+    let on = nodes.filter(|_| !background).map(async |node| {
+        let file = timeout(MAINTENANCE_DEADLINE, provider.get_file(&node.name, MAINTENANCE)).await;
+        file.is_ok_and(|file| file.is_ok()).then(|| node.name.clone())
+    });
+    join_all(on).await.into_iter().flatten().collect()
 }
 
 async fn observe<'a>(
@@ -111,6 +128,7 @@ fn observed(cluster: &Cluster, sites: BTreeMap<String, Report>) -> Observed {
             |error| Some(error.reason()),
             |journal| journal.map(|journal| journal.told()),
         ),
+        maintenance: Vec::new(),
         now_s: now.ok().map(|since| since.as_secs()),
     }
 }

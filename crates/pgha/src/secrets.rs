@@ -7,6 +7,7 @@
 //! ├── replicator, rewinder       passwords of the users of replication and of pg_rewind
 //! ├── patroni                    password of Patroni's REST API
 //! ├── user-*                     password of each user of the cluster file
+//! ├── next.*                     the password that `pgha passwd` is at: one is there until every member has it
 //! ├── init.sql                   the file that init_sql of the cluster file names
 //! ├── pgpass                     the superuser's and the users', in the form that psql reads (PGPASSFILE)
 //! ├── pg_service.conf            no secret: services by name (PGSERVICEFILE), where `pgha connect --service` was run
@@ -19,6 +20,8 @@
 //!
 //! A file that exists is kept, so that generating again does not lock anybody out. A cluster of an earlier pgha has
 //! one certificate for all of its nodes and no key of the CA, and goes on with them.
+
+pub(crate) mod next;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -85,7 +88,8 @@ fn derive_pgpass(dir: &Path, password: &str) -> Result<()> {
     if same { Ok(()) } else { write(dir, PGPASS, &text) }
 }
 
-fn pgpass_line(user: &str, password: &str) -> String {
+/// A line of the file that psql reads passwords from.
+pub(crate) fn pgpass_line(user: &str, password: &str) -> String {
     format!("*:*:*:{user}:{}\n", password.replace('\\', r"\\").replace(':', r"\:"))
 }
 
@@ -173,6 +177,11 @@ pub(crate) fn new_uid() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
+/// A password that nobody has.
+pub(crate) fn new_password() -> String {
+    Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN)
+}
+
 /// Makes whatever is not there yet; `shared` as for [`missing`].
 pub(crate) fn create(
     topology: &Topology,
@@ -190,7 +199,7 @@ pub(crate) fn create(
     let users = topology.spec.server.users.iter().map(|user| user_secret(user));
     for name in NODE_PASSWORDS.into_iter().map(str::to_owned).chain(users) {
         if !dir.join(&name).exists() {
-            write(dir, &name, &Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN))?;
+            write(dir, &name, &new_password())?;
         }
     }
     let password = fs::read_to_string(dir.join("postgres")).or_fail(what())?;

@@ -29,6 +29,7 @@ const VERBS: &[&str] = &[
     "pause",
     "resume",
     "maintenance",
+    "passwd",
     "history",
     "config",
     "kill",
@@ -39,6 +40,7 @@ const VERBS: &[&str] = &[
     "drill",
     "prove",
     "load",
+    "bench",
     "backup",
     "backups",
     "restore-point",
@@ -47,6 +49,7 @@ const VERBS: &[&str] = &[
     "events",
     "exec",
     "shell",
+    "bundle",
     "doctor",
     "completions",
     "man",
@@ -68,6 +71,8 @@ const DOCKER_VERBS: &[&[&str]] = &[
     &["pause"],
     &["resume"],
     &["maintenance", "on", "demo"],
+    &["passwd"],
+    &["passwd", "demo", "app", "--dry-run", "--json"],
     &["history"],
     &["config", "show"],
     &["config", "set", "demo", "work_mem=64MB"],
@@ -113,6 +118,8 @@ const DOCKER_VERBS: &[&[&str]] = &[
     &["drill", "list", "demo"],
     &["prove", "demo"],
     &["load"],
+    &["bench"],
+    &["bench", "demo", "--from", "DC2", "--", "-c", "4"],
     &["backup"],
     &["backup", "verify", "demo"],
     &["backup", "list"],
@@ -370,6 +377,24 @@ fn an_engine_elsewhere_is_refused() {
     assert_eq!(output.status.code(), Some(3));
     let said = stderr(&output);
     assert!(said.contains("tcp://db:2376") && said.contains("hint:"), "{said}");
+}
+
+#[test]
+fn a_bundle_is_made_without_an_engine_and_over_no_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let bundle = || {
+        let mut command = command(&["bundle", "-o", "b.tar.gz"]);
+        command.current_dir(folder.path()).output().expect("it runs")
+    };
+    let made = bundle();
+    assert_eq!((made.status.code(), stdout(&made).as_str()), (Some(0), "b.tar.gz\n"));
+    assert!(stderr(&made).contains("missing.txt"), "{}", stderr(&made));
+    let archive = folder.path().join("b.tar.gz");
+    let mode = std::fs::metadata(&archive).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = bundle();
+    assert_eq!(again.status.code(), Some(2), "{}", stderr(&again));
 }
 
 #[test]

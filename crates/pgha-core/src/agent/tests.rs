@@ -35,6 +35,7 @@ fn is_known(request: &Request) {
         | Request::Rehearse
         | Request::RehearseFile { .. }
         | Request::Maintenance { .. }
+        | Request::SecretFile { .. }
         | Request::Source
         | Request::Look { .. } => {}
         Request::Etcd(etcd) => match etcd {
@@ -150,6 +151,7 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::Rehearse),
         any::<String>().prop_map(|path| Request::RehearseFile { path }),
         any::<bool>().prop_map(|on| Request::Maintenance { on }),
+        any::<String>().prop_map(|path| Request::SecretFile { path }),
         Just(Request::Source),
         (any::<bool>(), arguments)
             .prop_map(|(or_end, arguments)| Request::Look { or_end, arguments }),
@@ -214,6 +216,7 @@ fn the_words_stay_what_they_are() {
         (line(Request::RehearseFile { path: "/tmp/a".to_owned() }), "rehearse /tmp/a"),
         (line(Request::Maintenance { on: true }), "maintenance on"),
         (line(Request::Maintenance { on: false }), "maintenance off"),
+        (line(Request::SecretFile { path: "/tmp/a".to_owned() }), "secret /tmp/a"),
         (line(Request::Source), "source"),
         (
             line(Request::Look { or_end: true, arguments: texts(&["--repo=1", "restore"]) }),

@@ -21,7 +21,7 @@ use crate::status::{
 };
 use crate::status::{archive, identity, settings};
 use crate::topology::Role;
-use crate::words::bytes;
+use crate::words::{bytes, list};
 
 pub use crate::finding::Severity;
 pub use links::LINKS_CUT;
@@ -95,6 +95,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems.extend(durability(known, view));
     problems.extend(settings::problems(known, view));
     problems.extend(paused(known));
+    problems.extend(maintenance(known));
     problems.extend(stanza(known));
     problems.extend(restore(known));
     problems.extend(disk(known, view));
@@ -175,6 +176,25 @@ fn paused(known: &Known<'_>) -> Option<Problem> {
             None,
             "Patroni is paused: nothing fails over by itself",
             format!("`pgha resume {}` ends that", known.topology.id),
+        )
+    })
+}
+
+/// Some nodes would stay down with their Patroni.
+fn maintenance(known: &Known<'_>) -> Option<Problem> {
+    let nodes = &known.observed.maintenance;
+    let outlive = if nodes.len() == 1 {
+        "the container of {} outlives its"
+    } else {
+        "the containers of {} outlive their"
+    };
+    (!nodes.is_empty()).then(|| {
+        Problem::new(
+            Severity::Info,
+            "maintenance",
+            None,
+            format!("maintenance is on: {} Patroni", outlive.replace("{}", &list(nodes))),
+            format!("`pgha maintenance off {}` ends that", known.topology.id),
         )
     })
 }

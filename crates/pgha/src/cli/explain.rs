@@ -50,6 +50,17 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ("config", &["reset", "remove", "delete", "rm"], "`pgha config unset demo work_mem`"),
     ("config", &["change", "apply", "patch"], "`pgha config set demo work_mem=64MB`"),
     ("config", &["save", "dump", "write"], "`pgha config export demo`"),
+    (
+        "",
+        &["password", "rotate", "chpasswd", "credentials"],
+        "`pgha passwd` gives a user a new password",
+    ),
+    (
+        "",
+        &["report", "support", "collect", "diagnose"],
+        "`pgha bundle` gathers what a bug report needs",
+    ),
+    ("", &["pgbench", "benchmark", "perf"], "`pgha bench` runs pgbench from each site"),
     ("", &["promote", "handover"], "`pgha switchover` moves the leader"),
     ("", &["reclone", "rebuild", "resync"], "`pgha reinit NODE` clones a replica again"),
     (

@@ -167,7 +167,8 @@ impl Since {
     }
 }
 
-fn since(text: &str) -> Result<Since, String> {
+/// Reads what `--since` is given.
+pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Ok(ago) = parse_duration(text) {
         return Ok(Since::Ago(ago));
     }

@@ -13,7 +13,7 @@ use crate::cli::{ReportArgs, WaitArgs};
     pgha stop demo DC2 --dry-run   the order, and what it means for writes")]
 pub(crate) struct Stop {
     /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]; then members and sites to
-    /// stop, each by its name or a unique part of it [default: all]
+    /// stop, each by its name or whole parts of it, such as demo2-DC1 [default: all]
     #[arg(value_name = "NAME|MEMBER|SITE")]
     pub(crate) words: Vec<String>,
     /// Print the order and what it means for writes; stop nothing
@@ -34,7 +34,7 @@ pub(crate) struct Stop {
     pgha start demo1-DC1 etcd2     these members")]
 pub(crate) struct Start {
     /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]; then members and sites to
-    /// start, each by its name or a unique part of it [default: all]
+    /// start, each by its name or whole parts of it, such as demo2-DC1 [default: all]
     #[arg(value_name = "NAME|MEMBER|SITE")]
     pub(crate) words: Vec<String>,
     /// Print the order; start nothing

@@ -1,5 +1,6 @@
 //! `pgha config`: the dynamic configuration of Patroni, shown, changed, compared and exported.
 
+mod applied;
 mod change;
 mod editor;
 

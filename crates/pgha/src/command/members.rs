@@ -48,7 +48,7 @@ pub(super) fn named<'a>(
     let known = is_cluster
         || is_site(first)
         || sites(clusters).any(|site| site.eq_ignore_ascii_case(first))
-        || !names::meant(&all, first).is_empty();
+        || !names::meant_as_whole(&all, first).is_empty();
     if !known {
         let error = cluster::resolve(clusters.to_vec(), Some(first), Among::Created)
             .expect_err("no cluster is called so");
@@ -68,9 +68,24 @@ fn sites(clusters: &[Cluster]) -> impl Iterator<Item = &str> {
 
 /// The members of a cluster that are meant; a site means all of its members.
 fn meant(cluster: &Cluster, view: &ClusterView, words: &[String]) -> Result<Vec<String>> {
+    let topology = cluster.topology()?;
+    let all: Vec<&str> = view.members.iter().map(|member| member.name.as_str()).collect();
+    let is_site = |word: &str| topology.sites.iter().any(|s| s.name.eq_ignore_ascii_case(word));
+    // A part of a part may be a slip.
+    let unknown = |word: &&String| !is_site(word) && names::meant_as_whole(&all, word).is_empty();
+    if let Some(word) = words.iter().find(unknown) {
+        return Err(Error::bad_input(format!(
+            "cluster {} has no member and no site `{word}`",
+            cluster.id
+        ))
+        .hint(format!(
+            "whole parts of a name will do, such as `demo2-DC1`; `pgha status {} --all` lists all",
+            cluster.id
+        )));
+    }
     let targets: Vec<Target> = words.iter().cloned().map(Target::Named).collect();
     // Whatever can be killed can be stopped.
-    let chosen = Kind::Kill.choose(&targets, cluster.topology()?, view, &mut |_| 0);
+    let chosen = Kind::Kill.choose(&targets, topology, view, &mut |_| 0);
     chosen.map(|chosen| chosen.names().to_vec()).map_err(|none| {
         Error::bad_input(none.to_string())
             .hint(format!("`pgha status {} --all` lists members and sites", cluster.id))

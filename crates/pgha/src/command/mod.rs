@@ -3,7 +3,9 @@
 pub(crate) mod backup;
 pub(crate) mod backup_schedule;
 pub(crate) mod backups;
+pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connect;
@@ -19,6 +21,7 @@ pub(crate) mod load;
 pub(crate) mod logs;
 pub(crate) mod maintenance;
 mod members;
+pub(crate) mod passwd;
 pub(crate) mod patroni;
 pub(crate) mod plan;
 pub(crate) mod prove;

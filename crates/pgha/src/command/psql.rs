@@ -5,10 +5,8 @@
 //! The password is in none of them: psql reads it from a file.
 
 use std::process::Command;
-use std::time::Duration;
 
 use pgha_core::connect::{self, Access, Address, CONNECT_TIMEOUT_S, DATABASE, USER};
-use pgha_core::render::CONFIG_DIR;
 use pgha_core::status::{ContainerState, Severity};
 use pgha_core::topology::{Member, Role};
 
@@ -17,7 +15,6 @@ use crate::cluster::{Cluster, ClusterState};
 use crate::connection::{self, Connection};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
-use crate::provider::Provider as _;
 use crate::{handover, member};
 
 /// Variables of the caller that would turn the session elsewhere or keep it from the password file.
@@ -32,14 +29,6 @@ const UNSET: [&str; 9] = [
     "PGREQUIREAUTH",
     "PGLOADBALANCEHOSTS",
 ];
-/// Makes a password file from the secret, readable for the user `postgres` alone.
-const WRITE_PASSFILE: &str = r#"set -eu
-umask 077
-printf '*:*:*:postgres:%s\n' "$(sed 's/[\\:]/\\&/g' /run/secrets/postgres)" > "$1.$$"
-chown postgres "$1.$$"
-mv "$1.$$" "$1""#;
-/// How long that may take.
-const WRITE_PASSFILE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Carries out `pgha psql`.
 pub(crate) async fn run(args: &Psql) -> Result<()> {
@@ -138,13 +127,7 @@ async fn in_member(
             .hint(format!("`pgha status {}` says why", cluster.id))
     })?;
 
-    let passfile = format!("{CONFIG_DIR}/psql.pgpass");
-    let write = ["sh", "-c", WRITE_PASSFILE, "sh", &passfile];
-    let written = engine.exec(&node.name, &write, WRITE_PASSFILE_TIMEOUT).await?;
-    if written.code != 0 {
-        return Err(Error::failed(format!("cannot write a password file in {}", node.name))
-            .because(written.stderr));
-    }
+    let passfile = connection.passfile_in(engine, &node.name).await?;
     let mut docker = handover::docker_exec();
     docker.args(["--user", "postgres"]);
     for (name, value) in environment(session, &connection.inside(access)) {

@@ -1,6 +1,7 @@
 //! The nodes of a cluster as a client on this host sees them, and the one that takes writes.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 
 use crate::connection::Connection;
 use crate::error::Result;
+use crate::secrets;
 
 /// How long a node may take to let a client in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,8 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Target {
     /// Every node with its port on the host's loopback.
     pub(crate) nodes: Vec<(String, u16)>,
-    /// The superuser's password.
-    pub(crate) password: String,
+    /// The password among its secrets may become another one while this is at work.
+    pub(crate) compose_file: PathBuf,
 }
 
 impl Target {
@@ -33,7 +35,9 @@ impl Target {
     /// # Errors
     /// When the password cannot be read.
     pub(crate) fn of(connection: &Connection) -> Result<Self> {
-        Ok(Self { nodes: connection.ports(), password: connection.password(USER)? })
+        connection.password(USER)?;
+        let compose_file = connection.compose_file().to_path_buf();
+        Ok(Self { nodes: connection.ports(), compose_file })
     }
 }
 
@@ -100,7 +104,7 @@ impl Target {
             .port(port)
             .user(USER)
             .dbname(DATABASE)
-            .password(&self.password)
+            .password(secrets::password(&self.compose_file, USER).ok()?)
             .application_name("pgha load")
             .target_session_attrs(attributes);
         let (client, mut connection) =

@@ -3,6 +3,7 @@
 //! Everything is drawn with its colours; [`crate::terminal`] leaves them out where nobody would see them.
 
 pub(crate) mod backups;
+pub(crate) mod bench;
 pub(crate) mod compare;
 pub(crate) mod connect;
 pub(crate) mod doctor;

@@ -59,5 +59,6 @@ mod test_cluster;
 mod unequal_sites;
 mod ups_at_once;
 mod waiting;
+mod weekly;
 mod workloads;
 mod writer;

@@ -535,6 +535,18 @@ fn a_change_of_members_that_is_not_finished_is_said() {
 }
 
 #[test]
+fn maintenance_is_said_as_long_as_a_node_has_it() {
+    let mut lab = Lab::healthy();
+    assert!(lab.view().problems.iter().all(|problem| problem.code != "maintenance"));
+    lab.observed.maintenance = vec![OTHER.to_owned()];
+    let view = lab.view();
+    let said = problem(&view, "maintenance", None);
+    let outlives = format!("the container of {OTHER} outlives its Patroni");
+    assert!(said.message.ends_with(&outlives), "{}", said.message);
+    assert_eq!(said.hint, "`pgha maintenance off demo-1` ends that");
+}
+
+#[test]
 fn a_pause_is_named_after_who_paused() {
     let mut lab = Lab::healthy();
     lab.container(LAST, ContainerState::Paused);

@@ -3,9 +3,10 @@
 use pgha_core::agent::Request;
 use pgha_core::config::{Change, Config, Plan, Refused, Trial};
 use pgha_core::status::{ClusterView, ContainerState, MemberView};
+use pgha_core::words::list;
 use serde::Serialize;
 
-use super::{Running, editor, key, text_of};
+use super::{Running, applied, editor, key, text_of};
 use crate::agree::agree;
 use crate::cli::config::{ConfigChange, ConfigEdit, ConfigSet, ConfigUnset};
 use crate::docker::Engine;
@@ -24,6 +25,8 @@ struct Done {
     changes: Vec<Change>,
     /// Parameters of Postgres among them that wait for a restart.
     restart: Vec<String>,
+    /// Nodes that wait for one.
+    restart_on: Vec<String>,
     risks: Vec<String>,
     /// Nothing was changed.
     dry_run: bool,
@@ -137,6 +140,7 @@ async fn make(
         let restart = if restart { " (needs a restart)" } else { "" };
         events.note(format!("{change}{restart}"));
     }
+    let mut restart_on = Vec::new();
     if plan.changes.is_empty() {
         events.note("nothing is changed: the settings are so already");
     } else if !how.dry_run {
@@ -144,12 +148,19 @@ async fn make(
             let question = format!("{}. Change it in cluster {id}?", risks.join("; "));
             agree(how.yes, &question, "--yes confirms beforehand, --dry-run only prints")?;
         }
+        let (work, changed_s) = (events.begin(format!("config {id}")), applied::now_s());
+        work.at("changing the configuration", "");
         tell_patroni(engine, a_node(view)?, &plan).await?;
-        let rounds = view.settings.map_or(10, |settings| settings.loop_wait_s);
-        events.note(format!("the change is in force on every node within {rounds} s (loop_wait)"));
+        restart_on = applied::until_on_every_node(engine, view, changed_s, &work).await?;
+        work.done("the change is in force on every node that runs");
         if !restart.is_empty() {
+            let on = if restart_on.is_empty() {
+                String::new()
+            } else {
+                format!(" on {}", list(&restart_on))
+            };
             events
-                .note(format!("{} then: `pgha restart {id} --rolling --pending`", waits(&restart)));
+                .note(format!("{}{on}: `pgha restart {id} --rolling --pending`", waits(&restart)));
         }
     } else if !plan.risks.is_empty() {
         events.note(format!("at stake: {}", plan.risks.join("; ")));
@@ -157,7 +168,7 @@ async fn make(
     if how.json {
         let (cluster, dry_run) = (id.to_string(), how.dry_run);
         let Plan { changes, risks, .. } = plan;
-        terminal::print_json(&Done { cluster, changes, restart, risks, dry_run })?;
+        terminal::print_json(&Done { cluster, changes, restart, restart_on, risks, dry_run })?;
     }
     Ok(())
 }
