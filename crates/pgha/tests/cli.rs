@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 42] = [
+const VERBS: [&str; 43] = [
     "plan",
     "generate",
     "build",
@@ -13,6 +13,7 @@ const VERBS: [&str; 42] = [
     "down",
     "list",
     "status",
+    "watch",
     "wan",
     "connect",
     "psql",
@@ -49,7 +50,7 @@ const VERBS: [&str; 42] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 70] = [
+const DOCKER_VERBS: [&[&str]; 72] = [
     &["switchover"],
     &["failover"],
     &["restart", "--rolling"],
@@ -74,6 +75,8 @@ const DOCKER_VERBS: [&[&str]; 70] = [
     &["down"],
     &["list"],
     &["status"],
+    &["watch"],
+    &["watch", "demo", "--once", "--json"],
     &["wan", "show"],
     &["wan", "set", "DC1", "DC2", "--latency", "40ms"],
     &["wan", "cut", "demo", "DC1", "DC2"],

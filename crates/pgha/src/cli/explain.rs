@@ -22,9 +22,10 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ),
     (
         "",
-        &["top", "info", "show", "health", "state", "watch", "describe", "get"],
+        &["top", "info", "show", "health", "state", "describe", "get"],
         "`pgha status` shows a cluster",
     ),
+    ("", &["monitor", "dashboard", "tui", "ui"], "`pgha watch` shows a cluster on a live screen"),
     ("", &["clusters"], "`pgha list` lists the clusters"),
     ("", &["help"], "`pgha --help`, `pgha up --help`"),
     ("", &["sql", "client", "console"], "`pgha psql` opens a session on the leader"),

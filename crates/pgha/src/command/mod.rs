@@ -35,3 +35,4 @@ pub(crate) mod tool;
 pub(crate) mod up;
 mod variants;
 pub(crate) mod wan;
+pub(crate) mod watch;
