@@ -57,5 +57,6 @@ mod test_cluster;
 mod unequal_sites;
 mod ups_at_once;
 mod waiting;
+mod watch;
 mod workloads;
 mod writer;
