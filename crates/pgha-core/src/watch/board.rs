@@ -112,7 +112,7 @@ impl Board {
     }
 
     /// The table in at most `room` lines, where that is enough for a line for each site and each member that something is
-    /// to be said of. Then sites with such members come first, and the others are a line each.
+    /// to be said of. Then sites with such members come first, and of the others as many are whole as there is room for.
     pub fn lines(&self, room: usize) -> Vec<Line<'_>> {
         let whole: Vec<Line<'_>> =
             self.sites.iter().flat_map(|site| lines_of(site, site.members.iter())).collect();
@@ -120,8 +120,20 @@ impl Board {
             return whole;
         }
         let (ill, well): (Vec<_>, Vec<_>) = self.sites.iter().partition(|site| site.is_ill());
-        let ill = ill.into_iter().flat_map(|site| lines_of(site, site.ill_members()));
-        ill.chain(well.into_iter().map(Line::Site)).collect()
+        let mut lines: Vec<Line<'_>> =
+            ill.into_iter().flat_map(|site| lines_of(site, site.ill_members())).collect();
+        let mut left = room.saturating_sub(lines.len() + well.len());
+        for site in well {
+            let of_site = lines_of(site, site.members.iter());
+            match left.checked_sub(of_site.len() - 1) {
+                Some(still) => {
+                    left = still;
+                    lines.extend(of_site);
+                }
+                None => lines.push(Line::Site(site)),
+            }
+        }
+        lines
     }
 }
 

@@ -9,7 +9,7 @@ use crate::finding::Severity;
 use crate::safety::{Hazard, unsafe_to_stop};
 use crate::status::ClusterView;
 use crate::topology::Role;
-use crate::words::list;
+use crate::words::either;
 
 /// Names in one answer at most; more are counted.
 const NAMED_MAX: usize = 3;
@@ -30,7 +30,7 @@ impl NextLoss {
     pub fn losses(&self) -> String {
         let more = self.lost.len().saturating_sub(NAMED_MAX);
         if more == 0 {
-            return crate::words::either(&self.lost);
+            return either(&self.lost);
         }
         format!("{} or {more} more", self.lost[..NAMED_MAX].join(", "))
     }
@@ -63,17 +63,21 @@ fn outcome(view: &ClusterView, leader: &str, lost: &[&str]) -> (Severity, String
     let hazards = unsafe_to_stop(view, lost);
     let nodes = lost.iter().any(|name| view.member(name).is_some_and(|m| m.kind == Role::Postgres));
     let failsafe = view.settings.is_some_and(|settings| settings.failsafe_mode) && !nodes;
+    if view.succession.is_none() && lost.contains(&leader) {
+        let unknown = "not known: etcd does not say who may be promoted".to_owned();
+        return (Severity::Warning, unknown);
+    }
     let stops = hazards.iter().find_map(|hazard| match hazard {
         Hazard::QuorumLost { .. } if failsafe => None,
         Hazard::QuorumLost { left, need } => {
-            Some(format!("writes stop: etcd keeps {left} members, quorum is {need}"))
+            let of = view.etcd.len();
+            Some(format!("writes stop: {left} of {of} etcd members left, quorum is {need}"))
         }
-        Hazard::NobodyTakesOver { unready, .. } if unready.is_empty() => {
-            Some("writes stop: no replica is left".to_owned())
-        }
-        Hazard::NobodyTakesOver { unready, .. } => {
-            Some(format!("writes stop: {} cannot take over", some(unready)))
-        }
+        Hazard::NobodyTakesOver { unready, .. } => Some(match unready.len() {
+            0 => "writes stop: no replica is left".to_owned(),
+            1 => "writes stop: the replica that is left cannot take over".to_owned(),
+            left => format!("writes stop: none of {left} replicas can take over"),
+        }),
         Hazard::WritesWait { .. } => Some("commits wait: no standby is left".to_owned()),
         _ => None,
     });
@@ -112,10 +116,6 @@ fn outcome(view: &ClusterView, leader: &str, lost: &[&str]) -> (Severity, String
     (severity, said)
 }
 
-fn some(names: &[String]) -> String {
-    if names.len() > NAMED_MAX { format!("{} replicas", names.len()) } else { list(names) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +145,7 @@ mod tests {
         let gone = view.etcd.iter().position(|etcd| etcd.name.contains("DC3")).expect("a witness");
         view.etcd[gone].healthy = false;
         let all = said(&view);
-        assert!(all[0].contains("writes stop: etcd keeps"), "{all:?}");
+        assert!(all[0].contains("writes stop: 1 of 3 etcd members left, quorum is 2"), "{all:?}");
         // Without replicas nobody takes over.
         for member in
             view.members.iter_mut().filter(|m| m.kind == Role::Postgres && m.name != leader)

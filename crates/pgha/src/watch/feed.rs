@@ -30,6 +30,8 @@ use crate::{chronicle, observe, wan};
 
 /// Time between two looks at the cluster.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long the first reports of all sites are waited for: a cluster of which nothing is known yet is not shown.
+const FIRST_REPORTS: Duration = Duration::from_secs(4);
 /// How long the engine may take to list what it has.
 const ENGINE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long one question may take, all in all.
@@ -87,17 +89,19 @@ pub(crate) struct Looks {
     engine: Engine,
     id: String,
     watch: observe::Watch,
-    has_reports: bool,
+    /// Until when the first reports of all sites are waited for; `None` once they are there.
+    wait_until: Option<Instant>,
 }
 
 impl Looks {
     /// None so far.
     pub(crate) fn new(engine: &Engine, id: &str) -> Self {
         let watch = observe::Watch::whole();
-        Self { engine: engine.clone(), id: id.to_owned(), watch, has_reports: false }
+        let wait_until = Instant::now().checked_add(FIRST_REPORTS);
+        Self { engine: engine.clone(), id: id.to_owned(), watch, wait_until }
     }
 
-    /// Looks once; nothing until each site that runs has told something.
+    /// Looks once; nothing until each site that runs has told something, or took too long for it.
     pub(crate) async fn next(&mut self) -> Option<(Result<ClusterView, String>, Option<Cluster>)> {
         let cluster = match self.find().await {
             Ok(cluster) => cluster,
@@ -107,8 +111,11 @@ impl Looks {
         let view = timeout(DEADLINE, view).await;
         let view = view.map_err(|_| "the Docker engine does not answer".to_owned());
         let view = view.and_then(|view| view.map_err(|error| error.reason()));
-        self.has_reports |= view.is_err() || self.watch.has_reports();
-        self.has_reports.then_some((view, Some(cluster)))
+        if view.is_err() || self.watch.has_reports() {
+            self.wait_until = None;
+        }
+        let waits = self.wait_until.is_some_and(|until| Instant::now() < until);
+        (!waits).then_some((view, Some(cluster)))
     }
 
     async fn find(&self) -> Result<Cluster, String> {

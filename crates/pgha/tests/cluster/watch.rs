@@ -121,7 +121,7 @@ fn a_cluster_is_watched_and_operated_by_keys() {
         terminal.press(&["s"]);
         terminal.wait_for("Enter run");
         terminal.press(&["Enter"]);
-        terminal.wait_for("done   Esc back");
+        terminal.wait_for("done · Esc back");
         let other = cluster.wait_leader_other_than(std::slice::from_ref(&leader), 10);
         terminal.press(&["Escape"]);
         terminal.wait_for(&format!("leader {other}"));

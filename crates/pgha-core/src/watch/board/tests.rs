@@ -85,4 +85,8 @@ fn where_room_is_scarce_problems_come_first_and_the_rest_is_a_line_each() {
     assert_eq!(board.lines(100).iter().filter_map(|line| line.id()).next(), Some("DC1"));
     let short: Vec<&str> = board.lines(6).iter().filter_map(|line| line.id()).collect();
     assert_eq!(short, ["DC2", ill, "DC1", "DC3", "pgha-wan-1"]);
+    // What there is room for is whole.
+    assert_eq!(board.lines(8).len(), 8);
+    let more: Vec<&str> = board.lines(8).iter().filter_map(|line| line.id()).collect();
+    assert!(more.contains(&"pgha-pgbackrest-DC3-1"), "{more:?}");
 }

@@ -7,7 +7,7 @@ use pgha_core::words::bytes;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::page::{Page, cell, first_shown};
+use super::page::{Page, cell, cut, first_shown};
 use super::{BARS, Picture};
 use crate::screen::text::wrap;
 
@@ -56,7 +56,7 @@ impl Parts {
         let stale = usize::from(!board.current);
         let losses = board.next_losses.len().min(LOSSES_MIN.max(height / 6));
         let each = |problem: &pgha_core::status::Problem| {
-            wrap(&message(problem), 2, body.width.into()).lines().count()
+            wrap(&message(problem), 1, body.width.into()).lines().count()
         };
         let wanted: usize = board.problems.iter().map(each).sum();
         let problems = wanted.min((height / 5).max(2));
@@ -80,9 +80,6 @@ fn headline(board: &Board, page: &mut Page<'_>) {
         _ => Standing::Good,
     };
     page.styled(&format!(" {}", head.leader_words()), palette.of(standing).patch(palette.title()));
-    let tally = |tally: Option<Tally>| {
-        tally.map_or_else(|| "?".to_owned(), |tally| format!("{}/{}", tally.have, tally.need))
-    };
     let etcd = match head.quorum {
         Some(quorum) => {
             let leader = head.etcd_leader.as_deref().unwrap_or("none");
@@ -93,8 +90,8 @@ fn headline(board: &Board, page: &mut Page<'_>) {
     };
     let durability = head.durability.as_deref().unwrap_or("durability not known");
     let acknowledge = match head.acknowledging {
-        Some(Tally { have: 0, need: 0 }) => String::new(),
-        tallied => format!(", {} acknowledge", tally(tallied)),
+        None | Some(Tally { have: 0, need: 0 }) => String::new(),
+        Some(Tally { have, need }) => format!(", {have} of {need} standbys acknowledge"),
     };
     let rate = head.wal_bytes_per_s.map_or_else(|| "?".to_owned(), |rate| bytes(rate) + "/s");
     page.text(&format!(" {etcd} · {durability}{acknowledge} · WAL {rate}"));
@@ -124,7 +121,7 @@ fn problems(board: &Board, page: &mut Page<'_>, most: usize) {
     let mut left = most;
     let mut shown = 0;
     for problem in &board.problems {
-        let lines = wrap(&message(problem), 2, page.width()).lines().count();
+        let lines = wrap(&message(problem), 1, page.width()).lines().count();
         let more = board.problems.len() > shown + 1;
         if shown > 0 && lines + usize::from(more) > left {
             break;
@@ -154,40 +151,45 @@ struct Columns {
 
 impl Columns {
     fn of(board: &Board, width: usize) -> Self {
+        /// Before a name, between columns, and the timeline and port.
+        const FIXED: usize = 3 + 6 + 3 + 5;
         let members = || board.sites.iter().flat_map(|site| &site.members);
         let most = |of: fn(&MemberRow) -> usize| members().map(of).max().unwrap_or_default();
         let wide = width >= 100;
-        Self {
-            name: most(|m| m.name.chars().count()).clamp(6, if wide { 30 } else { 20 }),
-            role: most(|m| m.role.chars().count()).clamp(4, 14),
-            state: most(|m| m.state.chars().count()).clamp(9, if wide { 24 } else { 13 }),
-            lag: if wide { 16 } else { 11 },
-        }
+        let (role, lag) =
+            (most(|m| m.role.chars().count()).clamp(4, 14), if wide { 16 } else { 10 });
+        let state = most(|m| m.state.chars().count()).clamp(9, if wide { 24 } else { 13 });
+        let room = width.saturating_sub(FIXED + role + state + 2 * lag).max(6);
+        let name = most(|m| m.name.chars().count()).clamp(6, 40).min(room);
+        Self { name, role, state, lag }
     }
 
     fn row(&self, cells: [&str; 7]) -> String {
         let [name, role, state, timeline, received, replayed, port] = cells;
+        let lag = |text: &str| format!("{:>lag$}", cut(text, self.lag), lag = self.lag);
         format!(
-            "{} {} {} {timeline:>3} {received:>lag$} {replayed:>lag$} {port:>5}",
+            "{} {} {} {timeline:>3} {} {} {port:>5}",
             cell(name, self.name),
             cell(role, self.role),
             cell(state, self.state),
-            lag = self.lag
+            lag(received),
+            lag(replayed)
         )
     }
 }
 
 fn table(picture: &Picture<'_>, board: &Board, page: &mut Page<'_>, room: usize) {
     let columns = Columns::of(board, page.width());
-    let header = columns.row(["MEMBER", "ROLE", "STATE", "TL", "RECV LAG", "REPLAY LAG", "PORT"]);
+    let header = columns.row(["MEMBER", "ROLE", "STATE", "TL", "RECV LAG", "REPLAYED", "PORT"]);
     page.text("");
     page.title(&format!("   {header}"));
     let lines = board.lines(room);
     let chosen = picture.console.chosen.as_deref();
     let at = chosen.and_then(|chosen| lines.iter().position(|line| line.id() == Some(chosen)));
-    let first = first_shown(at, room, lines.len());
-    let rest = lines.len().saturating_sub(first + room);
-    for (n, line) in lines.iter().enumerate().skip(first).take(page.left()) {
+    // Where not all fits, the last line says so.
+    let shown = if lines.len() > room { room.saturating_sub(1) } else { room };
+    let first = first_shown(at, shown, lines.len());
+    for (n, line) in lines.iter().enumerate().skip(first).take(shown) {
         let mark = if Some(n) == at { '>' } else { ' ' };
         let style = |standing| {
             let style = page.palette.of(standing);
@@ -205,8 +207,12 @@ fn table(picture: &Picture<'_>, board: &Board, page: &mut Page<'_>, room: usize)
             Row::Note(note) => page.styled(&format!("     {note}"), style(Standing::Warning)),
         }
     }
-    if rest > 0 {
-        page.bottom("");
+    let below = lines.len().saturating_sub(first + shown);
+    if lines.len() > room {
+        let above = (first > 0).then(|| format!("{first} lines above"));
+        let below = (below > 0).then(|| format!("{below} lines below"));
+        let said: Vec<String> = above.into_iter().chain(below).collect();
+        page.styled(&format!("   {}", said.join(", ")), page.palette.faint());
     }
 }
 

@@ -39,8 +39,8 @@ pub(super) fn draw(
         Overlay::Asking { order, copied } => {
             let end = match (*copied, console.read_only) {
                 (true, _) => "copied",
-                (false, true) => "read-only: y copy   Esc back",
-                (false, false) => "Enter run   y copy   Esc back",
+                (false, true) => "read-only: y copy · Esc back",
+                (false, false) => "Enter run · y copy · Esc back",
             };
             let line = order.command_line(&console.cluster);
             let lines = [line.as_str(), "", order.effect(), "", end].map(str::to_owned);
@@ -49,8 +49,8 @@ pub(super) fn draw(
         Overlay::Running { command, lines, ended } => {
             let end = match ended {
                 None => "running …".to_owned(),
-                Some(0) => "done   Esc back".to_owned(),
-                Some(code) => format!("exit code {code}   Esc back"),
+                Some(0) => "done · Esc back".to_owned(),
+                Some(code) => format!("exit code {code} · Esc back"),
             };
             let all = [command.clone(), String::new()].into_iter().chain(lines.clone());
             (" Command ", all.chain([end]).collect())
@@ -60,8 +60,8 @@ pub(super) fn draw(
     let text = usize::from(width.saturating_sub(4));
     let lines: Vec<String> = lines
         .iter()
-        .flat_map(|line| match line.is_empty() {
-            true => vec![String::new()],
+        .flat_map(|line| match line.chars().count() <= text {
+            true => vec![line.clone()],
             false => wrap(line, 0, text).lines().map(str::to_owned).collect(),
         })
         .collect();

@@ -154,14 +154,17 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Text cut to a number of columns, the rest of them blank.
+/// Text cut to a number of columns.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The same, the rest of the columns blank.
 pub(super) fn cell(text: &str, width: usize) -> String {
-    let cut: String = if text.chars().count() > width {
-        text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-    } else {
-        text.to_owned()
-    };
-    format!("{cut:width$}")
+    format!("{:width$}", cut(text, width))
 }
 
 /// The first of the lines that are shown, so that the chosen one is among them.

@@ -148,8 +148,8 @@ fn sixty_nodes_are_a_line_for_each_site_and_what_is_ill_comes_first() {
     let scene = Scene::of(vec![(0, view(&lab))]);
     let drawn = scene.drawn(500, SMALL);
     let at = |what: &str| drawn.find(what).unwrap_or_else(|| panic!("{what} in\n{drawn}"));
-    assert!(at("\n DC17") < at("no answer"), "{drawn}");
-    assert!(at("no answer") < at("\n DC1 "), "{drawn}");
+    assert!(at("\n DC17") < at("? pgha-demo1-DC17-1"), "{drawn}");
+    assert!(at("? pgha-demo1-DC17-1") < at("\n DC1 "), "{drawn}");
     assert_eq!(drawn.lines().count(), 24);
 }
 
@@ -226,7 +226,7 @@ fn the_node_screen_has_replicas_sessions_and_the_end_of_the_log() {
 fn a_command_is_shown_before_it_runs_and_what_it_prints_after() {
     let mut scene = Scene::healthy();
     scene.press(&[Key::Char('s')], SMALL);
-    assert!(scene.drawn(0, SMALL).contains("Enter run   y copy   Esc back"));
+    assert!(scene.drawn(0, SMALL).contains("Enter run · y copy · Esc back"));
     scene.press(&[Key::Enter], SMALL);
     (0..50).for_each(|n| scene.console.printed(format!("line {n}")));
     scene.console.ended(1);

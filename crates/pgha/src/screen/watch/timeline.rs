@@ -28,41 +28,44 @@ pub(super) fn draw(picture: &Picture<'_>, page: &mut Page<'_>) {
     );
     let heads: String = Lane::ALL.iter().map(|lane| format!(" {}", lane.head())).collect();
     let member = member_width(timeline);
-    page.title(&format!(" {:<19}{heads}  {:member$} EVENT", "TIME (UTC)", "MEMBER"));
+    // The date is told where there is room for it.
+    let date = if page.width() < 100 { 11 } else { 0 };
+    let time = 23 - date;
+    page.title(&format!(" {:<time$}{heads}  {:member$} EVENT", "TIME (UTC)", "MEMBER"));
     if shown.is_empty() {
         page.text(" reading the logs …");
         return;
     }
-    let room = page.left();
+    // The chosen one stands below as a whole.
+    let room = page.left().saturating_sub(2);
     let chosen = timeline.chosen();
     let first = first_shown(Some(chosen), room, shown.len());
     for (n, entry) in shown.iter().enumerate().skip(first).take(room) {
         let lane = Lane::of(&entry.what);
         let lanes = Lane::ALL.map(|other| if other == lane { " ● " } else { EMPTY }).concat();
         let who = entry.member.as_deref().unwrap_or("pgha");
-        let at = entry.at.get(5..).unwrap_or(&entry.at);
+        let at = entry.at.get(date..).unwrap_or(&entry.at);
         let mark = if n == chosen { '>' } else { ' ' };
         let style = if n == chosen { page.palette.chosen() } else { page.palette.plain() };
         page.line(Line::from(vec![
-            Span::styled(format!("{mark}{at:<19}"), style),
+            Span::styled(format!("{mark}{at:<time$}"), style),
             Span::raw(lanes),
             Span::raw(format!("  {} ", cell(who, member))),
             Span::styled(entry.what.to_string(), style),
         ]));
     }
-    explain(page);
+    if page.left() > 2 {
+        let said = " PA Patroni  ET etcd  PG Postgres  LI links  BA backups  FA faults";
+        page.styled(said, page.palette.faint());
+    }
+    if let Some(entry) = shown.get(chosen) {
+        let who = entry.member.as_deref().unwrap_or("pgha");
+        let text = format!("{who} {}", entry.what);
+        page.wrapped(&text, 1, page.palette.title(), 2);
+    }
 }
 
 fn member_width(timeline: &Timeline) -> usize {
     let names = timeline.shown().iter().map(|e| e.member.as_ref().map_or(4, |m| m.chars().count()));
     names.max().unwrap_or_default().clamp(6, 18)
-}
-
-/// What the heads of lanes mean, where there is room.
-fn explain(page: &mut Page<'_>) {
-    if page.left() > 1 {
-        page.text("");
-        let said = " PA Patroni  ET etcd  PG Postgres  LI links  BA backups  FA faults";
-        page.styled(said, page.palette.faint());
-    }
 }
