@@ -8,7 +8,7 @@ allowed=$(sed -n '/^allow = \[/,/^\]/s/^ *"\(.*\)",/\1/p' deny.toml | jq -R . | 
 cargo metadata --locked --format-version 1 --filter-platform x86_64-unknown-linux-gnu \
     | jq -r --argjson allowed "$allowed" '
         # An expression is met where one of its alternatives names allowed licences only.
-        def met: [splits(" OR |/") | gsub("[()]"; "") | [splits(" AND ")]
+        def met: [splits(" OR | */ *") | gsub("[()]"; "") | [splits(" AND ")]
             | all(. as $one | $allowed | index($one | sub(" WITH .*"; "")) != null)] | any;
         .packages[] | select(.source != null) | select((.license // "none") | met | not)
         | "\(.name) \(.version): \(.license // "none")"' \

@@ -65,4 +65,5 @@ pub mod switchover;
 pub mod topology;
 pub mod tuning;
 pub mod wal;
+pub mod watch;
 pub mod words;

@@ -161,6 +161,9 @@ pub struct ClusterView {
     /// Which standbys these are, by the cluster file.
     #[serde(default)]
     pub acknowledge: Acknowledge,
+    /// Position in the WAL up to which the leader has written, in bytes; `null` where nobody leads.
+    #[serde(default)]
+    pub written_bytes: Option<u64>,
     /// Who may be promoted, were the leader lost; `null` where that is not known.
     #[serde(default)]
     pub succession: Option<SuccessionView>,
@@ -213,6 +216,9 @@ pub struct MemberView {
     /// replica`. etcd: `healthy` or `unhealthy`. Backup host: `stanza exists` or `no stanza`.
     /// `null` where unknown.
     pub state: Option<String>,
+    /// What etcd has a Postgres node as; `null` where etcd did not say and for other kinds.
+    #[serde(default)]
+    pub wanted: Option<NodeRole>,
     /// Timeline of a Postgres node.
     pub timeline: Option<u64>,
     /// A changed setting of a node waits for its restart; `null` where unknown and for other kinds.
@@ -220,6 +226,9 @@ pub struct MemberView {
     /// How far a replica is behind the leader, in bytes of WAL received; `null` where either
     /// position is unknown or they are on different timelines.
     pub lag_bytes: Option<u64>,
+    /// How far it has replayed less than the leader has written, in bytes of WAL; `null` likewise.
+    #[serde(default)]
+    pub replay_lag_bytes: Option<u64>,
     /// Port on the host's loopback.
     pub host_port: Option<u16>,
     /// Its address inside the cluster; `null` for the router, which has one in every site.
@@ -329,7 +338,10 @@ impl ClusterView {
             .collect();
         if let Some((_, leader)) = leader {
             for member in &mut members {
-                member.lag_bytes = known.patroni(&member.name).and_then(|p| lag(leader, p));
+                let replica = known.patroni(&member.name).filter(|p| comparable(leader, p));
+                let behind = |has: Option<u64>| Some(leader.location?.saturating_sub(has?));
+                member.lag_bytes = replica.and_then(|p| behind(p.received.max(p.replayed)));
+                member.replay_lag_bytes = replica.and_then(|p| behind(p.replayed));
             }
         }
         members.push(known.router_view());
@@ -344,6 +356,7 @@ impl ClusterView {
             quorum: known.quorum(),
             acknowledging: acknowledging(known.settings(), topology, leaders_site, &members),
             acknowledge: topology.spec.acknowledge,
+            written_bytes: leader.and_then(|(_, patroni)| patroni.location),
             succession: known.succession_view(leader.map(|(name, _)| name)),
             settings: known.dcs.and_then(|dcs| dcs.config),
             members,
@@ -422,14 +435,9 @@ fn acknowledging(
     Tally { have: u32::try_from(have).unwrap_or(u32::MAX), need }
 }
 
-/// How far a running replica has received less than the leader has written. Positions on different
-/// timelines do not compare.
-fn lag(leader: &Patroni, replica: &Patroni) -> Option<u64> {
-    if replica.role != "replica" || replica.timeline? != leader.timeline? {
-        return None;
-    }
-    let has = replica.received.max(replica.replayed)?;
-    Some(leader.location?.saturating_sub(has))
+/// A running replica on the leader's timeline: positions on different ones do not compare.
+fn comparable(leader: &Patroni, replica: &Patroni) -> bool {
+    replica.role == "replica" && replica.timeline.is_some() && replica.timeline == leader.timeline
 }
 
 #[cfg(test)]

@@ -93,6 +93,8 @@ pub(crate) enum Command {
     Remove(Remove),
     /// Change the number of nodes and etcd members of each data center
     Scale(Scale),
+    /// Watch a cluster on a live screen: members, timeline, links, backups, sessions
+    Watch(Watch),
     /// Show and change the links between sites: latency, loss, bandwidth, partitions
     Wan(wan::Wan),
     /// Print connection strings
@@ -537,6 +539,26 @@ pub(crate) struct Status {
     /// Print JSON: an object with NAME, else an array
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha watch\n  pgha watch demo --read-only\n  \
+    pgha watch demo --once\n  pgha watch demo --json | jq -r .headline.leader\n\n\
+    ? on the screen lists the keys; each command is shown before it runs. See docs/watch.md.")]
+pub(crate) struct Watch {
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Print the cluster screen once and exit
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print JSON, one object a line for each look
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Run no command; command lines can still be copied
+    #[arg(long)]
+    pub(crate) read_only: bool,
 }
 
 /// Arguments of `doctor`.

@@ -51,6 +51,7 @@ mod terminal;
 mod turn;
 mod waiting;
 mod wan;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -93,6 +94,7 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Start(args) => Box::pin(command::stop::start(&args, events)).await,
         Command::Down(args) => command::stop::down(&args, events).await,
         Command::Build(args) => command::build::run(&args, events).await,
+        Command::Watch(args) => Box::pin(command::watch::run(&args, events)).await,
         Command::Wan(args) => command::wan::run(&args, events).await,
         Command::Connect(args) => command::connect::run(&args, events).await,
         Command::Psql(args) => command::psql::run(&args).await,

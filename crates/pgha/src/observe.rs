@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use pgha_core::agent::{self, MAINTENANCE};
-use pgha_core::observe::{self, Deadlines, SiteObservation};
+use pgha_core::observe::{self, Archiver, Deadlines, SiteObservation};
 use pgha_core::postgres_log::LogFacts;
 use pgha_core::status::{ClusterView, ContainerState, Observed};
 use pgha_core::topology::{Member, Role, Site, Topology};
@@ -38,6 +38,8 @@ const WATCH_RETRY: Duration = Duration::from_millis(300);
 /// What an exec may take beyond the probe's own deadline. One takes 50 to 100 ms on an idle host;
 /// a host that is bringing a cluster up is not idle.
 const EXEC_ALLOWANCE: Duration = Duration::from_secs(2);
+/// How long what the leader said of its archive is taken for how it is.
+const ARCHIVER_MAX_AGE: Duration = Duration::from_secs(10);
 /// How long the leader may take to say how its archive is.
 const ARCHIVER_DEADLINE: Duration = Duration::from_secs(2);
 /// How long the engine may take to say whether a file of a container is there.
@@ -74,14 +76,7 @@ pub(crate) async fn whole_view(provider: &impl Provider, cluster: &Cluster) -> R
     let view = ClusterView::new(topology, &observed);
     let stuck = view.not_following();
     let (archiver, logs) = tokio::join!(
-        async {
-            let psql = ["psql", "-XAtq", "-d", "postgres", "-c", observe::ARCHIVER_SQL];
-            let leader = view.leader.as_deref()?;
-            Some(match provider.exec_stdout(leader, &psql, ARCHIVER_DEADLINE).await {
-                Ok(printed) => observe::archiver(&printed),
-                Err(error) => Err(error.cause().to_owned()),
-            })
-        },
+        ask_archiver(provider, view.leader.as_deref()),
         node_log::read(provider, topology, &stuck),
     );
     observed.archiver = archiver;
@@ -100,6 +95,18 @@ async fn maintenance(provider: &impl Provider, cluster: &Cluster) -> Vec<String>
         file.is_ok_and(|file| file.is_ok()).then(|| node.name.clone())
     });
     join_all(on).await.into_iter().flatten().collect()
+}
+
+/// What a leader says of its archive; nothing where nobody leads.
+async fn ask_archiver(
+    provider: &impl Provider,
+    leader: Option<&str>,
+) -> Option<Result<Archiver, String>> {
+    let psql = ["psql", "-XAtq", "-d", "postgres", "-c", observe::ARCHIVER_SQL];
+    Some(match provider.exec_stdout(leader?, &psql, ARCHIVER_DEADLINE).await {
+        Ok(printed) => observe::archiver(&printed),
+        Err(error) => Err(error.cause().to_owned()),
+    })
 }
 
 async fn observe<'a>(
@@ -144,6 +151,10 @@ pub(crate) struct Watch {
     logs: Option<(BTreeMap<String, LogFacts>, Instant)>,
     /// How the router's links were, and when it was asked; at first when the watch began.
     links: Option<(Option<WanState>, Instant)>,
+    /// Whether the leader is asked about its archive.
+    asks_archiver: bool,
+    /// What it said, and when.
+    archiver: Option<(Option<Result<Archiver, String>>, Instant)>,
 }
 
 /// The watch of one site.
@@ -160,6 +171,16 @@ impl Drop for Feed {
 }
 
 impl Watch {
+    /// One that also asks the leader about its archive, now and then.
+    pub(crate) fn whole() -> Self {
+        Self { asks_archiver: true, ..Self::default() }
+    }
+
+    /// Each site that is watched has told something, or why it does not.
+    pub(crate) fn has_reports(&self) -> bool {
+        self.feeds.values().all(|feed| feed.latest.borrow().is_some())
+    }
+
     /// How the cluster is by the latest reports. Starts a probe in each site that has none.
     ///
     /// # Errors
@@ -187,9 +208,14 @@ impl Watch {
         }
         let mut observed = observed(cluster, sites);
         observed.links = self.links(provider, cluster).await;
+        observed.archiver = self.archiver.as_ref().and_then(|(said, _)| said.clone());
         let view = ClusterView::new(topology, &observed);
         let failed = view.failed();
-        if failed.is_empty() && self.logs.is_none() {
+        let old = self.archiver.as_ref().is_none_or(|(_, at)| at.elapsed() > ARCHIVER_MAX_AGE);
+        if self.asks_archiver && old && view.leader.is_some() {
+            observed.archiver = ask_archiver(provider, view.leader.as_deref()).await;
+            self.archiver = Some((observed.archiver.clone(), Instant::now()));
+        } else if failed.is_empty() && self.logs.is_none() {
             return Ok(view);
         }
         // Between two attempts a node that fails says that it is starting: what was read stays.

@@ -4,6 +4,8 @@
 use std::io::{ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 use crate::error::{OrFail, Result};
 
@@ -54,6 +56,15 @@ pub(crate) fn stream(text: &str) -> Result<bool> {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(e) => Err(e).or_fail("cannot write the output"),
     }
+}
+
+/// Has the terminal put a text into the clipboard (OSC 52), which not every terminal does.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub(crate) fn copy(text: &str) -> Result<()> {
+    let encoded = BASE64_STANDARD.encode(text);
+    write_all(&mut std::io::stdout().lock(), &format!("\u{1b}]52;c;{encoded}\u{7}"))
 }
 
 fn write_all(out: &mut dyn Write, text: &str) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::identity::RepositoryFact;
 use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni};
 use crate::restore::Unfinished;
 use crate::topology::{Member, Role, SiteKind, Topology};
+use crate::tuning::SynchronousMode;
 
 /// Of a member whose site has not been asked.
 pub const NOT_CHECKED: &str = "not checked yet";
@@ -187,15 +188,19 @@ impl<'a> Known<'a> {
             kind: member.role,
             role: None,
             state: None,
+            wanted: None,
             timeline: None,
             pending_restart: None,
             lag_bytes: None,
+            replay_lag_bytes: None,
             host_port: container.and_then(|c| c.host_port),
             address: Some(member.address),
             container_state: self.container_state(&member.name),
             failure: None,
             error: self.silence(member),
         };
+        view.wanted =
+            self.dcs.filter(|_| member.role == Role::Postgres).map(|dcs| wanted(dcs, &member.name));
         match member.role {
             Role::Postgres => match self.nodes.get(member.name.as_str()).map(|n| &n.patroni) {
                 None => {}
@@ -278,9 +283,11 @@ impl<'a> Known<'a> {
             kind: Role::Wan,
             role: None,
             state: None,
+            wanted: None,
             timeline: None,
             pending_restart: None,
             lag_bytes: None,
+            replay_lag_bytes: None,
             host_port: None,
             address: None,
             container_state,
@@ -323,6 +330,18 @@ fn node_role(patroni: &Patroni, leader: bool) -> Option<NodeRole> {
         "replica" if patroni.quorum_standby => Some(NodeRole::QuorumStandby),
         "replica" => Some(NodeRole::Replica),
         _ => None,
+    }
+}
+
+/// What etcd has a node as.
+fn wanted(dcs: &Dcs, node: &str) -> NodeRole {
+    let quorum =
+        dcs.config.is_some_and(|config| config.synchronous_mode == SynchronousMode::Quorum);
+    match node {
+        _ if dcs.leader.as_deref() == Some(node) => NodeRole::Leader,
+        _ if !dcs.sync_standbys.iter().any(|standby| standby == node) => NodeRole::Replica,
+        _ if quorum => NodeRole::QuorumStandby,
+        _ => NodeRole::SyncStandby,
     }
 }
 

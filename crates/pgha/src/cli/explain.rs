@@ -22,7 +22,7 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ),
     (
         "",
-        &["top", "info", "show", "health", "state", "watch", "describe", "get"],
+        &["top", "info", "show", "health", "state", "describe", "get"],
         "`pgha status` shows a cluster",
     ),
     (
@@ -30,6 +30,7 @@ const MEANT: &[(&str, &[&str], &str)] = &[
         &["join", "grow", "expand", "shrink", "resize", "add-node"],
         "`pgha add node DC2` adds a member, `pgha remove MEMBER` removes one, `pgha scale -c 3,2` does both",
     ),
+    ("", &["monitor", "dashboard", "tui", "ui"], "`pgha watch` shows a cluster on a live screen"),
     ("", &["clusters"], "`pgha list` lists the clusters"),
     ("", &["help"], "`pgha --help`, `pgha up --help`"),
     ("", &["sql", "client", "console"], "`pgha psql` opens a session on the leader"),

@@ -40,3 +40,4 @@ pub(crate) mod tool;
 pub(crate) mod up;
 mod variants;
 pub(crate) mod wan;
+pub(crate) mod watch;

@@ -21,5 +21,6 @@ pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod wan;
+pub(crate) mod watch;
 
 pub(crate) use crate::terminal::{BAD, GOOD, PLAIN, TITLE, WARN};

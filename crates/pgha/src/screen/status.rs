@@ -275,4 +275,4 @@ fn or_unknown(number: Option<u64>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

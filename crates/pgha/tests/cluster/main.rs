@@ -60,5 +60,6 @@ mod unequal_sites;
 mod ups_at_once;
 mod waiting;
 mod weekly;
+mod watch;
 mod workloads;
 mod writer;

@@ -16,7 +16,7 @@ fn healthy(name: &str, instance: u32) -> (Topology, Observed) {
 }
 
 /// A healthy cluster of a specification, whose leader is in DC1.
-fn healthy_of(spec: Spec, instance: u32) -> (Topology, Observed) {
+pub(crate) fn healthy_of(spec: Spec, instance: u32) -> (Topology, Observed) {
     let name = spec.name.clone();
     let topology = Topology::new(spec, instance);
     let mut observed = Observed::default();
