@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 /// Every verb. A new one belongs here; `every_verb_is_tested_here` says so.
-const VERBS: [&str; 42] = [
+const VERBS: [&str; 45] = [
     "plan",
     "generate",
     "build",
@@ -41,6 +41,9 @@ const VERBS: [&str; 42] = [
     "restore",
     "logs",
     "events",
+    "metrics",
+    "export",
+    "web",
     "exec",
     "shell",
     "doctor",
@@ -49,7 +52,7 @@ const VERBS: [&str; 42] = [
 ];
 
 /// Verbs that do nothing without an engine, with the arguments they need.
-const DOCKER_VERBS: [&[&str]; 70] = [
+const DOCKER_VERBS: [&[&str]; 74] = [
     &["switchover"],
     &["failover"],
     &["restart", "--rolling"],
@@ -111,6 +114,10 @@ const DOCKER_VERBS: [&[&str]; 70] = [
     &["logs", "demo1-DC1"],
     &["logs", "--since", "10m"],
     &["events", "demo", "--since", "10m", "--json"],
+    &["metrics", "demo"],
+    &["export", "prometheus", "demo", "-o", "monitoring"],
+    &["web", "demo", "--json"],
+    &["web", "--allow-changes", "--port", "7432", "--token-file", "token"],
     &["exec", "demo1-DC1", "--", "true"],
     &["exec", "demo1-DC1", "ls", "-l"],
     &["shell", "demo1-DC1"],
