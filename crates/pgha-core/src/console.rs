@@ -4,6 +4,8 @@
 //! A change is offered only where it makes sense in the state that is shown; that it may be asked for at all is the shell's
 //! permission. Runs nothing.
 
+mod failover;
+
 use pgha_wan::control::WanState;
 use pgha_wan::settings::Cut;
 use serde::Serialize;
@@ -13,6 +15,8 @@ use crate::status::{ClusterView, ContainerState};
 use crate::survival::present::{losses, present};
 use crate::survival::{SurvivalRow, grouped};
 use crate::topology::{ClusterId, Role, SiteKind, Topology};
+
+pub use failover::{LastFailover, Part, last_failover};
 
 /// Replicas that are offered one by one for a switchover; beyond, data centers are.
 const NODES_MAX: usize = 6;
@@ -32,7 +36,9 @@ pub struct Console<'a> {
     pub losses: Vec<Loss>,
     /// Faults that were injected and not undone.
     pub faults: Vec<Fault>,
-    /// What can be changed; empty without permission.
+    /// Changes are permitted.
+    pub may_change: bool,
+    /// What can be changed now; nothing without permission.
     pub changes: Vec<Change>,
 }
 
@@ -139,6 +145,7 @@ impl<'a> Console<'a> {
             survival: survival(topology, view),
             losses: losses.collect(),
             faults: shown.collect(),
+            may_change,
             changes,
         }
     }

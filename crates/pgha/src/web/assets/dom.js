@@ -74,6 +74,7 @@ export function role(member, etcd) {
     if (!seen?.healthy) return "no quorum";
     return seen.leader ? "leader" : seen.learner ? "learner" : "member";
   }
+  if (member.kind === "wan") return "router";
   if (member.kind === "backup") return member.state ?? "unknown";
   return ROLES[member.role] ?? member.state ?? "unknown";
 }

@@ -25,7 +25,7 @@ const charts = {
 const told = {
   state(value) {
     state = value;
-    topology ??= new Topology(byId("topology"), value.changes.length ? changes.pick : null);
+    topology ??= new Topology(byId("topology"), value.may_change ? changes.pick : null);
     const first = byId("content").hidden;
     byId("content").hidden = false;
     document.body.classList.toggle("many", value.view.sites.length > 6);
@@ -35,7 +35,7 @@ const told = {
     tables.survival(value.survival);
     tables.losses(value.losses);
     tables.members(value.view);
-    if (value.changes.length) changes.show(value.changes);
+    if (value.may_change) changes.show(value.changes);
     if (first) drawCharts();
   },
   links(value) {
@@ -65,7 +65,7 @@ function head({ cluster, view, faults }) {
   const worst = view.problems.filter((problem) => problem.severity !== "info").length;
   figures([
     ["leader", view.leader ? short(view.leader) : "none"],
-    ["etcd in touch", `${view.quorum.have} (quorum ${view.quorum.need})`],
+    ["etcd quorum", `${view.quorum.have} (${view.quorum.need} needed)`],
     ["standbys acknowledge", `${view.acknowledging.have} of ${view.acknowledging.need}`],
     ["problems", String(worst)],
     ["faults", String(faults.length)],
@@ -121,7 +121,8 @@ function tick() {
   const s = heard ? Math.round((Date.now() - heard) / 1000) : null;
   const stale = s !== null && s > 4;
   document.body.classList.toggle("stale", stale);
-  say(byId("live"), s === null ? "no data yet" : stale ? `no data for ${s} s` : "live");
+  const word = s === null ? "no data yet" : stale ? `no data for ${s} s` : "live";
+  say(byId("live"), source.readyState === EventSource.CLOSED ? "ended: `pgha web` prints a new address" : word);
 }
 
 const source = new EventSource("/events");

@@ -1,6 +1,6 @@
 // Tables and lists. Each is drawn again only where what it shows has changed.
 
-import { age, byId, bytes, el, ms, role, short } from "./dom.js";
+import { age, byId, bytes, el, ms, role, short, svg } from "./dom.js";
 
 const drawn = new Map();
 
@@ -89,13 +89,31 @@ export function links(all) {
   when("links", rows, () => table(["Sites", "Configured", "Measured", "Remarks"], rows.map((it) => row({}, ...it))));
 }
 
-export function events(all) {
+export function events({ entries: all, failover: last }) {
+  failover(last);
   when("events", all, () =>
     table(
       ["Time (UTC)", "Member", "Event"],
       [...all].reverse().slice(0, 120).map((entry) => row({}, entry.at.slice(11, 19), entry.member ? short(entry.member) : "pgha", entry.said)),
     ),
   );
+}
+
+/** The parts of the last failover, each from where the one before ended. */
+function failover(last) {
+  when("failover", last, () => {
+    if (!last) return [];
+    const end = Math.max(1, ...last.parts.map((part) => part.at_s ?? 0));
+    let from = 0;
+    const rows = last.parts.map(({ name, at_s }) => {
+      if (at_s === null) return row({}, name, "not seen", "");
+      const bar = svg("rect", { class: "part", x: ((from / end) * 1000).toFixed(1), y: 2, width: Math.max(4, ((at_s - from) / end) * 1000).toFixed(1), height: 10, rx: 2 });
+      from = Math.max(from, at_s);
+      return row({}, name, `${at_s.toFixed(1)} s`, el("td", {}, svg("svg", { viewBox: "0 0 1000 14", preserveAspectRatio: "none", "aria-hidden": "true" }, bar)));
+    });
+    byId("failover-cause").textContent = `To ${last.leader ? short(last.leader) : "a node"}, from ${last.at.slice(11, 19)} UTC on: ${last.cause}.`;
+    return [el("tbody", {}, ...rows)];
+  });
 }
 
 export function backups(repository) {

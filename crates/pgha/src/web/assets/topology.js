@@ -86,7 +86,7 @@ export class Topology {
           svg("rect", { x: at.x, y: at.y, width: at.w, height: at.h, rx: 5 }),
           svg("text", { x: at.x + 9, y: at.y + (large ? 16 : 15), class: "name" }),
           svg("text", large ? { x: at.x + 9, y: at.y + 31 } : { x: at.x + at.w - 9, y: at.y + 15, "text-anchor": "end" }),
-          svg("text", { x: at.x + at.w - 9, y: at.y + 31, "text-anchor": "end", class: "right" }),
+          svg("text", { x: at.x + at.w - 9, y: at.y + 16, "text-anchor": "end" }),
         ),
       ),
     );
@@ -128,6 +128,9 @@ export class Topology {
       say(line.firstChild, [`${direction.from} → ${direction.to}: ${rate}`, ...direction.remarks].join(", "));
     }
     const layer = this.#keep("labels", () => svg("g"));
+    // Without an answer of the router nothing is known of any link.
+    set(layer, { class: links.known ? null : "unknown" });
+    if (!links.known) for (const [key, line] of this.#kept) if (key.startsWith("link ")) set(line, { class: "link unknown" });
     for (const pair of links.pairs) this.#label(layer, pair, links.directions, few);
   }
 
@@ -181,7 +184,7 @@ function flow(rate) {
 function words(view, links) {
   const cut = links.directions.filter((d) => d.state === "cut").map((d) => `${d.from} to ${d.to}`);
   const leader = view.leader ? `leader ${view.leader}` : "no leader";
-  return `Topology: ${view.sites.length} sites, ${view.members.length} members, ${leader}, ${cut.length ? `blocked: ${cut.join(", ")}` : "no link blocked"}`;
+  return `Topology: ${view.sites.length} sites, ${view.members.length} members, ${leader}, ${!links.known ? "links unknown" : cut.length ? `blocked: ${cut.join(", ")}` : "no link blocked"}`;
 }
 
 /** What the colours mean. */

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pgha_core::chronicle::Entry;
+use pgha_core::console::{LastFailover, last_failover};
 use pgha_core::metrics::Write;
 use pgha_core::status::ClusterView;
 use pgha_wan::control::Request;
@@ -41,6 +42,13 @@ const EVENTS_MAX: usize = 300;
 pub(super) struct Measured {
     pub(super) trips: Vec<RoundTrips>,
     pub(super) write: Option<Write>,
+}
+
+/// What happened.
+#[derive(Debug, Serialize)]
+struct Timeline<'a> {
+    entries: Vec<Happened<'a>>,
+    failover: Option<LastFailover>,
 }
 
 /// Something that happened, as people read it.
@@ -143,7 +151,8 @@ async fn events(engine: Engine, id: String, feed: Arc<Feed>, mut heard: watch::R
             all = chronicle::ordered(all, None);
             let over = all.len().saturating_sub(EVENTS_MAX);
             all.drain(..over);
-            feed.tell(Topic::Events, &all.iter().map(Happened::of).collect::<Vec<_>>());
+            let entries = all.iter().map(Happened::of).collect();
+            feed.tell(Topic::Events, &Timeline { entries, failover: last_failover(&all) });
             // What a log had not written yet is read the next time.
             since = now.checked_sub(EVENTS_EACH).unwrap_or(now);
         }
