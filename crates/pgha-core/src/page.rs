@@ -41,7 +41,8 @@ pub struct Conditions {
     pub cluster_toml: String,
 }
 
-const STYLE: &str = include_str!("page/style.css");
+/// Colours and type of every page.
+pub const STYLE: &str = include_str!("page/style.css");
 
 /// The page of a drill with what was recorded of each of its runs.
 pub fn drill(report: &Report, records: &[Record], conditions: &Conditions) -> String {

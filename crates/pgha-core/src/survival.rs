@@ -42,6 +42,7 @@
 //! business.
 
 mod grouped;
+pub mod present;
 mod smallest;
 #[cfg(test)]
 mod tests;

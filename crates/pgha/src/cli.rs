@@ -15,6 +15,7 @@ mod scale;
 mod stop;
 mod upkeep;
 pub(crate) mod wan;
+pub(crate) mod web;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -166,6 +167,12 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Show what happened to a cluster, by time: leaders, timelines, streams, links, backups
     Events(Happened),
+    /// Print the metrics of a cluster for Prometheus
+    Metrics(web::Metrics),
+    /// Write files for monitoring: Prometheus, Grafana
+    Export(web::Export),
+    /// Serve a live page of a cluster on 127.0.0.1, and its metrics
+    Web(web::Web),
     /// Run a command in a member
     Exec(Exec),
     /// Open a shell in a member

@@ -28,6 +28,7 @@ mod kept_file;
 mod load;
 mod member;
 mod member_logs;
+mod metrics;
 mod node_log;
 mod observe;
 mod patroni;
@@ -52,6 +53,8 @@ mod turn;
 mod waiting;
 mod wan;
 mod watch;
+mod web;
+mod write_probe;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -128,6 +131,9 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::RestorePoint(args) => command::restore_point::run(&args, events).await,
         Command::Logs(args) => command::logs::run(&args, events).await,
         Command::Events(args) => command::events::run(&args).await,
+        Command::Metrics(args) => command::metrics::run(&args).await,
+        Command::Export(args) => command::export::run(&args, events).await,
+        Command::Web(args) => command::web::run(&args, events).await,
         Command::Exec(args) => command::exec::run(&args).await,
         Command::Shell(args) => command::exec::shell(&args).await,
         Command::Bench(args) => Box::pin(command::bench::run(&args, events)).await,

@@ -66,6 +66,17 @@ pub(crate) async fn view(provider: &impl Provider, cluster: &Cluster) -> Result<
 /// # Errors
 /// As [`view`].
 pub(crate) async fn whole_view(provider: &impl Provider, cluster: &Cluster) -> Result<ClusterView> {
+    whole(provider, cluster).await.map(|(_, view)| view)
+}
+
+/// As [`whole_view`], with what was observed.
+///
+/// # Errors
+/// As [`view`].
+pub(crate) async fn whole(
+    provider: &impl Provider,
+    cluster: &Cluster,
+) -> Result<(Observed, ClusterView)> {
     let asked = wan::request(provider, cluster, &Request::State);
     let (seen, links, maintenance) =
         tokio::join!(observe(provider, cluster), asked, maintenance(provider, cluster));
@@ -81,7 +92,8 @@ pub(crate) async fn whole_view(provider: &impl Provider, cluster: &Cluster) -> R
     );
     observed.archiver = archiver;
     observed.logs = logs;
-    Ok(ClusterView::new(topology, &observed))
+    let view = ClusterView::new(topology, &observed);
+    Ok((observed, view))
 }
 
 /// Nodes that run and outlive their Patroni until further notice. In background mode all do, which nobody has to end.
@@ -226,6 +238,11 @@ impl Watch {
         }
         observed.logs = self.logs.as_ref().map(|(logs, _)| logs.clone()).unwrap_or_default();
         Ok(ClusterView::new(topology, &observed))
+    }
+
+    /// Takes over how the links are from somebody who asks more often.
+    pub(crate) fn saw_links(&mut self, links: Option<WanState>) {
+        self.links = Some((links, Instant::now()));
     }
 
     /// How the links are, asked now and then: a wait that is soon over has no use for it.

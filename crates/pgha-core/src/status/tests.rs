@@ -93,6 +93,14 @@ impl Lab {
         (lab.view(), LEADER.to_owned(), nodes.filter(|name| name != LEADER).collect())
     }
 
+    pub(crate) fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    pub(crate) fn observed(&mut self) -> &mut Observed {
+        &mut self.observed
+    }
+
     pub(crate) fn view(&self) -> ClusterView {
         ClusterView::new(&self.topology, &self.observed)
     }
@@ -103,7 +111,7 @@ impl Lab {
     }
 
     /// Stops every container of a site.
-    fn lose(&mut self, site: &str) {
+    pub(crate) fn lose(&mut self, site: &str) {
         let number = self.topology.sites.iter().find(|s| s.name == site).expect("a site").number;
         for member in self.topology.clone().members.iter().filter(|m| m.site == number) {
             self.container(&member.name, ContainerState::Stopped);

@@ -45,6 +45,12 @@ const MEANT: &[(&str, &[&str], &str)] = &[
         &["timeline", "timelines", "journal"],
         "`pgha events` shows what happened to a cluster, by time",
     ),
+    (
+        "",
+        &["page", "dashboard", "ui", "serve", "http", "browser"],
+        "`pgha web` serves a live page of a cluster",
+    ),
+    ("", &["prometheus", "grafana", "monitoring"], "`pgha export prometheus` writes the files"),
     ("", &["log", "tail"], "`pgha logs` shows the log of a member, or of all"),
     ("", &["edit-config", "show-config", "settings"], "`pgha config` shows and changes settings"),
     ("config", &["get", "list", "ls", "print"], "`pgha config show`"),
