@@ -42,6 +42,7 @@ pub mod placement;
 pub mod plan;
 pub mod postgres_log;
 pub mod prediction;
+pub mod proxy;
 pub mod ready;
 pub mod render;
 pub mod repository;

@@ -175,7 +175,7 @@ fn phases(containers: &[ContainerFact]) -> [Vec<&ContainerFact>; 3] {
 
 fn phase_of(role: Option<Role>) -> usize {
     match role {
-        Some(Role::Postgres) | None => 0,
+        Some(Role::Postgres | Role::Proxy) | None => 0,
         Some(Role::Etcd | Role::Backup) => 1,
         Some(Role::Wan) => 2,
     }
