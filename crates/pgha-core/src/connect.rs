@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use crate::topology::{Member, POSTGRES_PORT, Role, Topology};
+use crate::proxy::ProxyPort;
+use crate::topology::{Member, POSTGRES_PORT, Role, Topology, port_key};
 
 /// The superuser, whom a string names unless another user is asked for.
 pub const USER: &str = "postgres";
@@ -41,10 +42,12 @@ pub enum Access {
     /// Any, another one each time. Wants libpq 16 or later, which is the first to know
     /// `load_balance_hosts`.
     LoadBalanced,
+    /// The one that a proxy leads to; the addresses are those of proxies.
+    Proxied,
 }
 
 impl Access {
-    /// All of them.
+    /// All of them for which the client chooses among nodes.
     pub const ALL: [Self; 5] = [
         Self::ReadWrite,
         Self::ReadOnly,
@@ -59,7 +62,7 @@ impl Access {
             Self::ReadWrite => Some("read-write"),
             Self::ReadOnly | Self::BalancedReplicas => Some("read-only"),
             Self::PreferReplica => Some("prefer-standby"),
-            Self::LoadBalanced => None,
+            Self::LoadBalanced | Self::Proxied => None,
         }
     }
 
@@ -71,6 +74,7 @@ impl Access {
             Self::PreferReplica => "prefer-replica",
             Self::BalancedReplicas => "balanced-replicas",
             Self::LoadBalanced => "load-balanced",
+            Self::Proxied => "proxied",
         }
     }
 
@@ -153,6 +157,31 @@ pub fn from_host(nodes: &[&Member], ports: &BTreeMap<String, u16>) -> Vec<Addres
 pub fn from_inside(nodes: &[&Member]) -> Vec<Address> {
     let address = |node: &&Member| Address { host: node.name.clone(), port: POSTGRES_PORT };
     nodes.iter().map(address).collect()
+}
+
+/// One port of every proxy as clients on the host reach it, that of the client's own site first.
+pub fn proxies_from_host(
+    topology: &Topology,
+    port: ProxyPort,
+    site: Option<u8>,
+    ports: &BTreeMap<String, u16>,
+) -> Vec<Address> {
+    let ports = proxies(topology, site)
+        .into_iter()
+        .filter_map(|proxy| ports.get(&port_key(&proxy.name, port.number())));
+    ports.map(|&port| Address { host: Ipv4Addr::LOCALHOST.to_string(), port }).collect()
+}
+
+/// The same as members of the cluster reach it.
+pub fn proxies_from_inside(topology: &Topology, port: ProxyPort, site: Option<u8>) -> Vec<Address> {
+    let address = |proxy: &Member| Address { host: proxy.name.clone(), port: port.number() };
+    proxies(topology, site).into_iter().map(address).collect()
+}
+
+fn proxies(topology: &Topology, site: Option<u8>) -> Vec<&Member> {
+    let mut proxies: Vec<&Member> = topology.of_role(Role::Proxy).collect();
+    proxies.sort_by_key(|proxy| site != Some(proxy.site));
+    proxies
 }
 
 /// The hosts, separated by commas: libpq's `host` and `PGHOST`.
@@ -244,6 +273,7 @@ impl Target<'_> {
             Access::PreferReplica => ("preferSecondary", false),
             Access::BalancedReplicas => ("secondary", true),
             Access::LoadBalanced => ("any", true),
+            Access::Proxied => ("any", false),
         };
         let text = |name: &'static str, value: &str| (name, percent_encoded(value));
         let parameters = [text("user", self.user)]

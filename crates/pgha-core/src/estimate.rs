@@ -17,6 +17,8 @@ pub const POSTGRES_NODE_BYTES: u64 = 120 * MIB;
 pub const ETCD_MEMBER_BYTES: u64 = 40 * MIB;
 /// Memory of the backup host, not measured yet: an SSH or pgBackRest server and one backup.
 pub const BACKUP_HOST_BYTES: u64 = 30 * MIB;
+/// Memory of a proxy: an idle `HAProxy` and a `PgBouncer`, and buffers of some hundred connections.
+pub const PROXY_BYTES: u64 = 40 * MIB;
 /// Memory of the WAN router, not measured yet: one small process.
 pub const ROUTER_BYTES: u64 = 10 * MIB;
 
@@ -27,7 +29,7 @@ pub struct Needs {
     pub memory_bytes: u64,
     /// Underlay networks of /24, one for each site.
     pub subnets: u32,
-    /// Ports on the host's loopback, one for each Postgres node.
+    /// Ports on the host's loopback, one for each Postgres node and some for each proxy.
     pub ports: u32,
 }
 
@@ -52,6 +54,7 @@ impl Needs {
                 Role::Postgres => POSTGRES_NODE_BYTES,
                 Role::Etcd => ETCD_MEMBER_BYTES,
                 Role::Backup => BACKUP_HOST_BYTES,
+                Role::Proxy => PROXY_BYTES,
                 Role::Wan => 0,
             })
             .sum();
@@ -59,7 +62,7 @@ impl Needs {
         Self {
             memory_bytes: members + ROUTER_BYTES,
             subnets: count(topology.sites.len()),
-            ports: count(topology.of_role(Role::Postgres).count()),
+            ports: count(topology.published().len()),
         }
     }
 

@@ -72,13 +72,15 @@ pub enum Role {
     Etcd,
     /// pgBackRest's repository host.
     Backup,
+    /// `HAProxy` and `PgBouncer` of one data center. In no layout: see [`crate::topology`].
+    Proxy,
     /// The router that joins the sites.
     Wan,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Postgres, Self::Etcd, Self::Backup, Self::Wan];
+    pub const ALL: [Self; 5] = [Self::Postgres, Self::Etcd, Self::Backup, Self::Proxy, Self::Wan];
 
     /// The role of that word.
     pub fn parse(word: &str) -> Option<Self> {
@@ -91,6 +93,7 @@ impl Role {
             Role::Postgres => "postgres",
             Role::Etcd => "etcd",
             Role::Backup => "backup",
+            Role::Proxy => "proxy",
             Role::Wan => "wan",
         }
     }
@@ -129,7 +132,7 @@ pub struct LayoutSite {
     pub span: Span,
 }
 
-/// A member, also one that was removed; never the router.
+/// A member, also one that was removed; never the router or a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayoutMember {
     /// Its identity, from 1 in the order of addition.
@@ -153,7 +156,7 @@ impl LayoutMember {
         let what = match self.role {
             Role::Postgres => format!("{}{number}", cluster.name),
             Role::Etcd => format!("etcd{number}"),
-            Role::Backup | Role::Wan => "pgbackrest".to_owned(),
+            Role::Backup | Role::Proxy | Role::Wan => "pgbackrest".to_owned(),
         };
         format!("pgha-{what}-DC{}-{instance}", self.site)
     }
@@ -376,7 +379,7 @@ impl Layout {
         let wrong = match role {
             Role::Postgres => kind != SiteKind::DataCenter,
             Role::Etcd | Role::Backup => false,
-            Role::Wan => true,
+            Role::Proxy | Role::Wan => true,
         };
         if wrong {
             return Err(LayoutError::WrongPlace { role, site });
@@ -389,7 +392,7 @@ impl Layout {
         let (first, max) = match role {
             Role::Postgres => (FIRST_POSTGRES_OCTET, MAX_NODES_PER_SITE),
             Role::Etcd => (FIRST_ETCD_OCTET, MAX_ETCD_PER_SITE),
-            Role::Backup | Role::Wan => (BACKUP_OCTET, 1),
+            Role::Backup | Role::Proxy | Role::Wan => (BACKUP_OCTET, 1),
         };
         let full = LayoutError::NoAddressLeft { role, site, had: before };
         let octet = u8::try_from(u32::from(first) + before).ok().filter(|_| before < max);

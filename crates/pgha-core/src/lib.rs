@@ -49,6 +49,7 @@ pub mod plan;
 pub mod postgres_log;
 pub mod prediction;
 pub mod prometheus;
+pub mod proxy;
 pub mod ready;
 pub mod render;
 pub mod repository;

@@ -1,7 +1,7 @@
 //! What a database administrator should be told about a spec before anything runs.
 //!
 //! [`check`] says everything at once, as [`Finding`]s. The first stage (`range`, `links`, `backup`,
-//! `postgres`, `patroni`) looks at numbers and names alone; where it finds no number that no topology can have, the second
+//! `postgres`, `patroni`, `proxy`) looks at numbers and names alone; where it finds no number that no topology can have, the second
 //! (`placement`, `data_centers`, `operation`) works out the topology and looks at that. So nothing is ever
 //! computed, or allocated, for absurd numbers.
 //!
@@ -15,6 +15,7 @@ mod operation;
 mod patroni;
 mod placement;
 mod postgres;
+mod proxy;
 mod range;
 
 pub use crate::finding::{Finding, Severity};
@@ -33,6 +34,7 @@ pub fn check(spec: &Spec) -> Vec<Finding> {
     findings.extend(backup::check(&spec.backup));
     findings.extend(postgres::check(spec, is_possible));
     findings.extend(patroni::check(spec, is_possible));
+    findings.extend(proxy::check(spec));
     let links = links::check(spec, is_possible);
     if is_possible {
         let topology = Topology::new(spec.clone(), 1);

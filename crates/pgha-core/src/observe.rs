@@ -14,6 +14,7 @@ use crate::disk::Disk;
 use crate::dynamic::Dynamic;
 use crate::identity::{NotStarted, RepositoryFact};
 use crate::links::asked::largest_round_trip;
+use crate::proxy::Behind;
 use crate::restore::Unfinished;
 use crate::spec::Spec;
 
@@ -78,6 +79,9 @@ pub struct SiteObservation {
     pub postgres: Vec<NodeObservation>,
     /// Every etcd member of the site.
     pub etcd: Vec<EtcdObservation>,
+    /// Every proxy of the site.
+    #[serde(default)]
+    pub proxies: Vec<ProxyObservation>,
     /// Whether the stanza exists; only a probe on the backup host knows.
     pub stanza: Option<bool>,
     /// Names of the complete backups of the first repository; only a probe on the backup host knows.
@@ -115,6 +119,15 @@ pub struct NodeObservation {
     pub name: String,
     /// What its Patroni says of it, or why it says nothing.
     pub patroni: Result<Patroni, String>,
+}
+
+/// What a probe learned about one proxy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProxyObservation {
+    /// The member.
+    pub name: String,
+    /// Which nodes it sends connections to, or why it does not say.
+    pub behind: Result<Behind, String>,
 }
 
 /// What a probe learned about one etcd member.

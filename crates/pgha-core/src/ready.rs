@@ -36,6 +36,7 @@ pub fn awaiting(view: &ClusterView) -> Vec<Waiting> {
                 Role::Postgres => postgres(view, member),
                 Role::Etcd => etcd(view, member),
                 Role::Backup => backup(view, member),
+                Role::Proxy => proxy(view, member),
                 Role::Wan => None,
             }
         } else {
@@ -164,6 +165,15 @@ fn backup(view: &ClusterView, member: &MemberView) -> Option<String> {
         }
         Some(_) => Some("stanza: not there yet".to_owned()),
         None => Some(format!("stanza: {}", member.error.as_deref().unwrap_or("not known yet"))),
+    }
+}
+
+fn proxy(view: &ClusterView, member: &MemberView) -> Option<String> {
+    match (member.state.as_deref(), view.leader.is_some()) {
+        (Some("leader seen"), _) => None,
+        (Some(_), true) => Some("proxy: checking which node leads".to_owned()),
+        (Some(_), false) => Some("proxy: waiting for a leader".to_owned()),
+        (None, _) => Some(format!("proxy: {}", member.error.as_deref().unwrap_or("not up yet"))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is done once to a new database, on its first leader, before the cluster has it: users, databases, extensions and
-//! the file `init_sql`, in this order.
+//! What is done once to a new database, on its first leader, before the cluster has it: users, databases, extensions, the
+//! user of `PgBouncer` and the file `init_sql`, in this order.
 //!
 //! Texts for psql only; `pgha-node` runs them. Whatever fails ends the set-up, and the node keeps what Postgres said
 //! instead of trying again.
@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::extensions::{self, cron_database};
+use crate::proxy::{PGBOUNCER_PASSWORD, PGBOUNCER_USER};
 use crate::spec::Spec;
 
 /// The secret with the text of `init_sql`.
@@ -32,7 +33,8 @@ pub fn user_of_secret(name: &str) -> Option<&str> {
 /// The secrets that a spec's set-up needs.
 pub fn secrets(spec: &Spec) -> Vec<String> {
     let users = spec.server.users.iter().map(|user| user_secret(user));
-    users.chain(spec.server.init_sql.iter().map(|_| INIT_SQL.to_owned())).collect()
+    let pooled = spec.proxy.pgbouncer.then(|| PGBOUNCER_PASSWORD.to_owned());
+    users.chain(pooled).chain(spec.server.init_sql.iter().map(|_| INIT_SQL.to_owned())).collect()
 }
 
 /// One run of psql. It may have a password.
@@ -44,7 +46,7 @@ pub struct Step {
     pub script: String,
 }
 
-/// Every step but the last, which is `init_sql`. `password` has that of each user.
+/// Every step but the last, which is `init_sql`. `password` reads it from a secret by name.
 ///
 /// # Errors
 /// When `password` fails.
@@ -52,11 +54,7 @@ pub fn steps<E>(spec: &Spec, password: impl Fn(&str) -> Result<String, E>) -> Re
     let server = &spec.server;
     let mut steps = Vec::new();
     for user in &server.users {
-        let script = format!(
-            "{UNLOGGED}create role {} login password {};\n",
-            identifier(user),
-            literal(&password(user)?)
-        );
+        let script = create_user(user, &password(&user_secret(user))?);
         steps.push(Step { about: format!("user {user}"), script });
     }
     for database in &server.databases {
@@ -81,8 +79,32 @@ pub fn steps<E>(spec: &Spec, password: impl Fn(&str) -> Result<String, E>) -> Re
             steps.push(Step { about, script });
         }
     }
+    if spec.proxy.pgbouncer {
+        let user = create_user(PGBOUNCER_USER, &password(PGBOUNCER_PASSWORD)?);
+        steps.push(Step { about: "user pgbouncer".to_owned(), script: user + USER_LOOKUP });
+    }
     Ok(steps)
 }
+
+/// Makes a user. The statement has the password, and no log may.
+fn create_user(user: &str, password: &str) -> String {
+    format!("{UNLOGGED}create role {} login password {};\n", identifier(user), literal(password))
+}
+
+/// All that the user of `PgBouncer` may do: ask for the SCRAM secret of a user who may log in, but not of those that the
+/// cluster itself works with.
+const USER_LOOKUP: &str = "\
+create schema pgbouncer;
+create function pgbouncer.user_lookup(wanted text, out name text, out secret text) returns setof record
+language sql stable security definer set search_path = pg_catalog as $$
+    select rolname::text, rolpassword from pg_authid
+    where rolname = wanted and rolcanlogin and rolname not in ('replicator', 'rewinder', 'pgbouncer')
+        and (rolvaliduntil is null or rolvaliduntil > now())
+$$;
+revoke all on function pgbouncer.user_lookup(text) from public;
+grant usage on schema pgbouncer to pgbouncer;
+grant execute on function pgbouncer.user_lookup(text) to pgbouncer;
+";
 
 /// What is kept of psql's complaint: Postgres's own line with what explains it, without the text of the statement.
 pub fn said(stderr: &str) -> String {
@@ -129,7 +151,7 @@ mod tests {
 
     fn scripts(toml: &str) -> Vec<String> {
         let spec = Spec::from_toml(toml).expect("a spec");
-        let steps = steps(&spec, |user| Ok::<_, Infallible>(format!("it's {user}")));
+        let steps = steps(&spec, |secret| Ok::<_, Infallible>(format!("it's {secret}")));
         steps.expect("steps").into_iter().map(|step| step.script).collect()
     }
 
@@ -139,7 +161,7 @@ mod tests {
             "[postgres]\nusers = [\"app\"]\ndatabases = [{ name = \"shop\", owner = \"app\" }, \"crm\"]\n\
              extensions = [\"pgvector\", \"cron\", \"wal2json\"]\n",
         );
-        assert!(scripts[0].ends_with("create role \"app\" login password 'it''s app';\n"));
+        assert!(scripts[0].ends_with("create role \"app\" login password 'it''s user-app';\n"));
         assert_eq!(
             scripts[1..],
             [
@@ -159,6 +181,23 @@ mod tests {
         assert_eq!(
             scripts,
             ["\\connect \"postgres\"\ncreate extension if not exists \"pgcrypto\" cascade;\n"]
+        );
+    }
+
+    #[test]
+    fn the_user_of_pgbouncer_may_look_up_secrets_and_nothing_else() {
+        let scripts = scripts("[proxy]\nhaproxy = true\npgbouncer = true\n");
+        assert!(
+            scripts[0].contains("create role \"pgbouncer\" login password 'it''s pgbouncer';\n")
+        );
+        let granted: Vec<&str> =
+            scripts[0].lines().filter(|line| line.starts_with("grant")).collect();
+        assert_eq!(
+            granted,
+            [
+                "grant usage on schema pgbouncer to pgbouncer;",
+                "grant execute on function pgbouncer.user_lookup(text) to pgbouncer;",
+            ]
         );
     }
 

@@ -55,6 +55,8 @@ pub struct Spec {
     pub server: PostgresSpec,
     /// What Patroni's dynamic configuration starts with.
     pub patroni: PatroniSpec,
+    /// The proxies of each data center.
+    pub proxy: ProxySpec,
     /// What holds for the distances between sites as a whole.
     pub wan: WanSpec,
     /// What is asked of the links between two sites; see [`crate::links::asked`].
@@ -103,6 +105,7 @@ mod backup;
 mod data_center;
 mod patroni;
 mod postgres;
+mod proxy;
 
 use data_center::DataCenterV1;
 pub use data_center::{DataCenterSpec, SiteRole, TagValue};
@@ -112,6 +115,7 @@ pub use backup::{BackupSpec, Compression, Encryption, Repo2, UriStyle};
 pub use patroni::PatroniSpec;
 use postgres::PostgresV1;
 pub use postgres::{Database, PostgresSpec};
+pub use proxy::ProxySpec;
 
 choice! {
     /// Who must have a write before the client is told that it is committed.
@@ -204,6 +208,7 @@ impl Default for Spec {
             backup: BackupSpec::default(),
             server: PostgresSpec::default(),
             patroni: PatroniSpec::default(),
+            proxy: ProxySpec::default(),
             wan: WanSpec::default(),
             links: Vec::new(),
         }
@@ -222,6 +227,11 @@ impl Spec {
             return Err(SpecError::Version(file.version));
         }
         Self::try_from(file)
+    }
+
+    /// Whether a new database is set up with anything.
+    pub fn sets_up(&self) -> bool {
+        self.server.sets_up() || self.proxy.pgbouncer
     }
 
     /// The canonical `cluster.toml`: every value stated, links sorted by site; the number of etcd
@@ -309,6 +319,8 @@ pub struct SpecV1 {
     backup: BackupSpec,
     #[serde(default, skip_serializing_if = "PatroniSpec::is_empty")]
     patroni: PatroniSpec,
+    #[serde(default, skip_serializing_if = "ProxySpec::is_none")]
+    proxy: ProxySpec,
     #[serde(default, skip_serializing_if = "WanV1::says_nothing")]
     wan: WanV1,
     #[serde(default, rename = "data_center", skip_serializing_if = "Vec::is_empty")]
@@ -365,6 +377,7 @@ impl TryFrom<SpecV1> for Spec {
             backup: file.backup,
             server: file.postgres.table,
             patroni: file.patroni,
+            proxy: file.proxy,
             wan,
             links: links::sorted(file.links)?,
         })
@@ -391,6 +404,7 @@ impl From<&Spec> for SpecV1 {
             backup_transport: spec.backup_transport,
             backup: spec.backup.clone(),
             patroni: spec.patroni.clone(),
+            proxy: spec.proxy,
             wan: WanV1::from(&spec.wan),
             links: spec.links.iter().map(LinkV1::from).collect(),
         }

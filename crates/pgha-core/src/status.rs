@@ -24,8 +24,9 @@ use crate::disk::DiskUse;
 use crate::dynamic::Dynamic;
 use crate::observe::{Archiver, Patroni, SiteObservation};
 use crate::postgres_log::LogFacts;
+use crate::proxy::ProxyPort;
 use crate::spec::{Acknowledge, SiteRole};
-use crate::topology::{Role, SiteKind, Topology};
+use crate::topology::{POSTGRES_PORT, Role, SiteKind, Topology};
 
 use known::Known;
 
@@ -83,8 +84,16 @@ pub struct ContainerFact {
     pub state: ContainerState,
     /// The engine's words, such as `Up 3 minutes` or `Exited (137) 2 seconds ago`.
     pub detail: String,
-    /// Port on the host's loopback, where it has one.
-    pub host_port: Option<u16>,
+    /// Ports on the host's loopback, by those inside the cluster.
+    pub ports: BTreeMap<u16, u16>,
+}
+
+impl ContainerFact {
+    /// The port of Postgres on the host's loopback, of a proxy that to the leader, where it has one.
+    pub fn host_port(&self) -> Option<u16> {
+        let inside = [POSTGRES_PORT, ProxyPort::ReadWrite.number()];
+        inside.iter().find_map(|port| self.ports.get(port).copied())
+    }
 }
 
 /// What the engine says of one network.
@@ -213,7 +222,8 @@ pub struct MemberView {
     /// What a Postgres node is among the others; `null` where unknown and for other kinds.
     pub role: Option<NodeRole>,
     /// Postgres: `streaming`, or Patroni's word for its state, such as `running` or `creating
-    /// replica`. etcd: `healthy` or `unhealthy`. Backup host: `stanza exists` or `no stanza`.
+    /// replica`. etcd: `healthy` or `unhealthy`. Backup host: `stanza exists` or `no stanza`. Proxy: `leader seen` or
+    /// `no leader`.
     /// `null` where unknown.
     pub state: Option<String>,
     /// What etcd has a Postgres node as; `null` where etcd did not say and for other kinds.
@@ -229,7 +239,7 @@ pub struct MemberView {
     /// How far it has replayed less than the leader has written, in bytes of WAL; `null` likewise.
     #[serde(default)]
     pub replay_lag_bytes: Option<u64>,
-    /// Port on the host's loopback.
+    /// Port on the host's loopback; of a proxy that to the leader.
     pub host_port: Option<u16>,
     /// Its address inside the cluster; `null` for the router, which has one in every site.
     pub address: Option<Ipv4Addr>,

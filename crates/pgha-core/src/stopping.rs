@@ -31,6 +31,7 @@ impl Stop {
         let mut phases = vec![Vec::new(); 4];
         for member in &running {
             let phase = match member.kind {
+                Role::Proxy => 0,
                 Role::Postgres => usize::from(leads(member)),
                 Role::Etcd | Role::Backup => 2,
                 Role::Wan => 3,
@@ -106,12 +107,13 @@ impl Start {
         if left < need && stopped.iter().any(|member| member.kind == Role::Postgres) {
             return Err(NoStart::NoQuorum { left, need });
         }
-        let mut phases = vec![Vec::new(); 3];
+        let mut phases = vec![Vec::new(); 4];
         for member in stopped {
             let phase = match member.kind {
                 Role::Wan => 0,
                 Role::Etcd | Role::Backup => 1,
                 Role::Postgres => 2,
+                Role::Proxy => 3,
             };
             phases[phase].push(member.name.clone());
         }

@@ -73,7 +73,7 @@ struct Row {
 
 impl<'a> Card<'a> {
     fn of(topology: &Topology, site: &'a Site) -> Self {
-        let rows = [Role::Postgres, Role::Etcd, Role::Backup]
+        let rows = [Role::Postgres, Role::Etcd, Role::Backup, Role::Proxy]
             .into_iter()
             .flat_map(|role| {
                 let here: Vec<&Member> =

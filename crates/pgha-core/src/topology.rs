@@ -10,10 +10,14 @@
 //! .2         backup host (in the external site, else in the last data center)
 //! .3  - .99  etcd members, counted inside the site
 //! .101- .250 Postgres nodes, counted inside the site
+//! .251       proxy, in data centers alone
 //! ```
 //!
 //! 198.18.0.0/15 is set aside for benchmarks of network devices (RFC 2544), so no real network
 //! uses it.
+//!
+//! Proxies are in no layout. They hold nothing, and no member's configuration names them; there is one for each data
+//! center where the spec has any, so name and address follow from the number of the site, which is never used again.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -22,6 +26,7 @@ use ipnet::Ipv4Net;
 
 use crate::layout::{Layout, address};
 use crate::placement::Placement;
+use crate::proxy::ProxyPort;
 use crate::spec::{Acknowledge, SiteRole, Spec};
 
 /// First port on the host's loopback that a Postgres node is published on. It lies below those that Linux gives to outgoing
@@ -39,6 +44,7 @@ pub const ETCD_START_PORT: u16 = 2378;
 pub const PGBACKREST_PORT: u16 = 8432;
 
 const ROUTER_OCTET: u8 = 1;
+const PROXY_OCTET: u8 = 251;
 const NOBODY_OCTET: u8 = 254;
 
 /// A data center or the external site.
@@ -83,7 +89,15 @@ pub struct Member {
 }
 
 impl Member {
-    /// Name of its volume, the same as its own.
+    /// Whether it keeps anything.
+    pub fn has_volume(&self) -> bool {
+        match self.role {
+            Role::Postgres | Role::Etcd | Role::Backup => true,
+            Role::Proxy | Role::Wan => false,
+        }
+    }
+
+    /// Name of its volume where it has one, the same as its own.
     pub fn volume(&self) -> &str {
         &self.name
     }
@@ -102,7 +116,7 @@ pub struct Topology {
     pub placement: Placement,
     /// Every site, the external one last where there is one.
     pub sites: Vec<Site>,
-    /// Every member but the router: Postgres by site, then etcd by site, then the backup host.
+    /// Every member but the router: Postgres by site, then etcd by site, then the backup host, then proxies by site.
     pub members: Vec<Member>,
 }
 
@@ -130,6 +144,15 @@ impl Topology {
         let mut sites: Vec<Site> = current.map(|s| site(s.number, s.kind)).collect();
         sites.sort_by_key(|site| (site.kind == SiteKind::External, site.number));
 
+        let current = layout.sites().iter().filter(|site| site.span.is_current());
+        let proxied = current.filter(|s| spec.proxy.any() && s.kind == SiteKind::DataCenter);
+        let proxies = proxied.map(|s| Member {
+            name: format!("pgha-proxy-DC{}-{instance}", s.number),
+            role: Role::Proxy,
+            site: s.number,
+            address: address(s.number, PROXY_OCTET),
+            added: s.span.added,
+        });
         let mut members: Vec<Member> = layout
             .current()
             .map(|m| Member {
@@ -139,6 +162,7 @@ impl Topology {
                 address: m.address,
                 added: m.span.added,
             })
+            .chain(proxies)
             .collect();
         let place = |number: u8| sites.iter().position(|site| site.number == number);
         members.sort_by_key(|m| (m.role, place(m.site), m.address));
@@ -216,6 +240,17 @@ impl Topology {
         self.of_role(Role::Backup).next().expect("there is always a backup host")
     }
 
+    /// Every port that is published on the host's loopback: those of nodes first.
+    pub fn published(&self) -> Vec<Published<'_>> {
+        let nodes = self.of_role(Role::Postgres);
+        let nodes = nodes.map(|member| Published { member, port: POSTGRES_PORT });
+        let of = |member| {
+            let ports = ProxyPort::of(self.spec.proxy);
+            ports.map(move |port| Published { member, port: port.number() })
+        };
+        nodes.chain(self.of_role(Role::Proxy).flat_map(of)).collect()
+    }
+
     /// Name of the WAN router.
     pub fn router(&self) -> String {
         format!("pgha-wan-{}", self.id.instance)
@@ -235,10 +270,31 @@ impl Topology {
     }
 }
 
+/// A port of a member that is published on the host's loopback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published<'a> {
+    /// Whose it is.
+    pub member: &'a Member,
+    /// The port inside the cluster.
+    pub port: u16,
+}
+
+impl Published<'_> {
+    /// What it is called in [`HostChoices::ports`].
+    pub fn key(&self) -> String {
+        port_key(&self.member.name, self.port)
+    }
+}
+
+/// What a member's port is called in [`HostChoices::ports`]: that of Postgres by the member's name alone.
+pub fn port_key(member: &str, port: u16) -> String {
+    if port == POSTGRES_PORT { member.to_owned() } else { format!("{member}:{port}") }
+}
+
 /// What depends on the host a cluster is generated on; chosen once and kept in the compose file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostChoices {
-    /// Port on the host's loopback of each Postgres node, by member name.
+    /// Each published port on the host's loopback, by [`Published::key`].
     pub ports: BTreeMap<String, u16>,
     /// Underlay subnet of each site, in order; Docker's business only, no configuration names it.
     pub subnets: Vec<Ipv4Net>,
@@ -274,6 +330,53 @@ mod tests {
         );
     }
 
+    #[test]
+    fn proxies_add_to_a_cluster_and_change_nothing_of_it() {
+        let plain = Spec { data_centers: 2, ..Spec::default() };
+        let proxied = Spec {
+            proxy: crate::spec::ProxySpec { haproxy: true, pgbouncer: true },
+            ..plain.clone()
+        };
+        let (plain, proxied) = (Topology::new(plain, 1), Topology::new(proxied, 1));
+        assert_eq!(proxied.layout, plain.layout);
+        let (own, more) = proxied.members.split_at(plain.members.len());
+        assert_eq!(own, plain.members);
+        let more: Vec<_> = more.iter().map(|m| (m.name.as_str(), m.address.to_string())).collect();
+        assert_eq!(
+            more,
+            [
+                ("pgha-proxy-DC1-1", "198.18.1.251".to_owned()),
+                ("pgha-proxy-DC2-1", "198.18.2.251".to_owned()),
+            ]
+        );
+        let keys: Vec<_> = proxied.published().iter().map(Published::key).collect();
+        assert_eq!(keys.len(), 4 + 2 * 4);
+        assert_eq!(
+            (keys[3].as_str(), keys[4].as_str()),
+            ("pgha-demo2-DC2-1", "pgha-proxy-DC1-1:5000")
+        );
+    }
+
+    #[test]
+    fn a_data_center_that_is_added_has_a_proxy_and_one_that_is_removed_has_none() {
+        use crate::layout::Change;
+        let proxy = crate::spec::ProxySpec { haproxy: true, pgbouncer: false };
+        let spec = Spec { data_centers: 2, proxy, ..Spec::default() };
+        let added = Layout::of(&spec)
+            .changed(&[Change::AddDataCenter, Change::AddMember(Role::Postgres, 4)])
+            .expect("a data center");
+        let names = |layout: &Layout| -> Vec<(String, u32)> {
+            let topology = Topology::with(spec.clone(), 1, layout.clone());
+            topology.of_role(Role::Proxy).map(|m| (m.name.clone(), m.added)).collect()
+        };
+        let [first, second] = ["pgha-proxy-DC1-1", "pgha-proxy-DC2-1"].map(str::to_owned);
+        let third = ("pgha-proxy-DC4-1".to_owned(), 2);
+        assert_eq!(names(&added), [(first.clone(), 1), (second.clone(), 1), third]);
+        let last = added.members().last().expect("the node").id;
+        let removed = added.changed(&[Change::RemoveMember(last), Change::RemoveSite(4)]);
+        assert_eq!(names(&removed.expect("a layout")), [(first, 1), (second, 1)]);
+    }
+
     proptest! {
         #[test]
         fn names_and_addresses_never_collide(
@@ -282,11 +385,14 @@ mod tests {
             m in 1u32..12,
             e in prop::option::of(1u32..6),
             external: bool,
+            haproxy: bool,
             instance in 1u32..1000,
         ) {
             prop_assume!(m <= d);
             let spec = Spec {
-                data_centers: d, nodes, must_suffice: m, etcd: e, external, ..Spec::default()
+                data_centers: d, nodes, must_suffice: m, etcd: e, external,
+                proxy: crate::spec::ProxySpec { haproxy, pgbouncer: haproxy },
+                ..Spec::default()
             };
             let topology = Topology::new(spec, instance);
             prop_assert_eq!(topology.external_site().is_some(), external);

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use crate::identity::Identity;
 use crate::processes::{self, Seen};
 use crate::signal::is_patroni;
-use crate::{Result, backup, files, postgres, say};
+use crate::{Result, backup, files, postgres, proxy, say};
 
 /// Names that the resolver knows.
 const HOSTS: &str = "/etc/hosts";
@@ -73,6 +73,10 @@ fn apply(me: &Identity) -> Result<Applied> {
             tell(Program::PgBackRest, postgres::write_pgbackrest(me)?)?;
         }
         Role::Backup => tell(Program::PgBackRest, backup::write_config(me)?)?,
+        Role::Proxy => {
+            tell(Program::HaProxy, proxy::write_config(me)?)?;
+            tell(Program::PgBouncer, Vec::new())?;
+        }
         // etcd's configuration counts only before its first start; members tell each other who they are.
         Role::Etcd => {}
         Role::Wan => {
@@ -129,6 +133,8 @@ pub(crate) enum Program {
     Patroni,
     /// The server that other members reach.
     PgBackRest,
+    HaProxy,
+    PgBouncer,
 }
 
 impl Program {
@@ -136,6 +142,8 @@ impl Program {
         match self {
             Self::Patroni => "Patroni",
             Self::PgBackRest => "pgBackRest",
+            Self::HaProxy => "HAProxy",
+            Self::PgBouncer => "PgBouncer",
         }
     }
 
@@ -147,7 +155,14 @@ impl Program {
                 process.is("pgbackrest")
                     && process.arguments.last().is_some_and(|word| word == "server")
             }
+            Self::HaProxy => process.is("haproxy"),
+            Self::PgBouncer => process.is("pgbouncer"),
         }
+    }
+
+    /// What has it read its configuration again.
+    fn signal(self) -> Signal {
+        if self == Self::HaProxy { Signal::USR2 } else { Signal::HUP }
     }
 }
 
@@ -157,7 +172,7 @@ pub(crate) fn reload(program: Program) -> Result<bool> {
     let mut told = false;
     for process in all.iter().filter(|process| process.parent == 1 && program.is(process)) {
         process
-            .signal(Signal::HUP)
+            .signal(program.signal())
             .map_err(|e| format!("cannot have {} reload: {e}", program.name()))?;
         told = true;
     }

@@ -21,6 +21,7 @@ mod patroni;
 mod postgres;
 mod probe;
 mod processes;
+mod proxy;
 mod rehearse;
 mod repository;
 mod restore;
@@ -141,6 +142,7 @@ fn run() -> Result<ExitCode> {
         Role::Postgres => postgres::run(&me),
         Role::Etcd => etcd::run(&me),
         Role::Backup => backup::run(&me),
+        Role::Proxy => proxy::run(&me),
         Role::Wan => wan::run(&me),
     }
 }

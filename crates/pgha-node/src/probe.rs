@@ -14,8 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgha_core::observe::{
-    self, Dcs, Deadlines, EtcdObservation, EtcdStatus, NodeObservation, Patroni, SiteObservation,
+    self, Dcs, Deadlines, EtcdObservation, EtcdStatus, NodeObservation, Patroni, ProxyObservation,
+    SiteObservation,
 };
+use pgha_core::proxy::{self, Behind, ProxyPort};
 use pgha_core::render::{ETCD_MOUNT, PGDATA_MOUNT, REPOSITORY_DIR};
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PATRONI_PORT, Role, Topology};
 
@@ -66,6 +68,7 @@ enum Answer {
     Patroni(Result<Patroni, String>),
     Status(Result<EtcdStatus, String>),
     Dcs(Result<Dcs, String>, Duration),
+    Behind(Result<Behind, String>),
 }
 
 /// Everything that was answered by one member so far.
@@ -74,6 +77,7 @@ struct Answers {
     patroni: Option<Result<Patroni, String>>,
     status: Option<Result<EtcdStatus, String>>,
     dcs: Option<(Result<Dcs, String>, Duration)>,
+    behind: Option<Result<Behind, String>>,
 }
 
 fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
@@ -91,12 +95,13 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         by: me.name.clone(),
         postgres: Vec::new(),
         etcd: Vec::new(),
+        proxies: Vec::new(),
         stanza: (me.role == Role::Backup).then(stanza_exists),
         backups: (me.role == Role::Backup).then(complete_backups),
         repositories,
         restoring: me.role == Role::Backup && journal::path().exists(),
         restore: (me.role == Role::Backup).then(|| journal::unfinished(topology)).flatten(),
-        disk: files::disk(mount(me.role)).ok(),
+        disk: mount(me.role).and_then(|mount| files::disk(mount).ok()),
     };
     for member in site {
         let name = member.name.clone();
@@ -115,18 +120,23 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
                     took_ms: (took.as_secs_f64() * 1e5).round() / 100.0,
                 });
             }
+            Role::Proxy => report.proxies.push(ProxyObservation {
+                name,
+                behind: of(member).behind.unwrap_or_else(|| Err(late())),
+            }),
             Role::Backup | Role::Wan => {}
         }
     }
     report
 }
 
-/// Where the volume of a member is.
-fn mount(role: Role) -> &'static str {
+/// Where the volume of a member is, where it has one.
+fn mount(role: Role) -> Option<&'static str> {
     match role {
-        Role::Postgres => PGDATA_MOUNT,
-        Role::Etcd => ETCD_MOUNT,
-        Role::Backup | Role::Wan => REPOSITORY_DIR,
+        Role::Postgres => Some(PGDATA_MOUNT),
+        Role::Etcd => Some(ETCD_MOUNT),
+        Role::Backup => Some(REPOSITORY_DIR),
+        Role::Proxy | Role::Wan => None,
     }
 }
 
@@ -173,6 +183,16 @@ fn ask_all(site: &[&Member], deadlines: Deadlines, last: Instant) -> BTreeMap<St
                     }),
                 );
             }
+            Role::Proxy => ask(
+                &member.name,
+                Box::new(move || {
+                    let url = url(address, ProxyPort::Statistics.number(), "/;csv");
+                    let answer = request(&url, None, deadlines.connect, deadlines.local);
+                    let behind =
+                        answer.and_then(|csv| proxy::behind(&String::from_utf8_lossy(&csv)));
+                    Answer::Behind(behind)
+                }),
+            ),
             Role::Backup | Role::Wan => {}
         }
     }
@@ -186,6 +206,7 @@ fn ask_all(site: &[&Member], deadlines: Deadlines, last: Instant) -> BTreeMap<St
         match answer {
             Answer::Patroni(answer) => of_member.patroni = Some(answer),
             Answer::Status(answer) => of_member.status = Some(answer),
+            Answer::Behind(answer) => of_member.behind = Some(answer),
             Answer::Dcs(answer, took) => of_member.dcs = Some((answer, took)),
         }
     }

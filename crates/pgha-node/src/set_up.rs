@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use pgha_core::identity::{Initialized, NotStarted};
 use pgha_core::render::{CONFIG_DIR, PGDATA_MOUNT};
-use pgha_core::set_up::{INIT_SQL, Step, said, secrets, steps, user_secret};
+use pgha_core::set_up::{INIT_SQL, Step, said, secrets, steps};
 
 use crate::Result;
 use crate::files::{self, POSTGRES};
@@ -41,8 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         return Err("usage: pgha-node set-up-database CONNECTION".to_owned());
     };
     let me = Identity::from_environment()?;
-    let password =
-        |user: &str| files::read_secret_copy(&format!("{SECRETS}/{}", user_secret(user)));
+    let password = |secret: &str| files::read_secret_copy(&format!("{SECRETS}/{secret}"));
     let spec = &me.topology.spec;
     for Step { about, script } in steps(spec, password)? {
         psql(connection, &["-f", "-"], &about, script.as_bytes())?;

@@ -25,7 +25,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
 use pgha_core::spec::{
-    Acknowledge, BackupTransport, Durability, PlacementRule, Repo2, TimerPreset,
+    Acknowledge, BackupTransport, Durability, PlacementRule, ProxySpec, Repo2, TimerPreset,
 };
 use pgha_wan::preset::WanPreset;
 use pgha_wan::units::UnknownChoice;
@@ -285,6 +285,9 @@ pub(crate) struct ShapeArgs {
     /// Second pgBackRest repository: posix, or posix:PATH on this machine; S3: see the cluster file [default: none]
     #[arg(long, value_name = "REPOSITORY")]
     pub(crate) repo2: Option<Repo2>,
+    /// Proxies in each data center: haproxy, haproxy,pgbouncer or none [default: none]
+    #[arg(long, value_name = "PROXY[,PROXY]")]
+    pub(crate) proxy: Option<ProxySpec>,
     /// WAN profile of all links: lan, metro, continental or global [default: none]
     #[arg(long, value_name = "PRESET")]
     pub(crate) wan_preset: Option<WanPreset>,

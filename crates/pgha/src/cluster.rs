@@ -20,7 +20,7 @@ use pgha_core::render;
 use pgha_core::scale::Journal;
 use pgha_core::spec::Spec;
 use pgha_core::status::{ContainerFact, ContainerState, NetworkFact};
-use pgha_core::topology::{ClusterId, POSTGRES_PORT, Role, Topology};
+use pgha_core::topology::{ClusterId, Role, Topology};
 
 use crate::docker::Engine;
 use crate::error::{Error, OrFail, Result};
@@ -211,11 +211,10 @@ pub(crate) async fn find(engine: &Engine) -> Result<Vec<Cluster>> {
         volumes.or_fail("cannot list volumes")?.volumes.unwrap_or_default(),
     );
     let asleep = clusters.iter_mut().flat_map(|c| &mut c.containers).filter(|c| {
-        c.host_port.is_none()
-            && !matches!(c.state, ContainerState::Running | ContainerState::Paused)
+        c.ports.is_empty() && !matches!(c.state, ContainerState::Running | ContainerState::Paused)
     });
     join_all(asleep.map(async |container| {
-        container.host_port = configured_port(engine, &container.name).await;
+        container.ports = configured_ports(engine, &container.name).await.unwrap_or_default();
     }))
     .await;
     Ok(clusters)
@@ -402,12 +401,12 @@ fn fact(container: ContainerSummary) -> ContainerFact {
         name: name.trim_start_matches('/').to_owned(),
         state,
         detail: container.status.unwrap_or_default(),
-        host_port: container
+        ports: container
             .ports
             .unwrap_or_default()
             .into_iter()
-            .filter(|port| port.private_port == POSTGRES_PORT)
-            .find_map(|port| port.public_port),
+            .filter_map(|port| Some((port.private_port, port.public_port?)))
+            .collect(),
     }
 }
 
@@ -420,12 +419,15 @@ fn compose(labels: &HashMap<String, String>) -> Option<Compose> {
     Some(Compose { file: working_dir.join(Path::new(file)), working_dir })
 }
 
-/// The port a container that does not run would be published on.
-async fn configured_port(engine: &Engine, name: &str) -> Option<u16> {
+/// The ports that a container which does not run would be published on, by those inside.
+async fn configured_ports(engine: &Engine, name: &str) -> Option<BTreeMap<u16, u16>> {
     let container = engine.api().inspect_container(name, None).await.ok()?;
-    let mut bindings = container.host_config?.port_bindings?;
-    let bound = bindings.remove(&format!("{POSTGRES_PORT}/tcp"))??;
-    bound.into_iter().find_map(|binding| binding.host_port?.parse().ok())
+    let bindings = container.host_config?.port_bindings?;
+    let ports = bindings.into_iter().filter_map(|(inside, bound)| {
+        let bound = bound?.into_iter().find_map(|binding| binding.host_port?.parse().ok())?;
+        Some((inside.strip_suffix("/tcp")?.parse().ok()?, bound))
+    });
+    Some(ports.collect())
 }
 
 #[cfg(test)]
@@ -537,7 +539,7 @@ pub(crate) mod tests {
         let clusters = three();
         let ids: Vec<String> = clusters.iter().map(|c| c.id.to_string()).collect();
         assert_eq!(ids, ["demo-1", "demo-2", "shop-3"]);
-        assert_eq!(clusters[0].containers[0].host_port, Some(25551));
+        assert_eq!(clusters[0].containers[0].host_port(), Some(25551));
         assert_eq!(clusters[0].state(), ClusterState::Partly { running: 1, of: 7 });
         assert_eq!(clusters[2].state(), ClusterState::Down);
         assert!(clusters[2].topology().is_err());

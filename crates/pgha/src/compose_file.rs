@@ -9,7 +9,7 @@ use pgha_core::layout::Layout;
 use pgha_core::ownership::{Identity, LABEL_DRILL, LABEL_UID};
 use pgha_core::render::{DOCKER_COMPOSE_HEADER, NODE_CERTIFICATE, unescaped};
 use pgha_core::spec::Spec;
-use pgha_core::topology::{HostChoices, MAX_MEMBERS, Role, Topology};
+use pgha_core::topology::{HostChoices, MAX_MEMBERS, Topology};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -118,12 +118,17 @@ fn parse(text: &str) -> Result<There, String> {
     let layout = Layout::parse(file.layout.as_deref().unwrap_or("1"), &spec)?;
     let topology = Topology::with(spec, instance, layout);
     let mut ports = BTreeMap::new();
-    for member in topology.of_role(Role::Postgres) {
-        let port = file.services.get(&member.name).and_then(|service| {
-            service.ports.iter().find_map(|p| p.split(':').rev().nth(1)?.parse().ok())
-        });
-        let port = port.ok_or_else(|| format!("{} has no port", member.name))?;
-        ports.insert(member.name.clone(), port);
+    for published in topology.published() {
+        let name = &published.member.name;
+        let inside = published.port.to_string();
+        let on_host = |port: &String| {
+            let (rest, to) = port.rsplit_once(':')?;
+            let host = rest.rsplit(':').next().filter(|_| to == inside)?;
+            host.parse().ok()
+        };
+        let port = file.services.get(name).and_then(|s| s.ports.iter().find_map(on_host));
+        let port = port.ok_or_else(|| format!("{name} does not publish its port {inside}"))?;
+        ports.insert(published.key(), port);
     }
     let mut subnets = Vec::new();
     for site in &topology.sites {
@@ -166,6 +171,7 @@ mod tests {
     use super::*;
     use crate::generated::tests::choices;
     use pgha_core::layout::Change;
+    use pgha_core::topology::Role;
 
     #[derive(Deserialize)]
     struct Labels {
@@ -257,10 +263,12 @@ mod tests {
             nodes in 1u32..=12,
             etcd in prop::option::of(1u32..=5),
             must_suffice in 1u32..=12,
+            pgbouncer: bool,
             path in "/[a-z$ {}\"'\\\\#:é-]{0,12}",
             instance in 1u32..=9999,
         ) {
             let mut spec = Spec { data_centers, nodes, etcd, must_suffice, ..Spec::default() };
+            spec.proxy = pgha_core::spec::ProxySpec { haproxy: true, pgbouncer };
             spec.backup.repo2 = Some(pgha_core::spec::Repo2::Posix { path: Some(path) });
             prop_assume!(!lint::has_errors(&lint::check(&spec)));
             check(spec, instance);

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pgha_core::connect::{self, Access, Address, USER};
+use pgha_core::proxy::ProxyPort;
 use pgha_core::render::CONFIG_DIR;
 use pgha_core::status::{Problem, RESTORE_UNFINISHED};
-use pgha_core::topology::{Member, Role, Topology};
+use pgha_core::topology::{Member, Role, Topology, port_key};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -49,11 +50,11 @@ pub(crate) struct Connection {
     site: Option<u8>,
     /// The leader, where it is certain.
     leader: Option<String>,
-    /// Ports on the host's loopback, by name of the node.
+    /// Ports on the host's loopback, those of nodes by name.
     ports: BTreeMap<String, u16>,
     /// The restore that is in progress.
     restore: Option<Problem>,
-    /// Nodes that answer there.
+    /// Those of them that answer there.
     answering: BTreeSet<String>,
     compose_file: PathBuf,
 }
@@ -135,6 +136,21 @@ impl Connection {
         connect::from_inside(&self.nodes(access))
     }
 
+    /// The ports of proxies that the cluster has.
+    pub(crate) fn proxy_ports(&self) -> Vec<ProxyPort> {
+        ProxyPort::of(self.topology.spec.proxy).collect()
+    }
+
+    /// One port of every proxy, on the host's loopback.
+    pub(crate) fn proxies_on_host(&self, port: ProxyPort) -> Vec<Address> {
+        connect::proxies_from_host(&self.topology, port, self.site, &self.ports)
+    }
+
+    /// One port of every proxy, inside the cluster.
+    pub(crate) fn proxies_inside(&self, port: ProxyPort) -> Vec<Address> {
+        connect::proxies_from_inside(&self.topology, port, self.site)
+    }
+
     /// The restore that is in progress, an error where it keeps nodes from running.
     pub(crate) fn restore(&self) -> Option<&Problem> {
         self.restore.as_ref()
@@ -205,14 +221,16 @@ impl Connection {
     }
 }
 
-/// Ports by member: those of the containers, and for a container that is gone that of the file.
+/// Ports by what they are called in a compose file: those of the containers, and of one that is gone those of the file.
 fn ports(cluster: &Cluster, compose_file: &Path) -> BTreeMap<String, u16> {
     let mut ports = match compose_file::read(compose_file) {
         Ok(Found::Cluster(there)) if cluster.known().is(&there.identity()) => there.choices.ports,
         _ => BTreeMap::new(),
     };
-    let published = cluster.containers.iter().filter_map(|c| Some((c.name.clone(), c.host_port?)));
-    ports.extend(published);
+    for container in &cluster.containers {
+        let published = container.ports.iter();
+        ports.extend(published.map(|(inside, port)| (port_key(&container.name, *inside), *port)));
+    }
     ports
 }
 

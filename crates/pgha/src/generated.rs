@@ -17,7 +17,7 @@ use pgha_core::ownership::{self, Identity, Known, Refusal};
 use pgha_core::render;
 use pgha_core::spec::{Repo2, Spec};
 use pgha_core::status::NetworkFact;
-use pgha_core::topology::{HostChoices, Role, Topology};
+use pgha_core::topology::{HostChoices, Topology};
 
 use crate::cli::OutputArgs;
 use crate::cluster::Cluster;
@@ -327,7 +327,7 @@ fn choose(
     if let Some(kept) = kept {
         let networks = host::Networks::of_this_host();
         let fits = kept.subnets.len() == topology.sites.len()
-            && topology.of_role(Role::Postgres).all(|m| kept.ports.contains_key(&m.name))
+            && topology.published().iter().all(|port| kept.ports.contains_key(&port.key()))
             && kept.ports.values().all(|port| host::port_is_free(*port))
             && !kept.subnets.iter().any(|subnet| networks.take(*subnet));
         if fits {

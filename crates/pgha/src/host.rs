@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use pgha_core::estimate::{HostCapacity, Needs};
-use pgha_core::topology::{FIRST_HOST_PORT, HostChoices, Role, Topology};
+use pgha_core::topology::{FIRST_HOST_PORT, HostChoices, Published, Topology};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
@@ -143,7 +143,7 @@ impl Taken {
             ports: clusters
                 .iter()
                 .flat_map(|c| c.containers.iter().chain(&c.looks))
-                .filter_map(|c| c.host_port)
+                .flat_map(|c| c.ports.values().copied())
                 .collect(),
             subnets: networks.filter_map(|n| n.subnet.as_ref()?.parse().ok()).collect(),
         }
@@ -165,14 +165,14 @@ pub(crate) fn capacity(needs: &Needs, taken: &Taken, range: Ipv4Net) -> HostCapa
     }
 }
 
-/// Chooses a port for every Postgres node and a subnet for every site.
+/// Chooses a port for everything that is published and a subnet for every site.
 ///
 /// # Errors
 /// When there are not enough left.
 pub(crate) fn choose(topology: &Topology, taken: &Taken, range: Ipv4Net) -> Result<HostChoices> {
-    let nodes: Vec<_> = topology.of_role(Role::Postgres).map(|m| m.name.clone()).collect();
-    let (wanted, sites) = (nodes.len(), topology.sites.len());
-    let ports: BTreeMap<_, _> = nodes.into_iter().zip(free_ports(taken)).collect();
+    let published: Vec<_> = topology.published().iter().map(Published::key).collect();
+    let (wanted, sites) = (published.len(), topology.sites.len());
+    let ports: BTreeMap<_, _> = published.into_iter().zip(free_ports(taken)).collect();
     let networks = Networks::of_this_host();
     let subnets: Vec<_> = free_subnets(taken, &networks, range).take(sites).collect();
     if ports.len() < wanted || subnets.len() < sites {

@@ -39,6 +39,7 @@ pub(crate) async fn missing(engine: &Engine, spec: &Spec) -> Vec<String> {
         }
     }
     missing.extend(missing_addition(engine, spec).await);
+    missing.extend(missing_proxy(engine, spec).await);
     missing
 }
 
@@ -49,6 +50,14 @@ async fn missing_addition(engine: &Engine, spec: &Spec) -> Option<String> {
     let is_there = label(engine, &image, LABEL).await.as_deref() == Some(FINGERPRINT)
         && label(engine, &image, LABEL_ADDITION).await == Some(addition.label());
     (!is_there).then_some(image)
+}
+
+/// The image of proxies, where a spec has any and the engine does not have it.
+async fn missing_proxy(engine: &Engine, spec: &Spec) -> Option<String> {
+    let image = Images::of(spec).proxy;
+    let wanted =
+        spec.proxy.any() && label(engine, &image, LABEL).await.as_deref() != Some(FINGERPRINT);
+    wanted.then_some(image)
 }
 
 /// A label of an image.
@@ -73,8 +82,10 @@ pub(crate) async fn demand(engine: &Engine, spec: &Spec, events: &Events) -> Res
         return self::build(&with(spec), spec, events).await;
     }
     if missing_addition(engine, spec).await.is_some() {
-        let source = sources::find(None, false)?;
-        return build_addition(&source, spec, false, events).await;
+        build_addition(&sources::find(None, false)?, spec, false, events).await?;
+    }
+    if missing_proxy(engine, spec).await.is_some() {
+        build_proxy(&sources::find(None, false)?, spec, false, events).await?;
     }
     Ok(())
 }
@@ -133,6 +144,7 @@ pub(crate) async fn build(args: &Build, spec: &Spec, events: &Events) -> Result<
         started.elapsed().as_secs_f64()
     ));
     build_addition(&source, spec, args.no_cache, events).await?;
+    build_proxy(&source, spec, args.no_cache, events).await?;
     if source.fingerprint != FINGERPRINT {
         events.note(format!(
             "they are of other sources than this pgha: its `up` builds its own again; run the pgha that \
@@ -151,15 +163,8 @@ async fn build_addition(
     events: &Events,
 ) -> Result<()> {
     let Some(addition) = Addition::of(spec) else { return Ok(()) };
-    let work = events.begin("images");
-    let started = Instant::now();
-    let context = tempdir()?;
-    copy_all(&source.folder.join("images"), context.path())?;
-    copy_certificates(context.path())?;
     let (base, image) = (Images::of_major(spec.postgres).postgres, Images::of(spec).postgres);
     let packages: Vec<_> = addition.packages(spec.postgres).into_iter().collect();
-    let dockerfile = context.path().join("extensions.Dockerfile").display().to_string();
-    let folder = context.path().display().to_string();
     let arguments = [
         format!("BASE={base}"),
         format!("PACKAGES={}", packages.join(" ")),
@@ -169,15 +174,67 @@ async fn build_addition(
         format!("{LABEL}={}", source.fingerprint),
         format!("{LABEL_ADDITION}={}", addition.label()),
     ];
-    let mut build = vec!["docker", "build", "-f", &dockerfile, "-t", &image];
-    build.extend(arguments.iter().flat_map(|argument| ["--build-arg", argument]));
-    build.extend(labels.iter().flat_map(|label| ["--label", label]));
+    let over = Over {
+        dockerfile: "extensions.Dockerfile",
+        image: &image,
+        arguments: &arguments,
+        labels: &labels,
+    };
+    build_over(source, &over, no_cache, events).await
+}
+
+/// Builds the image of proxies over that of the router, where a spec has any.
+async fn build_proxy(
+    source: &sources::Sources,
+    spec: &Spec,
+    no_cache: bool,
+    events: &Events,
+) -> Result<()> {
+    if !spec.proxy.any() {
+        return Ok(());
+    }
+    let Images { wan, proxy, .. } = Images::of(spec);
+    let (arguments, labels) =
+        ([format!("BASE={wan}")], [format!("{LABEL}={}", source.fingerprint)]);
+    let over = Over {
+        dockerfile: "proxy.Dockerfile",
+        image: &proxy,
+        arguments: &arguments,
+        labels: &labels,
+    };
+    build_over(source, &over, no_cache, events).await
+}
+
+/// An image that lies over one of those that every cluster has.
+struct Over<'a> {
+    dockerfile: &'a str,
+    image: &'a str,
+    arguments: &'a [String],
+    labels: &'a [String],
+}
+
+async fn build_over(
+    source: &sources::Sources,
+    over: &Over<'_>,
+    no_cache: bool,
+    events: &Events,
+) -> Result<()> {
+    let work = events.begin("images");
+    let started = Instant::now();
+    let context = tempdir()?;
+    copy_all(&source.folder.join("images"), context.path())?;
+    copy_certificates(context.path())?;
+    let dockerfile = context.path().join(over.dockerfile).display().to_string();
+    let folder = context.path().display().to_string();
+    let mut build = vec!["docker", "build", "-f", &dockerfile, "-t", over.image];
+    build.extend(over.arguments.iter().flat_map(|argument| ["--build-arg", argument]));
+    build.extend(over.labels.iter().flat_map(|label| ["--label", label]));
     if no_cache {
         build.push("--no-cache");
     }
     build.push(&folder);
-    run(&build, None, &work, &format!("building {image}")).await?;
-    work.done(&format!("{image} built in {:.0} s", started.elapsed().as_secs_f64()));
+    run(&build, None, &work, &format!("building {}", over.image)).await?;
+    work.done(&format!("{} built in {:.0} s", over.image, started.elapsed().as_secs_f64()));
     Ok(())
 }
 

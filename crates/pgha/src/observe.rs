@@ -310,6 +310,8 @@ fn candidates<'a>(cluster: &Cluster, topology: &'a Topology, site: &Site) -> Vec
         Role::Backup => 0,
         Role::Etcd => 1,
         Role::Postgres | Role::Wan => 2,
+        // It keeps nothing, so it cannot tell of a disk.
+        Role::Proxy => 3,
     });
     members
 }

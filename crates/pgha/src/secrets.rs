@@ -8,6 +8,7 @@
 //! ├── patroni                    password of Patroni's REST API
 //! ├── user-*                     password of each user of the cluster file
 //! ├── next.*                     the password that `pgha passwd` is at: one is there until every member has it
+//! ├── pgbouncer                  password of the user that PgBouncer looks up others by, where there are proxies with it
 //! ├── init.sql                   the file that init_sql of the cluster file names
 //! ├── pgpass                     the superuser's and the users', in the form that psql reads (PGPASSFILE)
 //! ├── pg_service.conf            no secret: services by name (PGSERVICEFILE), where `pgha connect --service` was run
@@ -29,12 +30,13 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use pgha_core::ownership::{Identity, MARK, Secrets};
+use pgha_core::proxy::PGBOUNCER_PASSWORD;
 use pgha_core::render::{
     CA_CERTIFICATE, CA_KEY, Certificate, NODE_PASSWORDS, REPOSITORY_KEY, S3_FILES, SSH_FILES,
     certificates, repository_secrets,
 };
 use pgha_core::set_up::{INIT_SQL, user_of_secret, user_secret};
-use pgha_core::spec::BackupTransport;
+use pgha_core::spec::{BackupTransport, Spec};
 use pgha_core::topology::Topology;
 use rand::distr::{Alphanumeric, SampleString as _};
 use rcgen::{
@@ -161,9 +163,14 @@ pub(crate) fn missing(topology: &Topology, shared: bool, dir: &Path) -> Result<V
         BackupTransport::Ssh => SSH_FILES.map(str::to_owned).to_vec(),
     };
     let needed = NODE_PASSWORDS.into_iter().chain(repository_secrets(&topology.spec));
-    let users = topology.spec.server.users.iter().map(|user| user_secret(user));
-    let needed = needed.map(str::to_owned).chain(users).chain(transport);
+    let needed = needed.map(str::to_owned).chain(more_passwords(&topology.spec)).chain(transport);
     Ok(needed.filter(|name| !dir.join(name).is_file()).collect())
+}
+
+/// Passwords of users that not every cluster has.
+fn more_passwords(spec: &Spec) -> impl Iterator<Item = String> {
+    let users = spec.server.users.iter().map(|user| user_secret(user));
+    users.chain(spec.proxy.pgbouncer.then(|| PGBOUNCER_PASSWORD.to_owned()))
 }
 
 /// What members have mounted of these: each certificate with its key, and that of the CA.
@@ -196,8 +203,8 @@ pub(crate) fn create(
     if whose(dir) == Secrets::None {
         write(dir, MARK, &owner.mark())?;
     }
-    let users = topology.spec.server.users.iter().map(|user| user_secret(user));
-    for name in NODE_PASSWORDS.into_iter().map(str::to_owned).chain(users) {
+    let more = more_passwords(&topology.spec);
+    for name in NODE_PASSWORDS.into_iter().map(str::to_owned).chain(more) {
         if !dir.join(&name).exists() {
             write(dir, &name, &new_password())?;
         }
@@ -293,7 +300,7 @@ fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
 mod tests {
     use super::*;
     use pgha_core::layout::{Change, Layout};
-    use pgha_core::spec::{PostgresSpec, Spec};
+    use pgha_core::spec::PostgresSpec;
     use pgha_core::topology::Role;
 
     fn owner() -> Identity {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::spec::Spec;
+use crate::topology::Published;
 use proptest::prelude::*;
 use std::time::Duration;
 use tokio_postgres::Config;
@@ -170,4 +171,25 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_string_through_proxies_names_those_alone_and_the_own_site_first() {
+    let proxy = crate::spec::ProxySpec { haproxy: true, pgbouncer: true };
+    let topology = Topology::new(Spec { data_centers: 2, proxy, ..Spec::default() }, 1);
+    let inside = proxies_from_inside(&topology, ProxyPort::Pooled, Some(2));
+    assert_eq!(hosts(&inside), "pgha-proxy-DC2-1,pgha-proxy-DC1-1");
+    let chosen = topology.published().iter().map(Published::key).zip(25551..).collect();
+    let on_host = proxies_from_host(&topology, ProxyPort::ReadWrite, None, &chosen);
+    let target = Target {
+        access: Access::Proxied,
+        addresses: &on_host,
+        user: USER,
+        database: DATABASE,
+        password: None,
+    };
+    assert_eq!(
+        target.uri(),
+        "postgresql://postgres@127.0.0.1:25555,127.0.0.1:25559/postgres?connect_timeout=3"
+    );
 }

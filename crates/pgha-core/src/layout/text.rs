@@ -36,7 +36,7 @@ fn kind_of_role(role: Role) -> char {
     match role {
         Role::Postgres => 'p',
         Role::Etcd => 'e',
-        Role::Backup | Role::Wan => 'b',
+        Role::Backup | Role::Proxy | Role::Wan => 'b',
     }
 }
 

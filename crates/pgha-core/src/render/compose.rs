@@ -11,6 +11,7 @@ use serde_saphyr::{DoubleQuoted, FlowMap, FlowSeq, LitString, RcAnchor};
 
 use crate::extensions::Addition;
 use crate::layout::Layout;
+use crate::proxy::PGBOUNCER_PASSWORD;
 use crate::render::{
     CA_CERTIFICATE, CONFIG_DIR, ETCD_MOUNT, NODE_PASSWORDS, PGDATA_MOUNT, REPOSITORY_DIR,
     REPOSITORY2_MOUNT, S3_CA, SHM_SIZE, SSH_FILES, certificate_files, data_dir,
@@ -19,7 +20,7 @@ use crate::render::{
 use crate::repository::STANZA;
 use crate::set_up;
 use crate::spec::{BackupTransport, Repo2, Spec};
-use crate::topology::{HostChoices, Member, POSTGRES_PORT, Role, Site, SiteKind, Topology};
+use crate::topology::{HostChoices, Member, Role, Site, SiteKind, Topology};
 
 use document::{
     Bind, File, Ipam, Labels, Logging, Mounted, Network, Ordered, Quoted, Secret, Service, Shared,
@@ -40,6 +41,8 @@ pub struct Images {
     pub backup: String,
     /// The WAN router.
     pub wan: String,
+    /// Proxies; built for clusters that have any.
+    pub proxy: String,
 }
 
 impl Images {
@@ -59,10 +62,11 @@ impl Images {
             postgres: format!("pgha-pg{major}-patroni"),
             backup: "pgha-pgbackrest".to_owned(),
             wan: "pgha-wan".to_owned(),
+            proxy: "pgha-proxy".to_owned(),
         }
     }
 
-    /// All of them, in the order they are built.
+    /// Those that every cluster has, in the order they are built.
     pub fn all(&self) -> [&str; 4] {
         [&self.etcd, &self.wan, &self.backup, &self.postgres]
     }
@@ -241,6 +245,7 @@ fn service(topology: &Topology, host: &HostChoices, common: &Common, member: &Me
         Role::Postgres => (&images.postgres, PGDATA_MOUNT),
         Role::Etcd => (&images.etcd, ETCD_MOUNT),
         Role::Backup | Role::Wan => (&images.backup, REPOSITORY_DIR),
+        Role::Proxy => return proxy(topology, host, common, member),
     };
     let labels = common.labels(Some(&site.name), Some(member.role));
     let mut service = common.service(&member.name, image, labels, vec![site.network.clone()]);
@@ -261,8 +266,7 @@ fn service(topology: &Topology, host: &HostChoices, common: &Common, member: &Me
         let before = topology.of_role(Role::Etcd).map(|m| m.name.clone());
         let last = [topology.backup_host().name.clone(), topology.router()];
         service.depends_on = Some(FlowSeq(before.chain(last).collect()));
-        let port = host.ports[&member.name];
-        service.ports = Some(FlowSeq(vec![quoted(&format!("127.0.0.1:{port}:{POSTGRES_PORT}"))]));
+        service.ports = Some(FlowSeq(published(topology, host, member)));
         let server = &spec.server;
         service.shm_size =
             Some(server.shm_size.map_or_else(|| SHM_SIZE.to_owned(), |size| size.to_string()));
@@ -276,10 +280,32 @@ fn service(topology: &Topology, host: &HostChoices, common: &Common, member: &Me
     service
 }
 
-/// The secrets of a node or of the backup host, by the names that PID 1 reads them from.
+/// A proxy. It ends before the nodes of its site, so that clients see a connection end and not an answer missing.
+fn proxy(topology: &Topology, host: &HostChoices, common: &Common, member: &Member) -> Service {
+    let site = topology.site(member.site);
+    let labels = common.labels(Some(&site.name), Some(member.role));
+    let networks = vec![site.network.clone()];
+    let mut service = common.service(&member.name, &common.images.proxy, labels, networks);
+    let nodes = topology.of_role(Role::Postgres).filter(|node| node.site == member.site);
+    service.depends_on = Some(FlowSeq(nodes.map(|node| node.name.clone()).collect()));
+    service.ports = Some(FlowSeq(published(topology, host, member)));
+    service.secrets = secrets_of(topology, member);
+    service
+}
+
+/// The ports of a member as they are published.
+fn published(topology: &Topology, host: &HostChoices, member: &Member) -> Vec<Quoted> {
+    let own = topology.published().into_iter().filter(|port| port.member == member);
+    own.map(|own| quoted(&format!("127.0.0.1:{}:{}", host.ports[&own.key()], own.port))).collect()
+}
+
+/// The secrets of a node, a proxy or the backup host, by the names that PID 1 reads them from.
 fn secrets_of(topology: &Topology, member: &Member) -> Vec<Mounted> {
     let spec = &topology.spec;
     let plain = |name: &&str| Mounted::Same((*name).to_owned());
+    if member.role == Role::Proxy {
+        return spec.proxy.pgbouncer.then(|| plain(&PGBOUNCER_PASSWORD)).into_iter().collect();
+    }
     let mut mounted: Vec<Mounted> = match member.role {
         Role::Postgres => {
             let set_up = set_up::secrets(spec).into_iter().map(Mounted::Same);
@@ -328,8 +354,8 @@ fn volumes(topology: &Topology, common: &Common) -> Ordered<Volume> {
         let labels = common.labels_since(member.added, Some(site), Some(member.role));
         (name.clone(), Volume { name, labels, driver_opts: None })
     };
-    let mut all: Vec<(String, Volume)> =
-        topology.members.iter().map(|m| volume(m.name.clone(), m)).collect();
+    let members = topology.members.iter().filter(|m| m.has_volume());
+    let mut all: Vec<(String, Volume)> = members.map(|m| volume(m.name.clone(), m)).collect();
     if let Some(Repo2::Posix { path }) = &topology.spec.backup.repo2 {
         let mut second = volume(repo2_volume(topology), topology.backup_host());
         second.1.driver_opts =
@@ -440,7 +466,7 @@ fn title(topology: &Topology) -> String {
     let etcd: Vec<String> = topology.sites.iter().map(|site| count(Role::Etcd, site)).collect();
     let equal = nodes.iter().all(|here| *here == nodes[0]);
     format!(
-        "Cluster {}: {} data center{} with {} Postgres {} nodes{}, etcd {}{}.",
+        "Cluster {}: {} data center{} with {} Postgres {} nodes{}, etcd {}{}{}.",
         topology.id,
         nodes.len(),
         if nodes.len() == 1 { "" } else { "s" },
@@ -449,5 +475,6 @@ fn title(topology: &Topology) -> String {
         if equal { " each" } else { "" },
         etcd.join("+"),
         if topology.external_site().is_some() { " (the last outside)" } else { "" },
+        if topology.spec.proxy.any() { ", a proxy in each data center" } else { "" },
     )
 }

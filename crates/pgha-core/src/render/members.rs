@@ -60,7 +60,7 @@ impl fmt::Debug for RepositorySecrets {
 }
 
 /// What every template may use, and over it what one template needs besides.
-fn context(topology: &Topology, member: &Member, more: Value) -> Value {
+pub(super) fn context(topology: &Topology, member: &Member, more: Value) -> Value {
     let mut all = json!({
         "member": { "name": member.name, "address": member.address },
         "site": topology.site(member.site).name,
@@ -104,7 +104,7 @@ pub fn patroni(
         "parameters": parameters::of(topology, disk_size_bytes),
         "hba": spec.server.hba,
         "initdb": initdb(spec),
-        "set_up": spec.server.sets_up().then(|| format!("{AGENT} set-up-database")),
+        "set_up": spec.sets_up().then(|| format!("{AGENT} set-up-database")),
         "namespace": NAMESPACE,
         "own_hba": own_hba(),
         "own_ident": OWN_IDENT,

@@ -7,6 +7,7 @@
 mod compose;
 mod members;
 pub mod parameters;
+mod proxy;
 
 #[cfg(any(test, feature = "compose"))]
 pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose, unescaped};
@@ -14,6 +15,10 @@ pub use members::{
     DEBIAN_CA_FILE, NodeSecrets, OWN_IDENT, RepositorySecrets, acknowledge, etcd, initdb, own_hba,
     patroni, pgbackrest_host, pgbackrest_node, recovery_conf, repository_config, ssh_client_config,
     sshd_config,
+};
+
+pub use proxy::{
+    haproxy, haproxy_config, pgbouncer, pgbouncer_config, pgbouncer_userlist, userlist,
 };
 
 use std::net::Ipv4Addr;
@@ -153,7 +158,7 @@ pub fn repo2_volume(topology: &Topology) -> String {
 
 /// Names of the volumes that the compose file of a cluster declares.
 pub fn volumes(topology: &Topology) -> Vec<String> {
-    let members = topology.members.iter().map(|member| member.name.clone());
+    let members = topology.members.iter().filter(|m| m.has_volume()).map(|m| m.name.clone());
     let second = matches!(topology.spec.backup.repo2, Some(Repo2::Posix { .. }));
     members.chain(second.then(|| repo2_volume(topology))).collect()
 }

@@ -113,7 +113,8 @@ impl Journal {
 
     /// What was asked for, and the next step.
     pub fn told(&self) -> String {
-        let next = self.next().map_or_else(|| "the end".to_owned(), |step| steps::Step::word(&step));
+        let next =
+            self.next().map_or_else(|| "the end".to_owned(), |step| steps::Step::word(&step));
         format!("{}, at: {next}", self.asked)
     }
 

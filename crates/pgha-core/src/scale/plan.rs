@@ -84,7 +84,8 @@ impl Plan {
             let new = of.members.iter().filter(|m| other.member(&m.name).is_none());
             new.map(|m| m.name.clone()).collect()
         };
-        let etcd = |of: &Topology| u32::try_from(of.of_role(Role::Etcd).count()).unwrap_or(u32::MAX);
+        let etcd =
+            |of: &Topology| u32::try_from(of.of_role(Role::Etcd).count()).unwrap_or(u32::MAX);
         let moves = journal.steps.iter().any(|s| matches!(s.what, LayoutStep::MoveLeader { .. }));
         let leader = view.leader.clone().filter(|_| moves).zip(next_leader);
         Self {

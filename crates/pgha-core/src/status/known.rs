@@ -8,7 +8,8 @@ use super::{
 };
 use crate::disk::Disk;
 use crate::identity::RepositoryFact;
-use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni};
+use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni, ProxyObservation};
+use crate::proxy::Behind;
 use crate::restore::Unfinished;
 use crate::topology::{Member, Role, SiteKind, Topology};
 use crate::tuning::SynchronousMode;
@@ -23,6 +24,7 @@ pub(super) struct Known<'a> {
     pub(super) containers: BTreeMap<&'a str, &'a ContainerFact>,
     pub(super) nodes: BTreeMap<&'a str, &'a NodeObservation>,
     pub(super) etcd: BTreeMap<&'a str, &'a EtcdObservation>,
+    pub(super) proxies: BTreeMap<&'a str, &'a ProxyObservation>,
     /// The latest read that a quorum consented to.
     pub(super) dcs: Option<&'a Dcs>,
 }
@@ -36,6 +38,7 @@ impl<'a> Known<'a> {
             containers: observed.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
             nodes: reports().flat_map(|r| &r.postgres).map(|n| (n.name.as_str(), n)).collect(),
             etcd: reports().flat_map(|r| &r.etcd).map(|e| (e.name.as_str(), e)).collect(),
+            proxies: reports().flat_map(|r| &r.proxies).map(|p| (p.name.as_str(), p)).collect(),
             dcs: reports()
                 .flat_map(|r| &r.etcd)
                 .filter_map(|e| e.dcs.as_ref().ok())
@@ -144,6 +147,11 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// Which nodes a proxy sends connections to.
+    pub(super) fn behind(&self, proxy: &str) -> Option<&'a Behind> {
+        self.proxies.get(proxy)?.behind.as_ref().ok()
+    }
+
     pub(super) fn etcd_view(&self, member: &Member) -> EtcdView {
         let seen = self.etcd.get(member.name.as_str());
         let status = seen.and_then(|seen| seen.status.as_ref().ok());
@@ -193,7 +201,7 @@ impl<'a> Known<'a> {
             pending_restart: None,
             lag_bytes: None,
             replay_lag_bytes: None,
-            host_port: container.and_then(|c| c.host_port),
+            host_port: container.and_then(|c| c.host_port()),
             address: Some(member.address),
             container_state: self.container_state(&member.name),
             failure: None,
@@ -229,6 +237,14 @@ impl<'a> Known<'a> {
                     .stanza_exists()
                     .map(|exists| if exists { "stanza exists" } else { "no stanza" }.to_owned());
             }
+            Role::Proxy => match self.proxies.get(member.name.as_str()).map(|p| &p.behind) {
+                None => {}
+                Some(Err(reason)) => view.error = view.error.or_else(|| Some(reason.clone())),
+                Some(Ok(behind)) => {
+                    let seen = !behind.read_write.is_empty();
+                    view.state = Some(if seen { "leader seen" } else { "no leader" }.to_owned());
+                }
+            },
             Role::Wan => {}
         }
         view

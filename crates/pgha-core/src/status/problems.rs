@@ -11,6 +11,7 @@ mod leader;
 mod links;
 mod node;
 mod order;
+mod proxy;
 
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     for node in view.nodes() {
         problems.extend(node::postgres(known, view, node));
     }
+    problems.extend(proxy::problems(known, view));
     problems.extend(durability(known, view));
     problems.extend(settings::problems(known, view));
     problems.extend(paused(known));
@@ -236,7 +238,7 @@ fn disk(known: &Known<'_>, view: &ClusterView) -> Option<Problem> {
                     None => "Postgres and etcd stop",
                     Some(Role::Postgres) => "its Postgres stops",
                     Some(Role::Etcd) => "etcd stops there",
-                    Some(Role::Backup | Role::Wan) => "no WAL is archived",
+                    Some(Role::Backup | Role::Proxy | Role::Wan) => "no WAL is archived",
                 }
             ),
         ),

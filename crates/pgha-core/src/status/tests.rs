@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::disk::Disk;
-use crate::observe::{Dcs, EtcdObservation, EtcdStatus, NodeObservation};
+use crate::observe::{Dcs, EtcdObservation, EtcdStatus, NodeObservation, ProxyObservation};
+use crate::proxy::Behind;
 use crate::ready::awaiting;
 use crate::spec::{DataCenterSpec, SiteRole, Spec};
 
@@ -22,7 +23,12 @@ const OTHER: &str = "pgha-demo1-DC2-1";
 
 impl Lab {
     pub(crate) fn healthy() -> Self {
-        let topology = Topology::new(Spec { data_centers: 2, ..Spec::default() }, 1);
+        Self::with(Spec { data_centers: 2, ..Spec::default() })
+    }
+
+    /// The same of another spec.
+    fn with(spec: Spec) -> Self {
+        let topology = Topology::new(spec, 1);
         let containers = topology
             .containers()
             .into_iter()
@@ -32,7 +38,7 @@ impl Lab {
                 name,
                 state: ContainerState::Running,
                 detail: "Up 3 minutes".to_owned(),
-                host_port: None,
+                ports: BTreeMap::new(),
             })
             .collect();
         let mut lab = Self {
@@ -75,6 +81,17 @@ impl Lab {
                 stanza: (site.kind == SiteKind::External).then_some(true),
                 backups: None,
                 repositories: Vec::new(),
+                proxies: topology
+                    .of_role(Role::Proxy)
+                    .filter(|m| m.site == site.number)
+                    .map(|m| ProxyObservation {
+                        name: m.name.clone(),
+                        behind: Ok(Behind {
+                            read_write: vec![LEADER.to_owned()],
+                            read_only: Vec::new(),
+                        }),
+                    })
+                    .collect(),
                 restoring: false,
                 restore: None,
                 disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 36 }),

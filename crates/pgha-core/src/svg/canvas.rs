@@ -103,6 +103,9 @@ impl Canvas {
             Role::Backup => {
                 r##"<rect x="1" y="2" width="14" height="4.5" rx="1" fill="#b7791f"/><path d="M2 7.5h12V14a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1z" fill="#d69e2e"/><rect x="5.5" y="9" width="5" height="1.8" rx=".9" fill="#fff"/>"##
             }
+            Role::Proxy => {
+                r##"<path d="M1 8h5m0 0 7-5m-7 5 7 5M13 3l-3.2.3M13 3l-1.2 3M13 13l-3.2-.3M13 13l-1.2-3" fill="none" stroke="#7a4fa3" stroke-width="1.6"/>"##
+            }
             Role::Wan => return,
         };
         self.element(format_args!(r#"<g transform="translate({x} {y})">{shape}</g>"#));

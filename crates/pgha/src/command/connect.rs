@@ -1,6 +1,7 @@
 //! `pgha connect`: connection strings. Works while the cluster is stopped, too.
 
 use pgha_core::connect::{Access, Address, Format, Target};
+use pgha_core::proxy::ProxyPort;
 
 use crate::cli::Connect;
 use crate::connection::{self, Connection};
@@ -64,12 +65,27 @@ fn print(args: &Connect, connection: &Connection, events: &Events) -> Result<()>
     };
     let keywords = args.format.is_none().then(|| kinds(Format::Keywords));
     let strings = kinds(args.format.unwrap_or(Format::Uri));
-    let ways = Ways::new(strings, keywords, connection.passfile());
+    let proxies = connection.proxy_ports().into_iter().map(|port| {
+        let (host, inside) = (connection.proxies_on_host(port), connection.proxies_inside(port));
+        let say = |addresses: &[Address]| match port {
+            ProxyPort::Statistics => Some(pages(addresses)),
+            _ => target(args, Access::Proxied, addresses, password.as_deref())
+                .string(args.format.unwrap_or(Format::Uri)),
+        };
+        (port, Both { host: say(&host), inside: say(&inside) })
+    });
+    let ways = Ways::new(strings, keywords, connection.passfile()).through(proxies);
     if args.json {
         terminal::print_json(&ways)
     } else {
         terminal::print(&screen::connect::draw(&ways))
     }
+}
+
+/// The statistics page of each proxy.
+fn pages(addresses: &[Address]) -> String {
+    let page = |address: &Address| format!("http://{}:{}/", address.host, address.port);
+    addresses.iter().map(page).collect::<Vec<_>>().join(" ")
 }
 
 /// One service for each kind of access; that for writes has the cluster's name.

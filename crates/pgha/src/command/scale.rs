@@ -52,7 +52,11 @@ pub(crate) async fn add(args: &Add, events: &Events) -> Result<()> {
                 }
                 return Err(Error::bad_input("the site of the new member is missing")
                     .because(format!("there are {}", sites(topology)))
-                    .hint(format!("`pgha add node {} {}`", meant.cluster.id, first_site(topology))));
+                    .hint(format!(
+                        "`pgha add node {} {}`",
+                        meant.cluster.id,
+                        first_site(topology)
+                    )));
             };
             let site = member::site(topology, site)?.number;
             let etcd = matches!(args.what, AddWhat::Etcd(_));
@@ -89,7 +93,9 @@ pub(crate) async fn remove(args: &Remove, events: &Events) -> Result<()> {
             // One that a change which goes on has removed already is named by it.
             None => match (member::pick(&names, word), meant.cluster.change()) {
                 (Ok(name), _) => members.push(name.to_owned()),
-                (Err(_), Ok(Some(journal))) if removes(&journal, word) => members.push(word.clone()),
+                (Err(_), Ok(Some(journal))) if removes(&journal, word) => {
+                    members.push(word.clone())
+                }
                 (Err(error), _) => return Err(error),
             },
         }
@@ -107,7 +113,8 @@ pub(crate) async fn scale(args: &Scale, events: &Events) -> Result<()> {
     let engine = Engine::connect().await?;
     let clusters = cluster::find(&engine).await?;
     let meant = cluster::meant(clusters, args.cluster.as_deref(), Among::Created)?;
-    let numbers = |each: &Option<Each>| each.as_ref().map(|each| each.0.clone()).unwrap_or_default();
+    let numbers =
+        |each: &Option<Each>| each.as_ref().map(|each| each.0.clone()).unwrap_or_default();
     let sizes = Sizes { nodes: numbers(&args.nodes), etcd: numbers(&args.etcd) };
     let asked = (!args.resume).then_some(Asked::Scale(sizes));
     change(&engine, meant, asked, args.how, events).await

@@ -33,6 +33,7 @@ pub(crate) fn shape(args: &ShapeArgs) -> Result<Spec> {
     spec.placement = args.placement.unwrap_or(spec.placement);
     spec.backup_transport = args.backup_transport.unwrap_or(spec.backup_transport);
     spec.backup.repo2 = args.repo2.clone().or(spec.backup.repo2);
+    spec.proxy = args.proxy.unwrap_or(spec.proxy);
     spec.wan.preset = args.wan_preset.or(spec.wan.preset);
     spec.wan.from_start |= args.wan_from_start;
     Ok(spec)

@@ -1,5 +1,5 @@
 use pgha_core::layout::Change;
-use pgha_core::topology::FIRST_HOST_PORT;
+use pgha_core::topology::{FIRST_HOST_PORT, Published, Role};
 
 use super::*;
 use crate::cluster::tests::made_from;
@@ -10,9 +10,10 @@ fn generate(spec: Spec, output: &OutputArgs, existing: Option<&[Cluster]>) -> Re
 }
 
 pub(crate) fn choices(topology: &Topology, uid: Option<&str>) -> HostChoices {
-    let nodes = topology.of_role(Role::Postgres).map(|m| m.name.clone());
+    let published = topology.published();
+    let keys = published.iter().map(Published::key);
     HostChoices {
-        ports: nodes.zip(FIRST_HOST_PORT..).collect(),
+        ports: keys.zip(FIRST_HOST_PORT..).collect(),
         subnets: (0..topology.sites.len())
             .map(|n| format!("10.213.{n}.0/24").parse().expect("a subnet"))
             .collect(),

@@ -39,10 +39,7 @@ impl<P: Provider> Scaling<P> {
         let names = topology.containers();
         let members: Vec<&ContainerFact> =
             cluster.containers.iter().filter(|c| names.contains(&c.name)).collect();
-        let layout = LayoutFile {
-            cluster: self.identity.clone(),
-            layout: topology.layout.clone(),
-        };
+        let layout = LayoutFile { cluster: self.identity.clone(), layout: topology.layout.clone() };
         let text = layout.text();
         let told = members.iter().map(|member| {
             work.at("new layout", &member.name);

@@ -1,9 +1,11 @@
 //! Connection strings, for people and for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use pgha_core::connect::Access;
+use pgha_core::proxy::ProxyPort;
 use serde::Serialize;
 
 use super::TITLE;
@@ -34,6 +36,8 @@ pub(crate) struct Ways {
     strings: Kinds,
     #[serde(skip_serializing_if = "Option::is_none")]
     keywords: Option<Kinds>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    proxies: BTreeMap<String, Both>,
     passfile: PathBuf,
 }
 
@@ -53,7 +57,13 @@ impl Kinds {
 impl Ways {
     /// All strings in one format, and as keywords where these belong to it.
     pub(crate) fn new(strings: Kinds, keywords: Option<Kinds>, passfile: PathBuf) -> Self {
-        Self { strings, keywords, passfile }
+        Self { strings, keywords, proxies: BTreeMap::new(), passfile }
+    }
+
+    /// The same, with what goes through proxies.
+    pub(crate) fn through(mut self, proxies: impl Iterator<Item = (ProxyPort, Both)>) -> Self {
+        self.proxies = proxies.map(|(port, both)| (port.name().replace('-', "_"), both)).collect();
+        self
     }
 }
 
@@ -68,21 +78,35 @@ pub(crate) fn draw(ways: &Ways) -> String {
         ("Load-balanced reads: any node, at random (libpq 16 or later)", &all.load_balanced),
     ];
     let mut out = String::new();
-    for (title, Both { host, inside }) in sections {
-        line(&mut out, format_args!("{TITLE}{title}{TITLE:#}"));
-        for (place, string) in [("from this host", host), ("inside a site", inside)] {
-            match string {
-                Some(string) => {
-                    line(&mut out, format_args!("  {place}:\n    {}", quoted(string)));
-                }
-                None => line(&mut out, format_args!("  {place}: not known to this driver")),
-            }
-        }
-        out.push('\n');
+    for (title, both) in sections {
+        section(&mut out, title, both);
+    }
+    let proxied = [
+        ("read_write", "HAProxy: the leader"),
+        ("read_only", "HAProxy: a replica, of the proxy's own site where there is one"),
+        ("pooled", "PgBouncer: the leader, transaction pooling"),
+        ("statistics", "HAProxy's statistics page, each proxy"),
+    ];
+    for (key, title) in proxied {
+        let Some(both) = ways.proxies.get(key) else { continue };
+        section(&mut out, title, both);
     }
     line(&mut out, format_args!("{TITLE}Password file, on this host{TITLE:#}"));
     line(&mut out, format_args!("    PGPASSFILE={}", quoted(&ways.passfile.to_string_lossy())));
     out
+}
+
+fn section(out: &mut String, title: &str, Both { host, inside }: &Both) {
+    line(out, format_args!("{TITLE}{title}{TITLE:#}"));
+    for (place, string) in [("from this host", host), ("inside a site", inside)] {
+        match string {
+            Some(string) => {
+                line(out, format_args!("  {place}:\n    {}", quoted(string)));
+            }
+            None => line(out, format_args!("  {place}: not known to this driver")),
+        }
+    }
+    out.push('\n');
 }
 
 /// Draws where the services are, and how one is used.

@@ -1,5 +1,7 @@
 //! The table of `pgha list`.
 
+use pgha_core::status::ContainerFact;
+use pgha_core::topology::Role;
 use serde::Serialize;
 
 use crate::cluster::{Cluster, ClusterState};
@@ -34,7 +36,10 @@ impl Listed {
     /// What the listing says of a cluster.
     pub(crate) fn of(cluster: &Cluster) -> Self {
         let spec = cluster.topology.as_ref().map(|t| &t.spec);
-        let mut ports: Vec<u16> = cluster.containers.iter().filter_map(|c| c.host_port).collect();
+        let mut ports: Vec<u16> = {
+            let nodes = cluster.containers.iter().filter(|c| c.role != Some(Role::Proxy));
+            nodes.filter_map(ContainerFact::host_port).collect()
+        };
         ports.sort_unstable();
         Self {
             cluster: cluster.id.name.clone(),

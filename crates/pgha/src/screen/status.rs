@@ -175,6 +175,11 @@ fn summary(view: &ClusterView, width: usize) -> String {
     let (have, need) = (view.quorum.have, view.quorum.need);
     let of = view.etcd.len();
     line("etcd", &format!("{have} of {of} members together, {need} needed"));
+    let proxies = || view.members.iter().filter(|m| m.kind == Role::Proxy);
+    if proxies().next().is_some() {
+        let seeing = proxies().filter(|m| m.state.as_deref() == Some("leader seen")).count();
+        line("Proxies", &format!("{seeing} of {} see a leader", proxies().count()));
+    }
     line("Backup", &backups(view, stanza));
     line("Archive", &archive(view));
     let disk = view.disk.as_ref().map_or_else(|| "not known".to_owned(), disk_use);

@@ -59,7 +59,7 @@ mod test_cluster;
 mod unequal_sites;
 mod ups_at_once;
 mod waiting;
-mod weekly;
 mod watch;
+mod weekly;
 mod workloads;
 mod writer;

@@ -21,20 +21,6 @@ const REPLAYING: &str = "replaying WAL";
 const FREEZE: &str = "until [ \"$(find $DATADIR -type f | wc -l)\" -ge 40 ]; do :; done; \
     pkill -STOP -x pgbackrest; test ! -e $DATADIR/global/pg_control";
 
-/// What each step says when it begins, in order.
-const STEPS: [&str; 10] = [
-    "archiving the last WAL",
-    "stopping Patroni and Postgres everywhere",
-    ASIDE,
-    COPYING,
-    REPLAYING,
-    "clearing what etcd knows",
-    "starting the new leader",
-    "rebuilding the replicas",
-    "verifying the database",
-    "tidying up",
-];
-
 /// Rows before and after a point that there is a backup for.
 struct Prepared {
     /// The time of row 4.
@@ -61,6 +47,8 @@ fn prepare(cluster: &TestCluster) -> Prepared {
 
 /// Of the simulated cluster's claims, once more with real files: `./test.sh soak`.
 mod soak {
+    use pgha_core::restore::Step;
+
     use super::*;
 
     #[test]
@@ -71,7 +59,8 @@ mod soak {
         let (fast, fast_at_four) = (prepared.fast, prepared.fast_at_four);
         let to_four = ["--time", prepared.four.as_str(), "--yes"];
         // Of the last step the old data may be half removed: there is no way back.
-        for step in &STEPS[..STEPS.len() - 1] {
+        for step in &Step::ALL[..Step::ALL.len() - 1] {
+            let step = step.doing();
             claim(&format!("killed at `{step}` and given up, the old rows are there"), || {
                 kill_at(&cluster, &to_four, step);
                 restore(&cluster, &["--abort", "--yes"]).ok();
@@ -80,8 +69,8 @@ mod soak {
             });
         }
         claim("killed at each step and gone on with, it ends with the right rows", || {
-            for step in STEPS {
-                kill_at(&cluster, &to_four, step);
+            for step in Step::ALL {
+                kill_at(&cluster, &to_four, step.doing());
             }
             restore(&cluster, &[]).ok();
             assert_rows(&cluster, 1..=4);

@@ -9,9 +9,10 @@ use crate::topology::FIRST_HOST_PORT;
 pub(crate) fn choices(topology: &Topology) -> HostChoices {
     HostChoices {
         ports: topology
-            .of_role(Role::Postgres)
+            .published()
+            .iter()
             .zip(FIRST_HOST_PORT..)
-            .map(|(m, port)| (m.name.clone(), port))
+            .map(|(published, port)| (published.key(), port))
             .collect(),
         subnets: (0..topology.sites.len())
             .map(|n| format!("10.213.{n}.0/24").parse().expect("a subnet"))
@@ -29,6 +30,33 @@ fn rendered(spec: Spec) -> String {
 #[test]
 fn two_by_two_is_the_file_in_the_snapshot() {
     insta::assert_snapshot!(rendered(Spec { data_centers: 2, ..Spec::default() }));
+}
+
+#[test]
+fn a_proxy_has_its_ports_and_its_secret_and_no_volume() {
+    let spec = Spec::from_toml("data_centers = 2\n[proxy]\nhaproxy = true\npgbouncer = true\n");
+    let spec = spec.expect("a spec");
+    let file: Value = serde_saphyr::from_str(&rendered(spec.clone())).expect("YAML");
+    let proxy = &file["services"]["pgha-proxy-DC2-1"];
+    assert_eq!(proxy["image"], "pgha-proxy");
+    let first = FIRST_HOST_PORT + 4 + 4;
+    let ports = [5000, 5001, 6432, 7000].into_iter().zip(first..);
+    let ports: Vec<_> = ports.map(|(port, host)| format!("127.0.0.1:{host}:{port}")).collect();
+    assert_eq!(proxy["ports"], Value::from(ports));
+    assert_eq!(proxy["secrets"], Value::from(vec!["pgbouncer"]));
+    assert_eq!(proxy["volumes"].as_array().map_or(0, Vec::len), 0);
+    assert_eq!(proxy["labels"]["pgha.role"], "proxy");
+    assert!(file["volumes"]["pgha-proxy-DC2-1"].is_null());
+    // Nodes make its user; nobody else has the password.
+    for (name, service) in file["services"].as_object().expect("services") {
+        let mut secrets = service["secrets"].as_array().into_iter().flatten();
+        let has = secrets.any(|secret| secret == "pgbouncer");
+        assert_eq!(has, name.contains("-demo") || name.contains("-proxy-"), "{name}");
+    }
+    let without = Spec { proxy: crate::spec::ProxySpec { pgbouncer: false, ..spec.proxy }, ..spec };
+    let file: Value = serde_saphyr::from_str(&rendered(without)).expect("YAML");
+    assert!(file["services"]["pgha-proxy-DC1-1"]["secrets"].is_null());
+    assert!(file["secrets"]["pgbouncer"].is_null());
 }
 
 #[test]

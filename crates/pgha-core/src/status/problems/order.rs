@@ -2,6 +2,7 @@
 
 use pgha_wan::service::Service;
 
+use super::proxy::PROXY_WITHOUT_LEADER;
 use super::{Problem, Severity};
 use crate::status::{ClusterView, Known};
 use crate::topology::Role;
@@ -89,6 +90,9 @@ fn cause<'a>(
         }
         "not_streaming" | "timeline" | "lag" => about
             .and_then(|member| cut_off(member, leader, POSTGRES))
+            .or_else(|| about.and_then(lost)),
+        PROXY_WITHOUT_LEADER => about
+            .and_then(|proxy| cut_off(proxy, leader, POSTGRES))
             .or_else(|| about.and_then(lost)),
         "durability_not_met" => known
             .topology

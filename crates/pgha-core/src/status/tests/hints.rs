@@ -9,9 +9,10 @@ use crate::dynamic::Dynamic;
 use crate::observe::Promotion;
 use crate::postgres_log::LogFacts;
 use crate::ready::cut_off;
-use crate::spec::Durability;
+use crate::spec::{Durability, ProxySpec};
 use crate::status::problems::Problem;
 
+const PROXY: &str = "pgha-proxy-DC2-1";
 const NEIGHBOUR: &str = "pgha-demo2-DC1-1";
 const LAST: &str = "pgha-demo2-DC2-1";
 const NOW_S: u64 = 1_795_791_300;
@@ -55,6 +56,12 @@ fn cut_around(lab: &Lab, isolated: &[&str], port: Option<Service>) -> WanState {
 }
 
 impl Lab {
+    /// Changes what every proxy tells.
+    fn proxies(&mut self, change: impl Fn(&mut Result<Behind, String>)) {
+        let reports = self.observed.sites.values_mut().filter_map(|report| report.as_mut().ok());
+        reports.flat_map(|report| &mut report.proxies).for_each(|proxy| change(&mut proxy.behind));
+    }
+
     fn dcs(&mut self, change: impl Fn(&mut Dcs)) {
         for member in self.etcd() {
             if let Ok(dcs) = &mut member.dcs {
@@ -718,3 +725,34 @@ fn a_fault_that_was_injected_is_said_first_and_with_its_end() {
 }
 
 const FAULT: &str = "fault_injected";
+
+#[test]
+fn a_proxy_that_does_not_see_the_leader_is_a_problem_only_where_there_is_one() {
+    let mut lab = Lab::with(Spec {
+        data_centers: 2,
+        proxy: ProxySpec { haproxy: true, pgbouncer: false },
+        ..Spec::default()
+    });
+    assert_eq!(lab.view().problems, []);
+    assert_eq!(
+        lab.view().member(PROXY).and_then(|m| m.state.clone()).as_deref(),
+        Some("leader seen")
+    );
+    lab.proxies(|behind| *behind = Ok(Behind::default()));
+    let view = lab.view();
+    assert_eq!(problem(&view, "proxy_without_leader", Some(PROXY)).cause, None);
+    let waiting = awaiting(&view).into_iter().find(|waiting| waiting.member == PROXY);
+    assert_eq!(waiting.map(|w| w.phrase).as_deref(), Some("proxy: checking which node leads"));
+    // Behind a cut link it is the consequence of that.
+    lab.observed.links = Some(links(&lab, &["DC2"]));
+    assert_eq!(
+        problem(&lab.view(), "proxy_without_leader", Some(PROXY)).cause.as_deref(),
+        Some("links_cut")
+    );
+    lab.observed.links = None;
+    lab.dcs(|dcs| dcs.leader = None);
+    assert!(lab.view().problems.iter().all(|problem| !problem.code.starts_with("proxy")));
+    lab.proxies(|behind| *behind = Err("connection refused".to_owned()));
+    let view = lab.view();
+    assert!(problem(&view, "proxy_unknown", Some(PROXY)).message.ends_with("connection refused"));
+}

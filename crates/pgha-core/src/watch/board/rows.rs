@@ -160,6 +160,12 @@ fn known(view: &ClusterView, member: &MemberView, memory: &Memory, now_ms: u64) 
                 row.standing = Standing::Warning;
             }
         }
+        Role::Proxy => {
+            (row.glyph, row.role) = ('■', "proxy".to_owned());
+            if row.state != "leader seen" {
+                row.standing = Standing::Warning;
+            }
+        }
         Role::Wan => {}
     }
     row

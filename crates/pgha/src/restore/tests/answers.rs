@@ -290,6 +290,7 @@ pub(super) fn report(world: &World, member: &str) -> String {
         stanza: by_backup_host.then_some(true),
         backups: None,
         repositories: Vec::new(),
+        proxies: Vec::new(),
         restoring: journal.is_some(),
         restore: journal.map(|journal| journal.unfinished(&topology.id.to_string())),
         disk: None,

@@ -198,7 +198,8 @@ impl Fake {
         let here = |role| topology.of_role(role).filter(move |member| member.site == site);
         let runs = |name: &str| world.containers.get(name).is_some_and(|(_, runs)| *runs);
         let refused = || "connection refused".to_owned();
-        let leader_id = world.etcd.get(&url(&topology, &world.etcd_leader)).map_or(0, |(id, _)| *id);
+        let leader_id =
+            world.etcd.get(&url(&topology, &world.etcd_leader)).map_or(0, |(id, _)| *id);
         let postgres = here(Role::Postgres).map(|node| NodeObservation {
             name: node.name.clone(),
             patroni: if runs(&node.name) {
@@ -234,6 +235,7 @@ impl Fake {
             by: by.to_owned(),
             postgres: postgres.collect(),
             etcd: etcd.collect(),
+            proxies: Vec::new(),
             stanza: (topology.backup_host().name == by).then_some(true),
             backups: None,
             repositories: Vec::new(),
@@ -290,8 +292,12 @@ impl Fake {
                 }
                 Ok(Request::Restore(Restore::Journal)) => nothing(()),
                 Ok(Request::Restore(Restore::Held)) => {
-                    let room =
-                        Room { device: 1, free_bytes: 1 << 40, data_bytes: 1 << 20, system_id: None };
+                    let room = Room {
+                        device: 1,
+                        free_bytes: 1 << 40,
+                        data_bytes: 1 << 20,
+                        system_id: None,
+                    };
                     let state = NodeState {
                         held: false,
                         holding: false,
@@ -348,7 +354,8 @@ impl Fake {
             ["member", "remove", text] => {
                 let (id, topology) = (id(text)?, self.topology());
                 self.effect(|world| {
-                    let leads = world.etcd.get(&url(&topology, &world.etcd_leader)).map(|own| own.0);
+                    let leads =
+                        world.etcd.get(&url(&topology, &world.etcd_leader)).map(|own| own.0);
                     assert_ne!(leads, Some(id), "etcd's leader moves before it is removed");
                     world.etcd.retain(|_, (own, _)| *own != id);
                 })
@@ -420,7 +427,10 @@ impl Provider for Fake {
         let (layout, generation) = (topology.layout.to_string(), topology.layout.generation());
         self.effect(|world| {
             let volume = topology.layout.at(member.added).to_string();
-            world.volumes.entry(name.to_owned()).or_insert_with(|| own_labels(&topology.spec, &volume));
+            world
+                .volumes
+                .entry(name.to_owned())
+                .or_insert_with(|| own_labels(&topology.spec, &volume));
         })
         .await;
         self.effect(|world| {

@@ -29,7 +29,7 @@ pub(crate) fn healthy_of(spec: Spec, instance: u32) -> (Topology, Observed) {
             name,
             state: ContainerState::Running,
             detail: "Up 3 minutes".to_owned(),
-            host_port: published.then_some(port),
+            ports: published.then_some((5432, port)).into_iter().collect(),
         });
     }
     for site in &topology.sites {
@@ -54,6 +54,7 @@ pub(crate) fn healthy_of(spec: Spec, instance: u32) -> (Topology, Observed) {
                 ["20261124-154919F", "20261124-154919F_20261124-154924I"].map(str::to_owned).into()
             }),
             repositories: Vec::new(),
+            proxies: Vec::new(),
             restoring: false,
             restore: None,
             disk: Some(Disk { size_bytes: 1 << 40, free_bytes: 38_000_000_000 }),
