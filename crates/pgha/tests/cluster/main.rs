@@ -40,6 +40,7 @@ mod node_build;
 mod operate;
 mod postgres_versions;
 mod process;
+mod proxy;
 mod recorded;
 mod reference_commands;
 mod repair_etcd;
