@@ -1,7 +1,7 @@
 //! What is known of a cluster as metrics in Prometheus's text format (version 0.0.4).
 //!
 //! Names are those of the programs' own exporters, so that dashboards and rules made for them work: Patroni's
-//! `/metrics`, postgres_exporter, etcd's `/metrics`, pgbackrest_exporter. All members come in one text, so each series
+//! `/metrics`, `postgres_exporter`, etcd's `/metrics`, `pgbackrest_exporter`. All members come in one text, so each series
 //! has the labels `cluster`, `site` and `name` besides its own. What no program has a name for is `pgha_*`.
 //!
 //! A value that is not known has no series: nothing is carried over and nothing is guessed. Families and series stand in

@@ -88,7 +88,7 @@ impl Page {
         let app = routes::router(server);
         // A reader of events never ends by itself, so open connections are dropped.
         let ended = tokio::select! {
-            served = axum::serve(self.listener, app).into_future() => served.map_err(|e| {
+            outcome = axum::serve(self.listener, app).into_future() => outcome.map_err(|e| {
                 Error::failed("cannot serve the page").because(e)
             }),
             () = interrupted() => Ok(()),

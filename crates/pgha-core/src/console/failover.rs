@@ -40,12 +40,16 @@ pub struct Part {
 pub fn last_failover(entries: &[Entry]) -> Option<LastFailover> {
     let won = entries.iter().rposition(|entry| entry.what == What::LeaderKeyTaken)?;
     let won_ms = ms(&entries[won])?;
-    let before = entries[..won].iter().rev();
-    let near = before.take_while(|entry| {
-        let long_ago = ms(entry).is_none_or(|at| won_ms - at > BEFORE_MAX_MS);
-        !long_ago && entry.what != What::LeaderKeyTaken
-    });
-    let first = near.filter(|entry| begins(&entry.what)).last()?;
+    let near = |entry: &&Entry| {
+        let recent = ms(entry).is_some_and(|at| won_ms - at <= BEFORE_MAX_MS);
+        recent && entry.what != What::LeaderKeyTaken
+    };
+    let before = || entries[..won].iter().rev().take_while(near);
+    // Without a cause that was told of, it began with the first sign since all was well.
+    let signs = before().take_while(|entry| !matches!(entry.what, What::Streaming { .. }));
+    let first = before()
+        .find(|entry| is_cause(&entry.what))
+        .or_else(|| signs.filter(|entry| is_sign(&entry.what)).last())?;
     let clock = Clock { began_ms: ms(first)?, fault: Duration::ZERO, whole: Some(AFTER_MAX) };
     let phases = Phases::of(clock, entries, &[], &[])?;
     let parts = [
@@ -63,17 +67,16 @@ pub fn last_failover(entries: &[Entry]) -> Option<LastFailover> {
     })
 }
 
-/// A change of the leader may begin with it.
-fn begins(what: &What) -> bool {
+/// It makes the leader change.
+fn is_cause(what: &What) -> bool {
+    matches!(what, What::Fault { .. } | What::SwitchoverRequested { .. } | What::PostgresCrashed)
+}
+
+/// It shows that the leader is about to change.
+fn is_sign(what: &What) -> bool {
     matches!(
         what,
-        What::Fault { .. }
-            | What::SwitchoverRequested { .. }
-            | What::Demoted { .. }
-            | What::PostgresCrashed
-            | What::StreamLost
-            | What::LeaderKeyFree
-            | What::NoAnswer { .. }
+        What::Demoted { .. } | What::StreamLost | What::LeaderKeyFree | What::NoAnswer { .. }
     )
 }
 
@@ -105,6 +108,24 @@ mod tests {
         assert_eq!((last.at.as_str(), last.leader.as_deref()), (entries[1].at.as_str(), Some("b")));
         let at: Vec<Option<f64>> = last.parts.iter().map(|part| part.at_s).collect();
         assert_eq!(at, [Some(0.0), Some(10.5), Some(11.0), Some(12.0), Some(13.5)]);
+    }
+
+    #[test]
+    fn a_switchover_begins_with_its_request_and_a_stream_that_came_back_is_no_sign() {
+        let mut entries = vec![
+            entry("41:00.000", "c", What::StreamLost),
+            entry("41:30.000", "c", What::Streaming { timeline: 1 }),
+            entry("42:10.000", "b", What::StreamLost),
+            entry("42:11.000", "b", What::LeaderKeyTaken),
+        ];
+        assert_eq!(last_failover(&entries).expect("there was one").at, entries[2].at);
+        let requested = What::SwitchoverRequested { candidate: None };
+        entries.insert(1, entry("41:10.000", "a", requested));
+        let last = last_failover(&entries).expect("there was one");
+        assert_eq!(
+            (last.at.as_str(), last.cause.as_str()),
+            (entries[1].at.as_str(), "switchover requested")
+        );
     }
 
     #[test]

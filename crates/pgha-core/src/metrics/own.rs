@@ -14,13 +14,10 @@ pub(super) fn add(out: &mut Exposition, seen: &Seen<'_>) {
         .set(cluster(), flag(view.leader.is_some()));
     out.gauge("pgha_durability_met", "Value is 1 if as many standbys acknowledge as configured.")
         .set(cluster(), flag(view.acknowledging.reached()));
-    out.gauge("pgha_acknowledging_standbys", "Standbys that each commit waits for.")
+    out.gauge("pgha_acknowledging_standbys", "Standbys that may acknowledge commits.")
         .set(cluster(), count(view.acknowledging.have));
-    out.gauge(
-        "pgha_acknowledging_standbys_configured",
-        "Standbys that each commit is to wait for.",
-    )
-    .set(cluster(), count(view.acknowledging.need));
+    out.gauge("pgha_acknowledging_standbys_configured", "Standbys that each commit waits for.")
+        .set(cluster(), count(view.acknowledging.need));
     out.gauge("pgha_etcd_members_in_touch", "etcd members that are in touch with each other.")
         .set(cluster(), count(view.quorum.have));
     out.gauge("pgha_etcd_quorum", "etcd members that it takes for a quorum.")

@@ -1,4 +1,4 @@
-//! What the repository holds, under the names of pgbackrest_exporter.
+//! What the repository holds, under the names of `pgbackrest_exporter`.
 
 use super::exposition::{Exposition, Label};
 use super::{Seen, flag, number};

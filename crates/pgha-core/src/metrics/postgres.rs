@@ -1,4 +1,4 @@
-//! What is known of each Postgres, under the names of postgres_exporter.
+//! What is known of each Postgres, under the names of `postgres_exporter`.
 
 use super::exposition::Exposition;
 use super::patroni::{answers, runs};

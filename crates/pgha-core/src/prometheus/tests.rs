@@ -7,7 +7,7 @@ use crate::metrics::tests::everything;
 use crate::spec::Spec;
 use crate::topology::Topology;
 
-/// Names of metrics in an expression of PromQL.
+/// Names of metrics in an expression for Prometheus.
 fn names(expression: &str) -> BTreeSet<&str> {
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let ours = ["pgha_", "patroni_", "pg_", "etcd_", "pgbackrest_"];

@@ -88,7 +88,6 @@ async function send(command) {
 /** Shows the change that runs or ran last. */
 export function report(run) {
   running = run.code === null;
-  byId("run").hidden = false;
   say(byId("run-command"), run.command);
   const word = running ? "running" : run.code === 0 ? "done" : `failed (${run.code})`;
   set(say(byId("run-code"), word), { class: `badge ${running ? "open" : run.code === 0 ? "good" : "bad"}` });

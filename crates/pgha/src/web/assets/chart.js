@@ -4,6 +4,8 @@ import { clock, el, say, set, svg } from "./dom.js";
 
 /** What is shown, in milliseconds. */
 const SPAN = 5 * 60 * 1000;
+/** Samples further apart have something between them that nobody saw. */
+const GAP = 10000;
 const HEIGHT = 150;
 const LEFT = 58;
 const BOTTOM = 20;
@@ -78,7 +80,7 @@ function path(points, from, x, y) {
       before = null;
       continue;
     }
-    out += `${before !== null && at - before < 10000 ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
+    out += `${before !== null && at - before < GAP ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
     before = at;
   }
   return out;
@@ -91,17 +93,18 @@ function nice(value) {
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
 }
 
-/** Spans in which it holds, from samples by time. */
+/** Spans in which it holds, from samples by time; none goes over a time in which nobody looked. */
 export function spans(samples, holds) {
   const out = [];
-  let start = null;
+  let before = null;
   for (const sample of samples) {
-    if (holds(sample)) start ??= sample.at_ms;
-    else if (start !== null) {
-      out.push([start, sample.at_ms]);
-      start = null;
+    const goes = before !== null && sample.at_ms - before.at_ms < GAP;
+    if (before && goes && holds(before)) {
+      const last = out.at(-1);
+      if (last?.[1] === before.at_ms) last[1] = sample.at_ms;
+      else out.push([before.at_ms, sample.at_ms]);
     }
+    before = sample;
   }
-  if (start !== null) out.push([start, samples.at(-1).at_ms]);
   return out;
 }

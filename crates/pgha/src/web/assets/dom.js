@@ -46,7 +46,7 @@ export function bytes(count) {
 }
 
 /** `0.42 ms`, `40.1 ms`. */
-export const ms = (value) => `${value < 10 ? value.toFixed(2) : value < 1000 ? value.toFixed(1) : Math.round(value)} ms`;
+export const ms = (value) => `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
 
 /** `5 s`, `3 min`, `7 h`, `12 d`. */
 export function age(seconds) {

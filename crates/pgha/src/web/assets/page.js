@@ -66,7 +66,7 @@ function head({ cluster, view, faults }) {
   figures([
     ["leader", view.leader ? short(view.leader) : "none"],
     ["etcd quorum", `${view.quorum.have} (${view.quorum.need} needed)`],
-    ["standbys acknowledge", `${view.acknowledging.have} of ${view.acknowledging.need}`],
+    ["standbys acknowledge", `${view.acknowledging.have} (${view.acknowledging.need} needed)`],
     ["problems", String(worst)],
     ["faults", String(faults.length)],
   ]);

@@ -80,11 +80,12 @@ impl Links {
         self.directions.iter().map(|link| link.bytes_per_s).sum()
     }
 
-    /// Milliseconds by pair.
+    /// Milliseconds by pair; what was measured before a pair was blocked is no round trip of it now.
     pub(super) fn round_trips(&self) -> BTreeMap<String, Option<f64>> {
         #[allow(clippy::cast_precision_loss, reason = "a round trip is far below 2^52 µs")]
         let ms = |us: u64| us as f64 / 1000.0;
         let pairs = self.pairs.iter();
-        pairs.map(|pair| (pair.between.join("–"), pair.measured_us.map(ms))).collect()
+        let now = |pair: &Pair| pair.configured_us.and(pair.measured_us).map(ms);
+        pairs.map(|pair| (pair.between.join("–"), now(pair))).collect()
     }
 }
