@@ -220,7 +220,7 @@ impl Plan {
             steps.push(format!("{} reload with it", list(&self.told)));
         }
         if !self.replicated_to.is_empty() {
-            steps.push(format!("{} know it", list(&self.replicated_to)));
+            steps.push(format!("wait until {} know it", list(&self.replicated_to)));
         }
         steps
     }

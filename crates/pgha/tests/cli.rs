@@ -401,8 +401,8 @@ fn a_bundle_is_made_without_an_engine_and_over_no_file() {
     assert_eq!((made.status.code(), stdout(&made).as_str()), (Some(0), "b.tar.gz\n"));
     assert!(stderr(&made).contains("missing.txt"), "{}", stderr(&made));
     let archive = folder.path().join("b.tar.gz");
-    let mode = std::fs::metadata(&archive).expect("it is there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let permissions = std::fs::metadata(&archive).expect("it is there").permissions();
+    assert_eq!(permissions.mode() & 0o777, 0o600);
     let again = bundle();
     assert_eq!(again.status.code(), Some(2), "{}", stderr(&again));
 }

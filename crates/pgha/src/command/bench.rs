@@ -86,13 +86,14 @@ pub(crate) async fn run(args: &cli::Bench, events: &Events) -> Result<()> {
     bench.make_database().await?;
     let ended = tokio::select! {
         ended = bench.carry_out(&from, args.scale, &arguments, &work) => ended,
-        () = crate::interrupt::interrupted() => Err(Error::failed("interrupted")),
+        () = crate::interrupt::interrupted() => Err(Error::failed("interrupted").hint("nothing is left in the cluster")),
     };
     work.at("removing the database", DATABASE);
     let removed = bench.remove_database().await;
     drop(work);
-    let sites = compared(ended?, &leader_site);
+    // A database that is left is worse than a run that is not.
     removed?;
+    let sites = compared(ended?, &leader_site);
     let (cluster, scale) = (id.to_string(), args.scale);
     let done = Done { cluster, leader, leader_site, scale, arguments, sites, skipped };
     if args.json {
@@ -135,7 +136,9 @@ fn sites(
     }
     if from.is_empty() {
         let why = skipped.iter().map(|s| format!("{}: {}", s.site, s.why)).collect::<Vec<_>>();
-        return Err(Error::missing("there is no site to run pgbench in").because(why.join("\n")));
+        return Err(Error::missing("there is no site to run pgbench in")
+            .because(why.join("\n"))
+            .hint("`--from` with a site that has a node, or without it every such site"));
     }
     Ok((from, skipped))
 }

@@ -185,20 +185,20 @@ impl Rotation<'_> {
                 return Err(Error::failed(format!("{leader} does not alter the role {role}"))
                     .because(refused));
             }
-            work.step_done(&format!("alter role {role}"), whole_ms(began.elapsed()), leader);
+            let altered = format!("altered on {leader}");
+            work.step_done("role", whole_ms(began.elapsed()), &altered);
         }
         next.put_in_place(new)?;
         if !plan.told.is_empty() {
             let began = Instant::now();
             work.at("telling the nodes", &plan.told.join(", "));
             told::tell(*engine, &plan.told, &account.secret(), new).await?;
-            let nodes = format!("{} nodes", plan.told.len());
-            work.step_done("reload", whole_ms(began.elapsed()), &nodes);
+            work.step_done("reload", whole_ms(began.elapsed()), &plan.told.join(", "));
         }
         let began = Instant::now();
         work.at("waiting until every node has it", "");
         told::until_all_have_it(*engine, account, plan, work).await?;
-        work.step_done("known to all", whole_ms(began.elapsed()), "");
+        work.step_done("check", whole_ms(began.elapsed()), "every node has it");
         next.forget()
     }
 }

@@ -25,16 +25,27 @@ fn passwords_bundles_and_benchmarks_under_a_write_load() {
     let nodes = cluster.of_kind("postgres");
     let writer = Writer::start(&cluster);
     writer.wait_for_more(20, HEAL_DEADLINE_S);
+    new_passwords(&cluster, &nodes);
+    claim("no acknowledged row is lost", || {
+        writer.wait_for_more(20, HEAL_DEADLINE_S);
+        let rows = writer.stop();
+        nodes.iter().for_each(|node| assert_has_all(node, &rows, HEAL_DEADLINE_S));
+    });
+    benchmarks(&cluster);
+    bundles(&cluster, &nodes);
+}
+
+fn new_passwords(cluster: &TestCluster, nodes: &[String]) {
     claim("each user has a new password on every node, and the old one is refused", || {
         for user in ["postgres", "replicator", "rewinder", "app"] {
-            let before = secret(&cluster, user);
+            let before = secret(cluster, user);
             let ran = cluster.pgha(&["passwd", &cluster.id(), user, "--json"]);
             let done: Value = serde_json::from_str(ran.ok()).expect("JSON");
             assert_eq!((&done["user"], &done["resumed"]), (&user.into(), &false.into()), "{done}");
-            let after = secret(&cluster, user);
+            let after = secret(cluster, user);
             assert_ne!(before, after);
             assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(&after), "it is printed");
-            is_the_password(&cluster, user, &after, &before);
+            is_the_password(cluster, user, &after, &before);
         }
         cluster.pgha(&["psql", &cluster.id(), "-c", "select 1"]).ok();
     });
@@ -42,7 +53,7 @@ fn passwords_bundles_and_benchmarks_under_a_write_load() {
         let leader = cluster.leader();
         sql(&leader, "select pg_terminate_backend(pid) from pg_stat_replication");
         cluster.wait_whole();
-        for node in &nodes {
+        for node in nodes {
             docker(&["restart", node]);
             cluster.wait_whole();
         }
@@ -51,17 +62,17 @@ fn passwords_bundles_and_benchmarks_under_a_write_load() {
         cluster.pgha(&["passwd", &cluster.id(), "--rest-api"]).ok();
         cluster.pgha(&["reload", &cluster.id()]).ok();
         let given = "it's: a \\ \"given\" one";
-        given_password(&cluster, "app", given);
-        is_the_password(&cluster, "app", given, "another one");
+        given_password(cluster, "app", given);
+        is_the_password(cluster, "app", given, "another one");
     });
     claim("killed at each step, the same command goes on", || {
         for step in ["altering the role", "telling the nodes", "waiting until every node has it"] {
-            let before = secret(&cluster, "replicator");
-            kill_at(&cluster, &["passwd", &cluster.id(), "replicator"], step);
+            let before = secret(cluster, "replicator");
+            kill_at(cluster, &["passwd", &cluster.id(), "replicator"], step);
             let ran = cluster.pgha(&["passwd", &cluster.id(), "replicator", "--json"]);
             let done: Value = serde_json::from_str(ran.ok()).expect("JSON");
             assert_eq!(done["resumed"], true, "killed at {step}");
-            is_the_password(&cluster, "replicator", &secret(&cluster, "replicator"), &before);
+            is_the_password(cluster, "replicator", &secret(cluster, "replicator"), &before);
             sql(&cluster.leader(), "select pg_terminate_backend(pid) from pg_stat_replication");
             cluster.wait_whole();
         }
@@ -75,11 +86,9 @@ fn passwords_bundles_and_benchmarks_under_a_write_load() {
         docker(&["unpause", &nodes[1]]);
         cluster.wait_whole();
     });
-    claim("no acknowledged row is lost", || {
-        writer.wait_for_more(20, HEAL_DEADLINE_S);
-        let rows = writer.stop();
-        nodes.iter().for_each(|node| assert_has_all(node, &rows, HEAL_DEADLINE_S));
-    });
+}
+
+fn benchmarks(cluster: &TestCluster) {
     claim("a benchmark from each site leaves nothing, and touches nothing of anybody's", || {
         let leader = cluster.leader();
         let bench = ["bench", &cluster.id(), "--scale", "1", "--json", "--", "-c", "2", "-t", "50"];
@@ -96,18 +105,21 @@ fn passwords_bundles_and_benchmarks_under_a_write_load() {
         assert_eq!(sql(&leader, there), "1");
         sql(&leader, "drop database pgha_bench");
     });
+}
+
+fn bundles(cluster: &TestCluster, nodes: &[String]) {
     claim("a bundle has no secret in any form, also of a cluster that is half dead", || {
         let leader = cluster.leader();
-        let given = secret(&cluster, "app");
+        let given = secret(cluster, "app");
         // What somebody wrote into a log is not there either.
         let said = format!("do $$ begin raise log 'seen {}'; end $$", given.replace('\'', "''"));
         sql(&leader, &said);
-        has_no_secret(&cluster, &bundle(&cluster, "whole.tar.gz"));
+        has_no_secret(cluster, &bundle(cluster, "whole.tar.gz"));
         docker(&["kill", &nodes[1]]);
         docker(&["pause", &cluster.router()]);
-        let files = bundle(&cluster, "half.tar.gz");
+        let files = bundle(cluster, "half.tar.gz");
         docker(&["unpause", &cluster.router()]);
-        has_no_secret(&cluster, &files);
+        has_no_secret(cluster, &files);
         let missing = &files["missing.txt"];
         assert!(missing.contains("wan.json: "), "{missing}");
         assert!(files[&format!("logs/{leader}.log")].lines().count() > 10);
@@ -138,8 +150,8 @@ fn is_the_password(cluster: &TestCluster, user: &str, new: &str, old: &str) {
         logs_in(old).expect_err("the old password is refused");
     }
     let left = fs::read_dir(cluster.secrets_dir()).expect("secrets");
-    let names = left.map(|entry| entry.expect("an entry").file_name());
-    assert!(names.into_iter().all(|name| !name.to_string_lossy().starts_with("next.")));
+    let mut names = left.map(|entry| entry.expect("an entry").file_name());
+    assert!(names.all(|name| !name.to_string_lossy().starts_with("next.")));
 }
 
 fn given_password(cluster: &TestCluster, user: &str, password: &str) {

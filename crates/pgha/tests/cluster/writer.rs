@@ -1,6 +1,7 @@
 //! A client that writes rows one by one and remembers which of them were acknowledged.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -33,7 +34,7 @@ impl Writer {
         let leader = view["leader"].as_str().expect("there is a leader");
         sql(leader, "create table if not exists written (id bigint primary key)");
         let mut config = Config::new();
-        config.user("postgres").password(cluster.password()).dbname("postgres");
+        config.user("postgres").dbname("postgres");
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config.connect_timeout(Duration::from_secs(2));
         for node in nodes_of(&view) {
@@ -43,9 +44,10 @@ impl Writer {
         let acknowledged = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (rows, end) = (Arc::clone(&acknowledged), Arc::clone(&stop));
+        let password = cluster.secrets_dir().join("postgres");
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(write(&config, &rows, &end));
+            runtime.expect("a runtime").block_on(write(config, &password, &rows, &end));
         });
         Self { acknowledged, stop, thread }
     }
@@ -73,11 +75,19 @@ impl Writer {
     }
 }
 
-async fn write(config: &Config, acknowledged: &Mutex<Vec<i64>>, stop: &AtomicBool) {
+/// Whoever connects takes the password that is in its file by then.
+async fn write(
+    mut config: Config,
+    password: &Path,
+    acknowledged: &Mutex<Vec<i64>>,
+    stop: &AtomicBool,
+) {
     let mut id = 0;
     let mut client: Option<Client> = None;
     while !stop.load(Ordering::Relaxed) {
         let Some(connected) = &client else {
+            let text = std::fs::read_to_string(password).expect("there is a password");
+            config.password(text.trim_end());
             let attempt = tokio::time::timeout(ROW_DEADLINE, config.connect(NoTls)).await;
             match attempt {
                 Ok(Ok((connected, connection))) => {

@@ -153,14 +153,13 @@ async fn make(
         tell_patroni(engine, a_node(view)?, &plan).await?;
         restart_on = applied::until_on_every_node(engine, view, changed_s, &work).await?;
         work.done("the change is in force on every node that runs");
-        if !restart.is_empty() {
-            let on = if restart_on.is_empty() {
-                String::new()
-            } else {
-                format!(" on {}", list(&restart_on))
-            };
-            events
-                .note(format!("{}{on}: `pgha restart {id} --rolling --pending`", waits(&restart)));
+        // A value that runs already needs none.
+        if !restart.is_empty() && !restart_on.is_empty() {
+            let on = list(&restart_on);
+            events.note(format!(
+                "{} on {on}: `pgha restart {id} --rolling --pending`",
+                waits(&restart)
+            ));
         }
     } else if !plan.risks.is_empty() {
         events.note(format!("at stake: {}", plan.risks.join("; ")));
