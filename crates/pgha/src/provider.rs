@@ -29,8 +29,6 @@ pub(crate) enum Up<'a> {
     All,
     /// One is started, and made where it is missing; the others are left alone.
     Alone(&'a str),
-    /// One is made anew from the file, and started; the others are left alone.
-    Anew(&'a str),
 }
 
 /// What is removed.
@@ -252,7 +250,8 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<u8>>> + Send {
         async move {
             let argv = &words(argv);
-            let command = Command { argv, user: User::Postgres, held: false, input: None, wants_code: false };
+            let command =
+                Command { argv, user: User::Postgres, held: false, input: None, wants_code: false };
             let mut printed = Kept::default();
             let ran = self.run(container, command, |piece| printed.take(piece));
             timeout(deadline, ran).await.map_err(|_| late(container, argv, deadline))??;
@@ -278,7 +277,8 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send {
         async move {
             let argv = &words(argv);
-            let command = Command { argv, user: User::Postgres, held: true, input: None, wants_code: false };
+            let command =
+                Command { argv, user: User::Postgres, held: true, input: None, wants_code: false };
             let mut lines = Lines::default();
             let each = |piece: Printed<'_>| {
                 if let Printed::Out(bytes) = piece {
@@ -303,7 +303,8 @@ pub(crate) trait Provider: Clone + std::fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send {
         async move {
             let argv = &words(argv);
-            let command = Command { argv, user: User::Postgres, held: false, input: None, wants_code: true };
+            let command =
+                Command { argv, user: User::Postgres, held: false, input: None, wants_code: true };
             let (mut lines, mut stderr) = (Lines::default(), Vec::new());
             let take = |piece: Printed<'_>| match piece {
                 Printed::Out(bytes) => lines.take(bytes, &mut |line: &[u8]| {

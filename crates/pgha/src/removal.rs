@@ -103,7 +103,8 @@ pub(crate) async fn remove_what_is_there(
     // takes down no other container's mount while it removes one.
     let networks: Vec<&NetworkFact> = cluster.networks.iter().collect();
     let volumes = all(volumes.iter().map(|volume| provider.remove(Thing::Volume(volume))));
-    let records = all(records(cluster, data).iter().map(|r| provider.remove(Thing::Volume(&r.volume))));
+    let records =
+        all(records(cluster, data).iter().map(|r| provider.remove(Thing::Volume(&r.volume))));
     // Containers that are gone have no faults.
     let faults = all(cluster.faults.iter().map(|fault| fault::forget(provider, fault)));
     let (networks, volumes, records, faults) =

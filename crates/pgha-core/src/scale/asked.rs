@@ -87,7 +87,9 @@ impl fmt::Display for Asked {
             Self::Add { role: Role::Etcd, site, count } => {
                 write!(f, "add {} in DC{site}", counted(*count, "etcd member"))
             }
-            Self::Add { site, count, .. } => write!(f, "add {} in DC{site}", counted(*count, "node")),
+            Self::Add { site, count, .. } => {
+                write!(f, "add {} in DC{site}", counted(*count, "node"))
+            }
             Self::AddDataCenter { nodes, etcd } => write!(
                 f,
                 "add a data center with {} and {}",
@@ -181,9 +183,10 @@ fn removed(topology: &Topology, members: &[String], sites: &[u8]) -> Result<Vec<
     }
     let backup = layout.current().find(|member| member.role == Role::Backup);
     if let Some(backup) = backup.filter(|backup| sites.contains(&backup.site)) {
-        let external = layout.sites().iter().any(|site| {
-            site.number == backup.site && site.kind == SiteKind::External
-        });
+        let external = layout
+            .sites()
+            .iter()
+            .any(|site| site.number == backup.site && site.kind == SiteKind::External);
         let error =
             if external { LayoutError::ExternalSiteStays } else { LayoutError::BackupHostStays };
         return Err(error.into());

@@ -15,7 +15,7 @@ pub struct Step {
     #[serde(flatten)]
     pub what: layout_change::Step,
     /// The member or the site; empty where it is about none.
-    #[serde(default)]
+    #[serde(default, rename = "about")]
     pub whom: String,
 }
 
@@ -113,7 +113,8 @@ impl Journal {
 
     /// What was asked for, and the next step.
     pub fn told(&self) -> String {
-        let next = self.next().map_or_else(|| "the end".to_owned(), |step| steps::Step::word(&step));
+        let next =
+            self.next().map_or_else(|| "the end".to_owned(), |step| steps::Step::word(&step));
         format!("{}, at: {next}", self.asked)
     }
 

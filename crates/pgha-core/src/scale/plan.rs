@@ -84,7 +84,8 @@ impl Plan {
             let new = of.members.iter().filter(|m| other.member(&m.name).is_none());
             new.map(|m| m.name.clone()).collect()
         };
-        let etcd = |of: &Topology| u32::try_from(of.of_role(Role::Etcd).count()).unwrap_or(u32::MAX);
+        let etcd =
+            |of: &Topology| u32::try_from(of.of_role(Role::Etcd).count()).unwrap_or(u32::MAX);
         let moves = journal.steps.iter().any(|s| matches!(s.what, LayoutStep::MoveLeader { .. }));
         let leader = view.leader.clone().filter(|_| moves).zip(next_leader);
         Self {
@@ -104,6 +105,21 @@ impl Plan {
             leader: leader.map(|(before, after)| Moved { before, after }),
             survival: Moved { before: survival::table(before), after: survival::table(after) },
         }
+    }
+
+    /// Sets of sites whose loss is survived less well than before.
+    pub fn survived_less(&self) -> Vec<String> {
+        let worse = |row: &&Survival| {
+            let before = self.survival.before.iter().find(|before| before.lost == row.lost);
+            before.is_some_and(|before| {
+                let (before, after) = (before.outcome, row.outcome);
+                (before.quorum && !after.quorum)
+                    || (before.promotable && !after.promotable)
+                    || (before.writes_go_on && !after.writes_go_on)
+                    || (!before.acknowledged_loss && after.acknowledged_loss)
+            })
+        };
+        self.survival.after.iter().filter(worse).map(|row| row.lost.join(" + ")).collect()
     }
 
     /// Memory that is taken in addition, in bytes.

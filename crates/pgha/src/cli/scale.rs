@@ -28,13 +28,17 @@ pub(crate) struct Add {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AddWhat {
     /// Add Postgres nodes to a data center
-    #[command(after_help = "Examples:\n  pgha add node DC2\n  pgha add node demo DC2 --count 2 --dry-run")]
+    #[command(
+        after_help = "Examples:\n  pgha add node DC2\n  pgha add node demo DC2 --count 2 --dry-run"
+    )]
     Node(AddMember),
     /// Add etcd members to a site, one at a time: learner, then voter
     #[command(after_help = "Examples:\n  pgha add etcd DC1\n  pgha add etcd demo DC3 --dry-run")]
     Etcd(AddMember),
     /// Add a data center
-    #[command(after_help = "Examples:\n  pgha add data-center demo\n  pgha add data-center demo -c 2 -e 1 --dry-run")]
+    #[command(
+        after_help = "Examples:\n  pgha add data-center demo\n  pgha add data-center demo -c 2 -e 1 --dry-run"
+    )]
     DataCenter(AddDataCenter),
 }
 

@@ -6,6 +6,7 @@ use pgha_core::layout_change::Step as LayoutStep;
 use pgha_core::scale::{Asked, Journal, Plan, Sizes, Step};
 use pgha_core::steps::{StepDone, StepJournal as _};
 use pgha_core::topology::{Role, Topology};
+use pgha_core::words::either;
 use pgha_wan::units::whole_ms;
 use serde::Serialize;
 
@@ -52,7 +53,11 @@ pub(crate) async fn add(args: &Add, events: &Events) -> Result<()> {
                 }
                 return Err(Error::bad_input("the site of the new member is missing")
                     .because(format!("there are {}", sites(topology)))
-                    .hint(format!("`pgha add node {} {}`", meant.cluster.id, first_site(topology))));
+                    .hint(format!(
+                        "`pgha add node {} {}`",
+                        meant.cluster.id,
+                        first_site(topology)
+                    )));
             };
             let site = member::site(topology, site)?.number;
             let etcd = matches!(args.what, AddWhat::Etcd(_));
@@ -89,7 +94,9 @@ pub(crate) async fn remove(args: &Remove, events: &Events) -> Result<()> {
             // One that a change which goes on has removed already is named by it.
             None => match (member::pick(&names, word), meant.cluster.change()) {
                 (Ok(name), _) => members.push(name.to_owned()),
-                (Err(_), Ok(Some(journal))) if removes(&journal, word) => members.push(word.clone()),
+                (Err(_), Ok(Some(journal))) if removes(&journal, word) => {
+                    members.push(word.clone())
+                }
                 (Err(error), _) => return Err(error),
             },
         }
@@ -107,7 +114,8 @@ pub(crate) async fn scale(args: &Scale, events: &Events) -> Result<()> {
     let engine = Engine::connect().await?;
     let clusters = cluster::find(&engine).await?;
     let meant = cluster::meant(clusters, args.cluster.as_deref(), Among::Created)?;
-    let numbers = |each: &Option<Each>| each.as_ref().map(|each| each.0.clone()).unwrap_or_default();
+    let numbers =
+        |each: &Option<Each>| each.as_ref().map(|each| each.0.clone()).unwrap_or_default();
     let sizes = Sizes { nodes: numbers(&args.nodes), etcd: numbers(&args.etcd) };
     let asked = (!args.resume).then_some(Asked::Scale(sizes));
     change(&engine, meant, asked, args.how, events).await
@@ -223,12 +231,21 @@ fn nothing_goes_on(cluster: &Cluster) -> Error {
         .hint("there is nothing to resume")
 }
 
-/// What is asked before anything is done; nothing where only something is added to a cluster that was named.
+/// What is asked before anything is done; nothing where something is added to a cluster that was named, and no loss is survived
+/// less well than before.
 fn question(plan: &Plan, guessed: bool) -> Option<String> {
     let id = &plan.cluster;
+    let less = match plan.survived_less().as_slice() {
+        [] => String::new(),
+        some => format!(" The loss of {} is survived less well afterwards.", either(some)),
+    };
     if !plan.removed.is_empty() {
         let gone = plan.removed.join(", ");
-        return Some(format!("Remove {gone} of cluster {id}, with data? This cannot be undone."));
+        let question = "with data? This cannot be undone.";
+        return Some(format!("Remove {gone} of cluster {id}, {question}{less}"));
+    }
+    if !less.is_empty() {
+        return Some(format!("{} of cluster {id}?{less}", plan.asked));
     }
     guessed.then(|| format!("{} of cluster {id}, the only one on this engine?", plan.asked))
 }

@@ -87,10 +87,13 @@ impl<P: Provider> Scaling<P> {
         let leads = view.etcd.iter().any(|etcd| etcd.name == name && etcd.leader == Some(true));
         let stays = |name: &str| end.of_role(Role::Etcd).any(|member| member.name == name);
         if leads {
-            let next = view.etcd.iter().find(|etcd| {
-                etcd.healthy && etcd.learner != Some(true) && stays(&etcd.name)
-            });
-            if let (Some(id), Some(own)) = (next.and_then(|next| next.id.as_deref()), topology.member(name)) {
+            let next = view
+                .etcd
+                .iter()
+                .find(|etcd| etcd.healthy && etcd.learner != Some(true) && stays(&etcd.name));
+            if let (Some(id), Some(own)) =
+                (next.and_then(|next| next.id.as_deref()), topology.member(name))
+            {
                 self.etcdctl(own, &["move-leader", id]).await?;
             }
         }

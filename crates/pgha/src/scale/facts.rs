@@ -25,7 +25,8 @@ impl<P: Provider> Scaling<P> {
         let cluster = self.cluster().await?;
         let topology = cluster.topology()?;
         let view = observe::view(&self.provider, &cluster).await?;
-        let (id, status) = (self.id(), format!("`pgha status {}` says how each member is", self.id()));
+        let (id, status) =
+            (self.id(), format!("`pgha status {}` says how each member is", self.id()));
         let new = asked.layout(topology, &view).map_err(|refused| match refused {
             Refused::Nothing => Error::bad_input(refused.to_string()),
             other => Error::bad_input(other.to_string())

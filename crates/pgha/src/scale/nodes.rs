@@ -1,5 +1,6 @@
 //! Postgres nodes: a new one clones itself and streams; one that goes hands over first, and leaves neither slot nor key.
 
+use pgha_core::layout_change::Step as LayoutStep;
 use pgha_core::render::{NAMESPACE, SCOPE};
 use pgha_core::rolling::{self, Asked};
 use pgha_core::scale::{Journal, Step};
@@ -7,7 +8,6 @@ use pgha_core::status::{ClusterView, ContainerState};
 use pgha_core::switchover::{Switchover, To};
 use pgha_core::topology::Role;
 use pgha_core::tuning::Limits;
-use pgha_core::layout_change::Step as LayoutStep;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -19,7 +19,8 @@ use crate::scale::{POLL, Scaling};
 use crate::{bring_up, patroni, waiting};
 
 /// Which limits Postgres runs with.
-const LIMITS: &str = "select current_setting('max_wal_senders'), current_setting('max_replication_slots')";
+const LIMITS: &str =
+    "select current_setting('max_wal_senders'), current_setting('max_replication_slots')";
 /// Where a patch for Patroni is put.
 const FOLDER: &str = "/tmp";
 /// Its name there; whoever changes members has the lock.
@@ -39,7 +40,8 @@ pub(super) fn successor(view: &ClusterView, leave: &[String]) -> Result<Switchov
 
 /// The nodes that a change removes.
 pub(super) fn leaving(steps: &[Step]) -> Vec<String> {
-    let of = |step: &Step| matches!(step.what, LayoutStep::RemoveNode { .. }).then(|| step.whom.clone());
+    let of =
+        |step: &Step| matches!(step.what, LayoutStep::RemoveNode { .. }).then(|| step.whom.clone());
     steps.iter().filter_map(of).collect()
 }
 
@@ -156,7 +158,8 @@ impl<P: Provider> Scaling<P> {
     /// Whether a node that stays has such a slot.
     async fn have_slots(&self, leave: &[String], slots: &[String]) -> Result<bool> {
         let cluster = self.cluster().await?;
-        let stays = cluster.topology()?.of_role(Role::Postgres).filter(|m| !leave.contains(&m.name));
+        let stays =
+            cluster.topology()?.of_role(Role::Postgres).filter(|m| !leave.contains(&m.name));
         let runs = |name: &str| {
             cluster.container(name).is_some_and(|c| c.state == ContainerState::Running)
         };
@@ -177,7 +180,8 @@ impl<P: Provider> Scaling<P> {
     /// before.
     pub(super) async fn raise_limits(&self, nodes: u32, work: &Work) -> Result<String> {
         let view = self.view().await?;
-        let leader = view.leader.clone().ok_or_else(|| Error::missing("the cluster has no leader"))?;
+        let leader =
+            view.leader.clone().ok_or_else(|| Error::missing("the cluster has no leader"))?;
         let (now, wanted) = (self.limits(&leader).await?, Limits::for_nodes(nodes));
         let senders = now.max_wal_senders.max(wanted.max_wal_senders);
         let slots = now.max_replication_slots.max(wanted.max_replication_slots);

@@ -35,9 +35,10 @@ fn each_kind_of_member_comes_and_goes_while_clients_write() {
     let before = cluster.of_kind("postgres");
     claim("a dry run changes nothing, and what cannot be is refused", || {
         let files = cluster.files();
-        let plan: Value =
-            serde_json::from_str(cluster.pgha(&["add", "node", &id, "DC2", "--dry-run", "--json"]).ok())
-                .expect("JSON");
+        let plan: Value = serde_json::from_str(
+            cluster.pgha(&["add", "node", &id, "DC2", "--dry-run", "--json"]).ok(),
+        )
+        .expect("JSON");
         assert_eq!(plan["added"].as_array().map(Vec::len), Some(1), "{plan}");
         assert!(plan["disk"]["free_bytes"].as_u64().is_some_and(|free| free > 0), "{plan}");
         assert_eq!(cluster.files(), files);
@@ -61,7 +62,8 @@ fn each_kind_of_member_comes_and_goes_while_clients_write() {
         new[0].clone()
     });
     let etcd = claim("an etcd member joins and gets its vote", || {
-        let old: Vec<String> = etcd_of(&cluster.status()).into_iter().map(|(name, _)| name).collect();
+        let old: Vec<String> =
+            etcd_of(&cluster.status()).into_iter().map(|(name, _)| name).collect();
         done(&cluster, &["add", "etcd", &id, "DC1"]);
         let view = cluster.wait_whole();
         let all = etcd_of(&view);
@@ -90,7 +92,8 @@ fn each_kind_of_member_comes_and_goes_while_clients_write() {
         assert!(nodes_of(&view).all(|member| member["name"] != leader.as_str()), "{view}");
         let slot = leader.replace('-', "_").to_lowercase();
         for node in cluster.of_kind("postgres") {
-            let slots = format!("select count(*) from pg_replication_slots where slot_name = '{slot}'");
+            let slots =
+                format!("select count(*) from pg_replication_slots where slot_name = '{slot}'");
             assert_eq!(sql(&node, &slots), "0", "{node}");
         }
         let listed = cluster.pgha(&["patronictl", &id, "list"]);

@@ -140,8 +140,17 @@ impl Fake {
         listed(self.place(), world.containers.iter(), world.volumes.iter())
     }
 
+    /// The newest layout of all labels, without reading each of them.
     fn topology(&self) -> Topology {
-        self.cluster().topology.expect("its labels are read")
+        let world = self.world();
+        let of_volumes = world.volumes.values().filter_map(|labels| labels.get(LABEL_LAYOUT));
+        let all = world.containers.values().map(|(layout, _)| layout).chain(of_volumes);
+        let generation =
+            |text: &&String| text.split(' ').next().and_then(|n| n.parse::<u32>().ok());
+        let newest = all.max_by_key(generation).expect("there is one");
+        let spec = &self.place().topology.spec;
+        let layout = Layout::parse(newest, spec).expect("its labels are read");
+        Topology::with(spec.clone(), 1, layout)
     }
 
     /// What must be so at any moment.
@@ -160,7 +169,7 @@ impl Fake {
     }
 
     /// What must be so at the end.
-    pub(super) fn check_end(&self, asked: &Asked, _begun: bool) {
+    pub(super) fn check_end(&self, asked: &Asked) {
         self.check();
         let (topology, cluster) = (self.topology(), self.cluster());
         let world = self.world();
@@ -198,7 +207,8 @@ impl Fake {
         let here = |role| topology.of_role(role).filter(move |member| member.site == site);
         let runs = |name: &str| world.containers.get(name).is_some_and(|(_, runs)| *runs);
         let refused = || "connection refused".to_owned();
-        let leader_id = world.etcd.get(&url(&topology, &world.etcd_leader)).map_or(0, |(id, _)| *id);
+        let leader_id =
+            world.etcd.get(&url(&topology, &world.etcd_leader)).map_or(0, |(id, _)| *id);
         let postgres = here(Role::Postgres).map(|node| NodeObservation {
             name: node.name.clone(),
             patroni: if runs(&node.name) {
@@ -290,8 +300,12 @@ impl Fake {
                 }
                 Ok(Request::Restore(Restore::Journal)) => nothing(()),
                 Ok(Request::Restore(Restore::Held)) => {
-                    let room =
-                        Room { device: 1, free_bytes: 1 << 40, data_bytes: 1 << 20, system_id: None };
+                    let room = Room {
+                        device: 1,
+                        free_bytes: 1 << 40,
+                        data_bytes: 1 << 20,
+                        system_id: None,
+                    };
                     let state = NodeState {
                         held: false,
                         holding: false,
@@ -348,7 +362,8 @@ impl Fake {
             ["member", "remove", text] => {
                 let (id, topology) = (id(text)?, self.topology());
                 self.effect(|world| {
-                    let leads = world.etcd.get(&url(&topology, &world.etcd_leader)).map(|own| own.0);
+                    let leads =
+                        world.etcd.get(&url(&topology, &world.etcd_leader)).map(|own| own.0);
                     assert_ne!(leads, Some(id), "etcd's leader moves before it is removed");
                     world.etcd.retain(|_, (own, _)| *own != id);
                 })
@@ -420,7 +435,10 @@ impl Provider for Fake {
         let (layout, generation) = (topology.layout.to_string(), topology.layout.generation());
         self.effect(|world| {
             let volume = topology.layout.at(member.added).to_string();
-            world.volumes.entry(name.to_owned()).or_insert_with(|| own_labels(&topology.spec, &volume));
+            world
+                .volumes
+                .entry(name.to_owned())
+                .or_insert_with(|| own_labels(&topology.spec, &volume));
         })
         .await;
         self.effect(|world| {
