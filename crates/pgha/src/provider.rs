@@ -29,8 +29,6 @@ pub(crate) enum Up<'a> {
     All,
     /// One is started, and made where it is missing; the others are left alone.
     Alone(&'a str),
-    /// One is made anew from the file, and started; the others are left alone.
-    Anew(&'a str),
 }
 
 /// What is removed.

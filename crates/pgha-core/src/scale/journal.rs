@@ -15,7 +15,7 @@ pub struct Step {
     #[serde(flatten)]
     pub what: layout_change::Step,
     /// The member or the site; empty where it is about none.
-    #[serde(default)]
+    #[serde(default, rename = "about")]
     pub whom: String,
 }
 

@@ -107,6 +107,21 @@ impl Plan {
         }
     }
 
+    /// Sets of sites whose loss is survived less well than before.
+    pub fn survived_less(&self) -> Vec<String> {
+        let worse = |row: &&Survival| {
+            let before = self.survival.before.iter().find(|before| before.lost == row.lost);
+            before.is_some_and(|before| {
+                let (before, after) = (before.outcome, row.outcome);
+                (before.quorum && !after.quorum)
+                    || (before.promotable && !after.promotable)
+                    || (before.writes_go_on && !after.writes_go_on)
+                    || (!before.acknowledged_loss && after.acknowledged_loss)
+            })
+        };
+        self.survival.after.iter().filter(worse).map(|row| row.lost.join(" + ")).collect()
+    }
+
     /// Memory that is taken in addition, in bytes.
     pub fn more_memory_bytes(&self) -> u64 {
         self.memory_bytes.after.saturating_sub(self.memory_bytes.before)

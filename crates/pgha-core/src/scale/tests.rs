@@ -83,6 +83,21 @@ fn a_leader_waits_for_as_many_standbys_as_its_site_has_nodes_by_now() {
 }
 
 #[test]
+fn a_fourth_voter_beside_the_first_is_survived_less_well_and_a_node_is_not() {
+    let (topology, view) = two();
+    let less = |asked: Asked| {
+        let new = asked.layout(&topology, &view).expect("a layout");
+        let journal = Journal::new(asked, &topology.layout, &new, &[], &topology.id);
+        let after = Topology::with(topology.spec.clone(), 1, new);
+        Plan::of(&journal, (&topology, &after), &view, None, None).survived_less()
+    };
+    let add = |role| Asked::Add { role, site: 1, count: 1 };
+    assert_eq!(less(add(Role::Etcd)), ["DC1"]);
+    assert_eq!(less(add(Role::Postgres)), [""; 0]);
+    assert_eq!(less(remove(&["pgha-etcd1-DC1-1"], &[])), ["DC2", "DC3"]);
+}
+
+#[test]
 fn a_journal_reads_back_and_its_steps_have_names() {
     let (topology, view) = two();
     let limits = Limits::for_nodes(4);

@@ -6,6 +6,7 @@ use pgha_core::layout_change::Step as LayoutStep;
 use pgha_core::scale::{Asked, Journal, Plan, Sizes, Step};
 use pgha_core::steps::{StepDone, StepJournal as _};
 use pgha_core::topology::{Role, Topology};
+use pgha_core::words::either;
 use pgha_wan::units::whole_ms;
 use serde::Serialize;
 
@@ -230,12 +231,21 @@ fn nothing_goes_on(cluster: &Cluster) -> Error {
         .hint("there is nothing to resume")
 }
 
-/// What is asked before anything is done; nothing where only something is added to a cluster that was named.
+/// What is asked before anything is done; nothing where something is added to a cluster that was named, and no loss is survived
+/// less well than before.
 fn question(plan: &Plan, guessed: bool) -> Option<String> {
     let id = &plan.cluster;
+    let less = match plan.survived_less().as_slice() {
+        [] => String::new(),
+        some => format!(" The loss of {} is survived less well afterwards.", either(some)),
+    };
     if !plan.removed.is_empty() {
         let gone = plan.removed.join(", ");
-        return Some(format!("Remove {gone} of cluster {id}, with data? This cannot be undone."));
+        let question = "with data? This cannot be undone.";
+        return Some(format!("Remove {gone} of cluster {id}, {question}{less}"));
+    }
+    if !less.is_empty() {
+        return Some(format!("{} of cluster {id}?{less}", plan.asked));
     }
     guessed.then(|| format!("{} of cluster {id}, the only one on this engine?", plan.asked))
 }

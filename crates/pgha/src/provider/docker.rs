@@ -40,7 +40,6 @@ impl Provider for Engine {
             Up::MadeAnew => &["up", "--no-start"],
             Up::All => &["up", "-d", "--no-recreate"],
             Up::Alone(member) => &["up", "-d", "--no-deps", "--no-recreate", member],
-            Up::Anew(member) => &["up", "-d", "--no-deps", "--force-recreate", member],
         };
         let compose = ComposeTool::find()?;
         once_ports_are_free(|| compose.run(project, arguments)).await

@@ -68,10 +68,15 @@ impl<P: Provider> Scaling<P> {
         serde_json::from_str(&said).map(Some).or_fail(format!("{name} answers nonsense"))
     }
 
-    /// Makes the router anew, which then is on the networks of the compose file; its links are what they were.
+    /// Makes the router anew, which then is on the networks of the compose file, with the links of the cluster file. No packet
+    /// passes between sites meanwhile, so it is not asked to end first.
     pub(super) async fn renew_router(&self, topology: &Topology) -> Result<String> {
         let router = topology.router();
-        self.provider.up(&self.project, Up::Anew(&router)).await?;
+        if let Some(container) = self.cluster().await?.container(&router) {
+            let container = &container.id;
+            self.provider.remove(Thing::Container { container, volumes: true }).await?;
+        }
+        self.provider.up(&self.project, Up::Alone(&router)).await?;
         let began = Instant::now();
         loop {
             let cluster = self.cluster().await?;

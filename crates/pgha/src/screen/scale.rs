@@ -51,7 +51,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     out
 }
 
-/// The rows whose outcome changes; each answer before and after.
+/// The rows whose outcome changes, each answer before and after; of sets with a site that comes or goes the site alone.
 fn survival(plan: &Plan) -> String {
     let of = |all: &[Survival], lost: &[String]| {
         all.iter().find(|row| row.lost == lost).map(|row| row.outcome)
@@ -65,7 +65,10 @@ fn survival(plan: &Plan) -> String {
     }
     let rows: Vec<Vec<String>> = sets
         .into_iter()
-        .filter(|lost| of(&survival.before, lost) != of(&survival.after, lost))
+        .filter(|lost| {
+            let (before, after) = (of(&survival.before, lost), of(&survival.after, lost));
+            before != after && (lost.len() == 1 || before.is_some() && after.is_some())
+        })
         .map(|lost| {
             let (before, after) = (of(&survival.before, lost), of(&survival.after, lost));
             let both = |answer: fn(pgha_core::survival::Outcome) -> bool, good: bool| {

@@ -82,51 +82,50 @@ fn scale(nodes: &[u32], etcd: &[u32]) -> Asked {
     Asked::Scale(Sizes { nodes: nodes.to_vec(), etcd: etcd.to_vec() })
 }
 
-#[test]
-fn killed_at_every_effect_a_repeat_ends_with_the_members_that_were_asked_for() {
-    for asked in [
-        Asked::Add { role: Role::Postgres, site: 1, count: 2 },
-        Asked::Add { role: Role::Etcd, site: 1, count: 1 },
-        remove(&["pgha-demo1-DC1-1"]),
-        remove(&["pgha-demo3-DC1-1", "pgha-etcd1-DC1-1"]),
-        scale(&[4], &[]),
-        scale(&[2], &[2]),
-    ] {
-        run(async {
-            let mut effects = 0;
-            loop {
-                let fake = Fake::new();
-                if killed(&fake, &asked, effects).await {
-                    break;
-                }
-                let begun = fake.cluster().change().expect("its own").is_some();
-                fake.check();
-                command(&fake, &asked).await.unwrap_or_else(|e| panic!("{asked}, {effects}: {e}"));
-                fake.check_end(&asked, begun);
-                effects += 1;
+/// Kills the command at these effects, each on a cluster of its own, and repeats it.
+fn kill_and_repeat(asked: &Asked, effects: impl Iterator<Item = usize>) {
+    run(async {
+        for effect in effects {
+            let fake = Fake::new();
+            if killed(&fake, asked, effect).await {
+                assert!(effect > 8, "{asked}: it has {effect} effects");
+                return;
             }
-            assert!(effects > 8, "{asked}: it is killed at each of {effects} effects");
-        });
-    }
+            fake.check();
+            command(&fake, asked).await.unwrap_or_else(|e| panic!("{asked}, {effect}: {e}"));
+            fake.check_end(asked);
+        }
+    });
 }
 
 #[test]
-fn what_is_begun_is_gone_on_with_by_whoever_comes_next_and_killed_again() {
+fn killed_at_every_effect_a_repeat_ends_with_the_members_that_were_asked_for() {
+    kill_and_repeat(&scale(&[4], &[2]), 0..);
+}
+
+#[test]
+fn the_leader_and_an_etcd_member_go_however_often_that_is_interrupted() {
+    kill_and_repeat(&remove(&["pgha-demo1-DC1-1", "pgha-etcd1-DC1-1"]), (0..).step_by(2));
+}
+
+#[test]
+fn an_etcd_member_comes_with_one_vote_however_often_that_is_interrupted() {
+    kill_and_repeat(&Asked::Add { role: Role::Etcd, site: 1, count: 1 }, (0..).step_by(2));
+}
+
+#[test]
+fn what_was_interrupted_twice_is_gone_on_with() {
     run(async {
-        let asked = scale(&[4], &[2]);
-        for first in (0..60).step_by(3) {
-            for second in (0..40).step_by(7) {
-                let fake = Fake::new();
-                if killed(&fake, &asked, first).await {
-                    return;
-                }
-                killed(&fake, &asked, second).await;
-                fake.check();
-                if fake.cluster().change().expect("its own").is_some() {
-                    command(&fake, &asked).await.expect("it goes on");
-                }
-                fake.check();
+        let asked = Asked::Add { role: Role::Postgres, site: 1, count: 1 };
+        for first in (3..30).step_by(7) {
+            let fake = Fake::new();
+            if killed(&fake, &asked, first).await {
+                return;
             }
+            killed(&fake, &asked, 2).await;
+            fake.check();
+            command(&fake, &asked).await.expect("it goes on");
+            fake.check_end(&asked);
         }
     });
 }
