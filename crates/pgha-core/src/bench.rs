@@ -170,7 +170,9 @@ mod tests {
     fn a_run_is_read_from_the_report_and_the_log() {
         let mut run = Run::default();
         let lines = ["# number of clients: 8", "# tps = 123.45 (without initial connection time)"];
-        lines.iter().for_each(|line| run.take(line));
+        for line in lines {
+            run.take(line);
+        }
         for us in (1..=100).rev() {
             run.take(&(us * 1000).to_string());
         }

@@ -84,7 +84,7 @@ fn outcome(view: &ClusterView, leader: &str, lost: &[&str]) -> (Severity, String
     if let Some(stops) = stops {
         return (Severity::Error, stops);
     }
-    let mut notes = Vec::new();
+    let mut besides = Vec::new();
     let mut severity = Severity::Info;
     let mut said = if !lost.contains(&leader) {
         if hazards.iter().any(|hazard| matches!(hazard, Hazard::QuorumLost { .. })) {
@@ -102,16 +102,16 @@ fn outcome(view: &ClusterView, leader: &str, lost: &[&str]) -> (Severity, String
     for hazard in &hazards {
         match hazard {
             Hazard::FewerAcknowledge { left, need } => {
-                notes.push(format!("{left} of {need} standbys acknowledge"));
+                besides.push(format!("{left} of {need} standbys acknowledge"));
             }
-            Hazard::OneCopyLeft { .. } => notes.push("one copy is left".to_owned()),
-            Hazard::ArchiveStops => notes.push("no WAL is archived".to_owned()),
+            Hazard::OneCopyLeft { .. } => besides.push("one copy is left".to_owned()),
+            Hazard::ArchiveStops => besides.push("no WAL is archived".to_owned()),
             _ => {}
         }
     }
-    if !notes.is_empty() {
+    if !besides.is_empty() {
         severity = severity.min(Severity::Warning);
-        said = format!("{said}; {}", notes.join(", "));
+        said = format!("{said}; {}", besides.join(", "));
     }
     (severity, said)
 }

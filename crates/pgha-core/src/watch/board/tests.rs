@@ -82,7 +82,7 @@ fn where_room_is_scarce_problems_come_first_and_the_rest_is_a_line_each() {
     let member = view.members.iter_mut().find(|m| m.name == *ill).expect("a member");
     member.state = Some("in archive recovery".to_owned());
     let board = board(&memory(view), 1000);
-    assert_eq!(board.lines(100).iter().filter_map(|line| line.id()).next(), Some("DC1"));
+    assert_eq!(board.lines(100).iter().find_map(|line| line.id()), Some("DC1"));
     let short: Vec<&str> = board.lines(6).iter().filter_map(|line| line.id()).collect();
     assert_eq!(short, ["DC2", ill, "DC1", "DC3", "pgha-wan-1"]);
     // What there is room for is whole.
