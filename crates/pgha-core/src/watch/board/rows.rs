@@ -82,9 +82,12 @@ pub(super) fn sites(
     now_ms: u64,
     current: bool,
 ) -> Vec<SiteRows> {
-    let row = |member: &MemberView| match current {
-        true => known(view, member, memory, now_ms),
-        false => unknown(member, "?", memory, now_ms),
+    let row = |member: &MemberView| {
+        if current {
+            known(view, member, memory, now_ms)
+        } else {
+            unknown(member, "?", memory, now_ms)
+        }
     };
     let site = |site: &SiteView| {
         let members: Vec<MemberRow> =
