@@ -219,6 +219,9 @@ impl Console {
                 self.overlay = Some(Overlay::Asking { order, copied: true });
                 return Effect::Copy(line);
             }
+            (Overlay::Asking { .. } | Overlay::Help, Key::Esc | Key::Char('q' | 'n' | '?'))
+            | (Overlay::Running { ended: Some(_), .. }, Key::Esc | Key::Enter | Key::Char('q')) => {
+            }
             // It goes on, and is watched: a second one beside it would be one too many.
             (running @ Overlay::Running { ended: None, .. }, key) => {
                 self.overlay = Some(running);
@@ -226,8 +229,6 @@ impl Console {
                     return Effect::Quit;
                 }
             }
-            (Overlay::Asking { .. } | Overlay::Help, Key::Esc | Key::Char('q' | 'n' | '?'))
-            | (Overlay::Running { .. }, Key::Esc | Key::Enter | Key::Char('q')) => {}
             (overlay, _) => self.overlay = Some(overlay),
         }
         Effect::None

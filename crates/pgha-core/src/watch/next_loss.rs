@@ -63,16 +63,14 @@ fn outcome(view: &ClusterView, leader: &str, lost: &[&str]) -> (Severity, String
     let hazards = unsafe_to_stop(view, lost);
     let nodes = lost.iter().any(|name| view.member(name).is_some_and(|m| m.kind == Role::Postgres));
     let failsafe = view.settings.is_some_and(|settings| settings.failsafe_mode) && !nodes;
-    if view.succession.is_none() && lost.contains(&leader) {
-        let unknown = "not known: etcd does not say who may be promoted".to_owned();
-        return (Severity::Warning, unknown);
-    }
+    let unknown = view.succession.is_none() && lost.contains(&leader);
     let stops = hazards.iter().find_map(|hazard| match hazard {
         Hazard::QuorumLost { .. } if failsafe => None,
         Hazard::QuorumLost { left, need } => {
             let of = view.etcd.len();
             Some(format!("writes stop: {left} of {of} etcd members left, quorum is {need}"))
         }
+        Hazard::NobodyTakesOver { .. } if unknown => None,
         Hazard::NobodyTakesOver { unready, .. } => Some(match unready.len() {
             0 => "writes stop: no replica is left".to_owned(),
             1 => "writes stop: the replica that is left cannot take over".to_owned(),
@@ -84,7 +82,10 @@ fn outcome(view: &ClusterView, leader: &str, lost: &[&str]) -> (Severity, String
     if let Some(stops) = stops {
         return (Severity::Error, stops);
     }
-    let mut besides = Vec::new();
+    if unknown {
+        return (Severity::Warning, "not known who takes over".to_owned());
+    }
+    let mut notes = Vec::new();
     let mut severity = Severity::Info;
     let mut said = if !lost.contains(&leader) {
         if hazards.iter().any(|hazard| matches!(hazard, Hazard::QuorumLost { .. })) {

@@ -119,10 +119,8 @@ fn tabs(picture: &Picture<'_>, page: &mut Page<'_>) {
     let palette = page.palette;
     let mut spans = vec![Span::styled(format!(" {} ", picture.console.cluster), palette.title())];
     for (number, screen) in Screen::ALL.iter().enumerate() {
-        let style = match *screen == picture.console.screen {
-            true => palette.chosen(),
-            false => palette.plain(),
-        };
+        let style =
+            if *screen == picture.console.screen { palette.chosen() } else { palette.plain() };
         spans.push(Span::raw(" "));
         spans.push(Span::styled(format!(" {} {} ", number + 1, screen.as_str()), style));
     }

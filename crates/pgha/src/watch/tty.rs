@@ -55,7 +55,7 @@ impl Tty {
             ));
         }
         let hangup = signal(SignalKind::hangup()).or_fail("cannot listen for signals")?;
-        let _back = PutBack;
+        let back = PutBack;
         let terminal = ratatui::try_init().or_fail("cannot take over the terminal")?;
         let (send, input) = mpsc::unbounded_channel();
         // Reading blocks; the thread ends with the process, or with nobody to tell.
@@ -66,7 +66,7 @@ impl Tty {
                 }
             }
         });
-        Ok(Self { terminal, input, hangup, _back })
+        Ok(Self { terminal, input, hangup, _back: back })
     }
 
     /// What comes next.

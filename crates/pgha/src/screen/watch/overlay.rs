@@ -60,9 +60,12 @@ pub(super) fn draw(
     let text = usize::from(width.saturating_sub(4));
     let lines: Vec<String> = lines
         .iter()
-        .flat_map(|line| match line.chars().count() <= text {
-            true => vec![line.clone()],
-            false => wrap(line, 0, text).lines().map(str::to_owned).collect(),
+        .flat_map(|line| {
+            if line.chars().count() <= text {
+                vec![line.clone()]
+            } else {
+                wrap(line, 0, text).lines().map(str::to_owned).collect()
+            }
         })
         .collect();
     let most = usize::from(area.height.saturating_sub(4));

@@ -20,6 +20,7 @@ pub(crate) enum Palette {
     Plain,
 }
 
+#[allow(clippy::unused_self, reason = "a palette is asked for each style alike")]
 impl Palette {
     pub(super) fn of(self, standing: Standing) -> Style {
         match standing {
