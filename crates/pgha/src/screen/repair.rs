@@ -62,7 +62,6 @@ fn row(plan: &RepairPlan, left: &Left) -> Row {
         Store::Answers { raft_index, revision, .. } => {
             ("answers".to_owned(), raft_index.to_string(), revision.to_string())
         }
-        Store::Waits { .. } => ("waits".to_owned(), "?".to_owned(), "?".to_owned()),
         Store::Empty => ("empty".to_owned(), String::new(), String::new()),
         Store::Gone => ("gone".to_owned(), String::new(), String::new()),
         Store::Silent { .. } => ("does not answer".to_owned(), String::new(), String::new()),
@@ -97,7 +96,7 @@ fn about(plan: &RepairPlan) -> Vec<String> {
     }
     about.push(match &plan.primary {
         Some(primary) => {
-            format!("{primary} still takes writes: until it gives up (ttl), or in failsafe mode")
+            format!("{primary} takes writes without etcd (failsafe mode, or on its own word)")
         }
         None => "no node takes writes until etcd decides again".to_owned(),
     });
