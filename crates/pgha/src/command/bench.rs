@@ -121,18 +121,16 @@ fn sites(
         let nodes = || view.nodes().filter(|node| node.site.as_ref() == Some(&site.name));
         let runs = nodes().filter(|node| node.container_state == ContainerState::Running);
         let node = runs.min_by_key(|node| view.leader.as_ref() == Some(&node.name));
-        match node {
-            Some(node) => from.push(Place { site: site.name.clone(), node: node.name.clone() }),
-            None => {
-                let none = nodes().next().is_none();
-                let why = if none {
-                    "it has no Postgres node, and so no pgbench"
-                } else {
-                    "no node of it runs"
-                };
-                skipped.push(Skipped { site: site.name.clone(), why: why.to_owned() });
-            }
+        if let Some(node) = node {
+            from.push(Place { site: site.name.clone(), node: node.name.clone() });
+            continue;
         }
+        let why = if nodes().next().is_none() {
+            "it has no Postgres node, and so no pgbench"
+        } else {
+            "no node of it runs"
+        };
+        skipped.push(Skipped { site: site.name.clone(), why: why.to_owned() });
     }
     if from.is_empty() {
         let why = skipped.iter().map(|s| format!("{}: {}", s.site, s.why)).collect::<Vec<_>>();

@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &cli::Bundle, events: &Events) -> Result<()> {
     match (&engine, &cluster) {
         (Ok(engine), Some(cluster)) => {
             let since = args.since.map(|since| since.before(now));
-            collect::cluster(engine, cluster, since, &mut bundle, &work).await;
+            Box::pin(collect::cluster(engine, cluster, since, &mut bundle, &work)).await;
         }
         _ => bundle.add("cluster", Err("no cluster can be found".to_owned())),
     }
