@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes the pictures of docs/web.md from a running cluster: dark and light, wide and narrow. Wants Chromium and jq.
+# Takes the pictures of docs/web.md from a running cluster: dark and light, wide and narrow. Wants Chromium, curl and jq.
 # usage: scripts/screenshots.sh NAME [DIR]
 set -euo pipefail
 name=${1:?the name of a running cluster}
@@ -16,11 +16,24 @@ for _ in $(seq 100); do
     sleep 0.1
 done
 
+# A reader that stays: the page is told all at once when it is opened, with the charts of the last minute.
+token=${url##*token=}
+curl --silent --no-buffer --header "Authorization: Bearer $token" "${url%%\?*}events" > "$work/events" &
+reader=$!
+trap 'kill "$reader" "$server" 2> /dev/null || true; rm -rf "$work"' EXIT
+for _ in $(seq 600); do
+    [ "$(grep -c '^event: sample' "$work/events")" -ge 60 ] && break
+    kill -0 "$reader" || exit 1
+    sleep 0.2
+done
+
 shot() { # FILE WIDTH,HEIGHT SCHEME (0 dark, 1 light)
-    # Chromium draws once the page has had this much time: a minute of samples makes lines of the charts.
-    timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/profile" \
-        --blink-settings=preferredColorScheme="$3" --timeout=20000 --window-size="$2" --screenshot="$out/$1" "$url" \
-        > "$work/chromium" 2>&1 || { cat "$work/chromium" >&2; exit 1; }
+    # The stream of events never ends, and Chromium waits for it once the picture is written.
+    rm -f "$out/$1"
+    timeout 40 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/profile" \
+        --blink-settings=preferredColorScheme="$3" --virtual-time-budget=3000 --window-size="$2" --screenshot="$out/$1" "$url" \
+        > "$work/chromium" 2>&1 || true
+    [ -s "$out/$1" ] || { cat "$work/chromium" >&2; exit 1; }
 }
 shot wide-light.png 1280,1500 1
 shot wide-dark.png 1280,1500 0

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pgha_core::console::Console;
 use pgha_core::fault::Injected;
+use pgha_core::status::{MemberView, NOT_CHECKED};
 use pgha_wan::control::{Request, WanState};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
@@ -28,6 +29,9 @@ use crate::wan;
 const EACH: Duration = Duration::from_millis(500);
 /// Looks between two points of the charts.
 const SAMPLE_EACH: u32 = 2;
+
+/// Looks that wait for the first report of each site, so that nothing is said of a cluster that nobody has seen yet.
+const FIRST_MAX: u32 = 10;
 
 /// One point of the charts.
 #[derive(Debug, Serialize)]
@@ -89,6 +93,11 @@ impl Look {
         let state = wan::request(engine, &cluster, &Request::State).await.ok();
         self.watch.saw_links(state.clone());
         let view = self.watch.view(engine, &cluster).await?;
+        self.count = self.count.saturating_add(1);
+        let unseen = |member: &MemberView| member.error.as_deref() == Some(NOT_CHECKED);
+        if self.count < FIRST_MAX && view.members.iter().any(unseen) {
+            return Ok(());
+        }
         let faults: Vec<&Injected> = cluster.faults.iter().map(|f| &f.fault).collect();
         let at_ms = now_ms();
         let console =
@@ -121,7 +130,6 @@ impl Look {
             );
         }
         slow.saw(&view, links.any_cut());
-        self.count = self.count.wrapping_add(1);
         self.before = state;
         Ok(())
     }
