@@ -5,21 +5,18 @@
 #   bench/proxies.sh                       3 runs, some 20 minutes
 #   bench/proxies.sh --runs 1 --seconds 5
 #   bench/proxies.sh -- -d 3 -c 1          other flags of `pgha up` (default: -d 2 -c 2 --durability quorum --timers fast)
-#   bench/proxies.sh --write               puts the table into docs/measured.md as well
 #
 # The cluster has an instance number from 9900 upward and is removed at the end, also after a failure. Needs the images
 # (`pgha build`), jq, and a machine that does nothing else. PGHA=FILE measures that binary instead of a release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ./scripts/machine.sh
-. ./bench/measured.sh
 
-runs=3 seconds=15 write=false flags=(-d 2 -c 2 --durability quorum --timers fast)
+runs=3 seconds=15 flags=(-d 2 -c 2 --durability quorum --timers fast)
 while [ $# -gt 0 ]; do
     case $1 in
         --runs) runs=${2:?a number}; shift ;;
         --seconds) seconds=${2:?a number}; shift ;;
-        --write) write=true ;;
         -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         --) shift; flags=("$@"); break ;;
         *) fail "unknown argument: $1" "bench/proxies.sh --help" ;;
@@ -113,4 +110,3 @@ report() {
 }
 report > "$work/report"
 cat "$work/report"
-if $write; then write_section proxies "$(< "$work/report")"; fi
