@@ -85,7 +85,7 @@ fn outcome(view: &ClusterView, leader: &str, lost: &[&str]) -> (Severity, String
     if unknown {
         return (Severity::Warning, "not known who takes over".to_owned());
     }
-    let mut notes = Vec::new();
+    let mut besides = Vec::new();
     let mut severity = Severity::Info;
     let mut said = if !lost.contains(&leader) {
         if hazards.iter().any(|hazard| matches!(hazard, Hazard::QuorumLost { .. })) {
