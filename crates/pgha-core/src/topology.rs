@@ -145,8 +145,8 @@ impl Topology {
         sites.sort_by_key(|site| (site.kind == SiteKind::External, site.number));
 
         let current = layout.sites().iter().filter(|site| site.span.is_current());
-        let with_one = current.filter(|s| spec.proxy.any() && s.kind == SiteKind::DataCenter);
-        let proxies = with_one.map(|s| Member {
+        let with_proxy = current.filter(|s| spec.proxy.any() && s.kind == SiteKind::DataCenter);
+        let proxies = with_proxy.map(|s| Member {
             name: format!("pgha-proxy-DC{}-{instance}", s.number),
             role: Role::Proxy,
             site: s.number,
