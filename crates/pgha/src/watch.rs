@@ -212,7 +212,7 @@ impl Live {
         let now_ms = whole_ms(self.started.elapsed());
         let board = Board::of(&self.memory, now_ms);
         let archive = self.memory.view().and_then(|view| view.archive.as_ref());
-        let now_s = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let unix_s = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
         let clock = clock();
         let picture = Picture {
             console: &self.console,
@@ -224,7 +224,7 @@ impl Live {
                 let measured = links.measured.map(|at| whole_ms(at.elapsed()));
                 LinksBoard::of(&links.view, &links.carried, measured)
             }),
-            backups: self.backups.detail(OLD_LISTING, |all| BackupsBoard::of(all, archive, now_s)),
+            backups: self.backups.detail(OLD_LISTING, |all| BackupsBoard::of(all, archive, unix_s)),
             node: self.node.detail(OLD, Clone::clone),
         };
         let mut rows = Rows::default();

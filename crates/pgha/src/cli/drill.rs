@@ -75,6 +75,7 @@ pub(crate) struct DrillShow {
     pgha drill run site-isolated -d 3 -c 1 --compare async,quorum\n\n\
     Every fault is taken back at the end, also after Ctrl-C; `pgha heal` does that for a run that was killed.\n\
     Cluster flags, as in `pgha up`, describe the cluster of --fresh and --compare [default: ./cluster.toml, where it exists].")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct DrillRun {
     /// Name from `pgha drill list`, or a file
     #[arg(value_name = "DRILL|FILE")]

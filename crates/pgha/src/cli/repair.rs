@@ -30,6 +30,7 @@ pub(crate) enum RepairVerb {
     pgha repair etcd demo               asks for the cluster's name; the same command resumes\n  \
     pgha repair etcd demo --abort       puts the old stores back\n\n\
     What the lost members knew and the survivor did not is lost; the database is not touched.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct RepairEtcd {
     /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
     #[arg(value_name = "NAME")]

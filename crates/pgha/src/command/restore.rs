@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &Restore, events: &Events) -> Result<()> {
     let timeout = Duration::from_secs(args.wait.timeout);
     if let Some(name) = &args.into {
         let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;
-        return beside(args, &session, name, &target, timeout).await;
+        return Box::pin(beside(args, &session, name, &target, timeout)).await;
     }
     if let Some(name) = &args.node {
         let target = target.ok_or_else(|| bad_target(&TargetError::Missing))?;

@@ -205,7 +205,10 @@ impl Provider for Fake {
 
     async fn stop(&self, container: &str) -> Result<()> {
         let stopped = ContainerState::Stopped;
-        self.effect(|world| drop(world.states.insert(container.to_owned(), stopped))).await;
+        let stop = |world: &mut World| {
+            world.states.insert(container.to_owned(), stopped);
+        };
+        self.effect(stop).await;
         Ok(())
     }
 

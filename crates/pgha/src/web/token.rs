@@ -1,5 +1,6 @@
 //! The word that lets a reader in.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -28,7 +29,11 @@ impl Token {
     /// A new one.
     pub(crate) fn random() -> Self {
         let bytes: [u8; BYTES] = rand::rng().random();
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        let mut hex = String::with_capacity(2 * BYTES);
+        for byte in bytes {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        Self(hex)
     }
 
     /// The one in that file; without a file a new one, which is put there for its owner alone.

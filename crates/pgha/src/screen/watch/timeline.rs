@@ -26,7 +26,7 @@ pub(super) fn draw(picture: &Picture<'_>, page: &mut Page<'_>) {
             page.palette.title()
         },
     );
-    let heads: String = Lane::ALL.iter().map(|lane| format!(" {}", lane.head())).collect();
+    let heads: String = Lane::ALL.iter().flat_map(|lane| [" ", lane.head()]).collect();
     let member = member_width(timeline);
     // The date is told where there is room for it.
     let date = if page.width() < 100 { 11 } else { 0 };
