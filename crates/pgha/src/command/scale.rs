@@ -63,12 +63,12 @@ pub(crate) async fn add(args: &Add, events: &Events) -> Result<()> {
             let etcd = matches!(args.what, AddWhat::Etcd(_));
             let role = if etcd { Role::Etcd } else { Role::Postgres };
             let asked = Asked::Add { role, site, count: add.count };
-            change(&engine, meant, Some(asked), add.how, events).await
+            Box::pin(change(&engine, meant, Some(asked), add.how, events)).await
         }
         AddWhat::DataCenter(add) => {
             let meant = cluster::meant(clusters, add.cluster.as_deref(), Among::Created)?;
             let asked = Asked::AddDataCenter { nodes: add.nodes, etcd: add.etcd };
-            change(&engine, meant, Some(asked), add.how, events).await
+            Box::pin(change(&engine, meant, Some(asked), add.how, events)).await
         }
     }
 }
@@ -95,14 +95,14 @@ pub(crate) async fn remove(args: &Remove, events: &Events) -> Result<()> {
             None => match (member::pick(&names, word), meant.cluster.change()) {
                 (Ok(name), _) => members.push(name.to_owned()),
                 (Err(_), Ok(Some(journal))) if removes(&journal, word) => {
-                    members.push(word.clone())
+                    members.push(word.clone());
                 }
                 (Err(error), _) => return Err(error),
             },
         }
     }
     let asked = Asked::Remove { members, sites: numbers };
-    change(&engine, meant, Some(asked), args.how, events).await
+    Box::pin(change(&engine, meant, Some(asked), args.how, events)).await
 }
 
 fn removes(journal: &Journal, word: &str) -> bool {
@@ -118,7 +118,7 @@ pub(crate) async fn scale(args: &Scale, events: &Events) -> Result<()> {
         |each: &Option<Each>| each.as_ref().map(|each| each.0.clone()).unwrap_or_default();
     let sizes = Sizes { nodes: numbers(&args.nodes), etcd: numbers(&args.etcd) };
     let asked = (!args.resume).then_some(Asked::Scale(sizes));
-    change(&engine, meant, asked, args.how, events).await
+    Box::pin(change(&engine, meant, asked, args.how, events)).await
 }
 
 /// The cluster that is named first, else that of the first member, else the one that is meant; and the other words.

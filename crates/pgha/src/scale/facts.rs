@@ -55,7 +55,7 @@ impl<P: Provider> Scaling<P> {
         let more = added_nodes(topology, &after);
         let disk = if more == 0 { None } else { Some(self.disk(&leader, more).await?) };
         let plan = Plan::of(&journal, (topology, &after), &view, next, disk);
-        self.demand_room(&plan, force)?;
+        demand_room(&plan, force)?;
         Ok((journal, plan))
     }
 
@@ -81,28 +81,29 @@ impl<P: Provider> Scaling<P> {
         let free_bytes = state.room.free_bytes.saturating_sub(RESERVE_BYTES);
         Ok(Disk { each_bytes: state.room.data_bytes, nodes, free_bytes })
     }
+}
 
-    fn demand_room(&self, plan: &Plan, force: bool) -> Result<()> {
-        if let Some(disk) = plan.disk.filter(|disk| disk.is_too_full()) {
-            return Err(Error::failed("the disk is too full for what is added")
-                .because(format!(
-                    "{} copies of {} take {}, and {} are free beside a reserve of {}",
-                    disk.nodes,
-                    bytes(disk.each_bytes),
-                    bytes(disk.needed_bytes()),
-                    bytes(disk.free_bytes),
-                    bytes(RESERVE_BYTES),
-                ))
-                .hint("make room on it, or add fewer nodes"));
-        }
-        let (more, free) = (plan.more_memory_bytes(), host::available_memory());
-        match free.filter(|free| more > *free && !force) {
-            None => Ok(()),
-            Some(free) => {
-                Err(Error::failed("this host has too little memory for what is added, by estimate")
-                    .because(format!("{} more, and {} are available", bytes(more), bytes(free)))
-                    .hint("free memory, add fewer members, or go on with --force"))
-            }
+/// Fails where disk or memory are too small for what is added.
+fn demand_room(plan: &Plan, force: bool) -> Result<()> {
+    if let Some(disk) = plan.disk.filter(|disk| disk.is_too_full()) {
+        return Err(Error::failed("the disk is too full for what is added")
+            .because(format!(
+                "{} copies of {} take {}, and {} are free beside a reserve of {}",
+                disk.nodes,
+                bytes(disk.each_bytes),
+                bytes(disk.needed_bytes()),
+                bytes(disk.free_bytes),
+                bytes(RESERVE_BYTES),
+            ))
+            .hint("make room on it, or add fewer nodes"));
+    }
+    let (more, free) = (plan.more_memory_bytes(), host::available_memory());
+    match free.filter(|free| more > *free && !force) {
+        None => Ok(()),
+        Some(free) => {
+            Err(Error::failed("this host has too little memory for what is added, by estimate")
+                .because(format!("{} more, and {} are available", bytes(more), bytes(free)))
+                .hint("free memory, add fewer members, or go on with --force"))
         }
     }
 }

@@ -68,18 +68,18 @@ impl Scaling {
         events: &Events,
     ) -> Result<Self> {
         let (project, generated) = Project::of_cluster(cluster)?;
-        if let Found::Cluster(there) = compose_file::read(&project.file)? {
-            if there.shared_certificate || there.choices.uid.is_none() {
-                return Err(Error::bad_input(format!(
-                    "the members of cluster {} cannot be changed",
-                    cluster.id
-                ))
-                .because("an earlier pgha made it, with one certificate for all of its nodes")
-                .hint(format!(
-                    "`pgha restore {} --into NAME --latest` makes a new cluster of its data",
-                    cluster.id
-                )));
-            }
+        if let Found::Cluster(there) = compose_file::read(&project.file)?
+            && (there.shared_certificate || there.choices.uid.is_none())
+        {
+            return Err(Error::bad_input(format!(
+                "the members of cluster {} cannot be changed",
+                cluster.id
+            ))
+            .because("an earlier pgha made it, with one certificate for all of its nodes")
+            .hint(format!(
+                "`pgha restore {} --into NAME --latest` makes a new cluster of its data",
+                cluster.id
+            )));
         }
         // Without Compose nothing is begun.
         ComposeTool::find()?;

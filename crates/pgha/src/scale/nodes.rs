@@ -121,14 +121,13 @@ impl<P: Provider> Scaling<P> {
         if journal.slots_ttl.is_none() && !self.have_slots(&leave, &slots).await? {
             return Ok("none is left".to_owned());
         }
-        let ttl = match &journal.slots_ttl {
-            Some(ttl) => ttl.clone(),
-            None => {
-                let config = patroni::config(&self.provider, &view).await?;
-                let config: Value = serde_json::from_str(&config)
-                    .or_fail("Patroni's dynamic configuration cannot be read")?;
-                config["member_slots_ttl"].to_string()
-            }
+        let ttl = if let Some(ttl) = &journal.slots_ttl {
+            ttl.clone()
+        } else {
+            let config = patroni::config(&self.provider, &view).await?;
+            let config: Value = serde_json::from_str(&config)
+                .or_fail("Patroni's dynamic configuration cannot be read")?;
+            config["member_slots_ttl"].to_string()
         };
         journal.slots_ttl = Some(ttl.clone());
         self.write_down(Some(journal)).await?;
@@ -247,10 +246,10 @@ impl<P: Provider> Scaling<P> {
         read.ok_or_else(|| Error::failed(format!("{node} does not say its limits")).because(said))
     }
 
-    async fn patch(&self, node: &str, patch: &Value) -> Result<()> {
-        self.provider.put_file(node, FOLDER, PATCH, &patch.to_string()).await?;
-        let path = format!("{FOLDER}/{PATCH}");
-        let told = patroni::apply(&self.provider, node, &path).await;
-        told.and(patroni::remove(&self.provider, node, &path).await)
+    async fn patch(&self, node: &str, change: &Value) -> Result<()> {
+        self.provider.put_file(node, FOLDER, PATCH, &change.to_string()).await?;
+        let file = format!("{FOLDER}/{PATCH}");
+        let told = patroni::apply(&self.provider, node, &file).await;
+        told.and(patroni::remove(&self.provider, node, &file).await)
     }
 }

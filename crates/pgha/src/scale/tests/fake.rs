@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use pgha_core::agent::{BUSY, HELD, NodeState, Request, Restore};
+use pgha_core::dynamic::Dynamic;
 use pgha_core::layout::{LABEL_LAYOUT, Layout};
 use pgha_core::layout_file::{Applied, LayoutFile};
 use pgha_core::observe::{
@@ -153,6 +154,12 @@ impl Fake {
         Topology::with(spec.clone(), 1, layout)
     }
 
+    /// Whether a change is through: nothing goes on, and the layout is a later one.
+    pub(super) fn is_changed(&self) -> bool {
+        let goes_on = self.cluster().change().expect("its own").is_some();
+        !goes_on && self.topology().layout.generation() > 1
+    }
+
     /// What must be so at any moment.
     pub(super) fn check(&self) {
         let topology = self.topology();
@@ -234,6 +241,8 @@ impl Fake {
                     revision: 1,
                     leader: Some(world.leader.clone()),
                     system_id: Some(SYSTEM_ID.to_string()),
+                    tells_succession: true,
+                    config: Dynamic::parse("{}"),
                     ..Dcs::default()
                 }),
             };
@@ -257,7 +266,7 @@ impl Fake {
 
     /// What a program in a member prints, or complains of.
     async fn answer(&self, member: &str, command: &Command<'_>) -> Result<String, String> {
-        let nothing = |()| Ok(String::new());
+        let nothing = Ok(String::new());
         match command.argv {
             ["env", _, "etcdctl", words @ ..] => self.etcdctl(words).await,
             ["etcdctl", "get", ..] => Ok("{\"ttl\": 30}".to_owned()),
@@ -267,7 +276,7 @@ impl Fake {
                 let count = world.slots.iter().filter(|slot| sql.contains(&format!("'{slot}'")));
                 Ok(count.count().to_string())
             }
-            ["psql", .., "checkpoint"] | ["rm", ..] => nothing(()),
+            ["psql", .., "checkpoint"] | ["rm", ..] => nothing,
             ["patronictl", _, _, "edit-config", ..] => {
                 let members: BTreeSet<String> = {
                     let world = self.world();
@@ -279,7 +288,8 @@ impl Fake {
                         world.slots.retain(|slot| members.contains(slot));
                     }
                 };
-                nothing(self.effect(told).await)
+                self.effect(told).await;
+                nothing
             }
             ["patronictl", _, _, "switchover", .., to] => {
                 let moved = |world: &mut World| {
@@ -287,7 +297,8 @@ impl Fake {
                     world.slots.remove(&slot(to));
                     world.slots.insert(slot(&before));
                 };
-                nothing(self.effect(moved).await)
+                self.effect(moved).await;
+                nothing
             }
             argv => match Request::parse(argv) {
                 Ok(Request::PutLayout) => self.put(member, command.input).await,
@@ -299,7 +310,7 @@ impl Fake {
                     };
                     Ok(json!(self.effect(apply).await).to_string())
                 }
-                Ok(Request::Restore(Restore::Journal)) => nothing(()),
+                Ok(Request::Restore(Restore::Journal)) => nothing,
                 Ok(Request::Restore(Restore::Held)) => {
                     let room = Room {
                         device: 1,
@@ -448,13 +459,12 @@ impl Provider for Fake {
             there.1 = true;
             world.works_with.entry(name.to_owned()).or_insert(generation);
             world.given.entry(name.to_owned()).or_insert(generation);
-            match member.role {
-                Role::Postgres => drop(world.slots.insert(slot(name))),
-                _ => {
-                    let id = world.next_id;
-                    world.next_id += 1;
-                    world.etcd.entry(url(&topology, name)).or_insert((id, false));
-                }
+            if member.role == Role::Postgres {
+                world.slots.insert(slot(name));
+            } else {
+                let id = world.next_id;
+                world.next_id += 1;
+                world.etcd.entry(url(&topology, name)).or_insert((id, false));
             }
         })
         .await;
