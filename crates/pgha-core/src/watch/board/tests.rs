@@ -88,5 +88,5 @@ fn where_room_is_scarce_problems_come_first_and_the_rest_is_a_line_each() {
     // What there is room for is whole.
     assert_eq!(board.lines(8).len(), 8);
     let more: Vec<&str> = board.lines(8).iter().filter_map(|line| line.id()).collect();
-    assert!(more.contains(&"pgha-pgbackrest-DC3-1"), "{more:?}");
+    assert!(more.contains(&"pgha-etcd1-DC1-1"), "{more:?}");
 }
