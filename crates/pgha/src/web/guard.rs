@@ -1,7 +1,7 @@
 //! Who is let in: the right host, the right origin, the right token. Decides; answers nobody.
 
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use super::token::Token;
 
@@ -91,13 +91,13 @@ impl Door {
         let own = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", self.port));
         let host = one(headers, &HOST).filter(|host| own.iter().any(|own| own == host));
         let host = host.ok_or(Refused::Host)?;
-        let origin = headers.get(ORIGIN).map(|origin| origin.as_bytes());
+        let origin = headers.get(ORIGIN).map(HeaderValue::as_bytes);
         let same = format!("http://{host}");
         let reads = matches!(*method, Method::GET | Method::HEAD);
         if origin.map_or(!reads, |origin| origin != same.as_bytes()) {
             return Err(Refused::Origin);
         }
-        let from = headers.get(&FETCH_SITE).map(|from| from.as_bytes());
+        let from = headers.get(&FETCH_SITE).map(HeaderValue::as_bytes);
         if from.is_some_and(|from| !matches!(from, b"same-origin" | b"none")) {
             return Err(Refused::Origin);
         }

@@ -28,7 +28,8 @@ impl Token {
     /// A new one.
     pub(crate) fn random() -> Self {
         let bytes: [u8; BYTES] = rand::rng().random();
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        let digit = |half: u8| char::from_digit(u32::from(half), 16).expect("half a byte");
+        Self(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
     }
 
     /// The one in that file; without a file a new one, which is put there for its owner alone.
