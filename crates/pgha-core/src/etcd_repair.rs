@@ -34,6 +34,8 @@ pub struct StoreReport {
     pub store_bytes: u64,
     /// What is free on its disk.
     pub free_bytes: u64,
+    /// etcd runs on it and tells its peers who is in the cluster. Started without a majority it answers nobody else.
+    pub opened: bool,
     /// What etcd says of itself, or why it says nothing.
     pub status: Result<EtcdStatus, String>,
     /// What Patroni keeps there, as this member alone has it.
@@ -63,6 +65,14 @@ pub enum Store {
         /// Standbys that have acknowledged, as the last leader wrote it there.
         sync_standbys: Vec<String>,
     },
+    /// etcd has opened it, and answers no client before it has found a majority: it was started without one. How much it
+    /// has cannot be told.
+    Waits {
+        /// What it takes.
+        store_bytes: u64,
+        /// What is free on its disk.
+        free_bytes: u64,
+    },
     /// The member runs without one.
     Empty,
     /// Neither a container nor a volume of it is there.
@@ -85,6 +95,10 @@ impl Store {
         let (status, keys) = match (&report.status, &report.keys) {
             _ if !report.there => return Self::Empty,
             (Ok(status), Ok(keys)) => (status, keys),
+            _ if report.opened => {
+                let (store_bytes, free_bytes) = (report.store_bytes, report.free_bytes);
+                return Self::Waits { store_bytes, free_bytes };
+            }
             (Err(reason), _) | (_, Err(reason)) => return Self::Silent { reason: reason.clone() },
         };
         Self::Answers {
@@ -96,6 +110,15 @@ impl Store {
             leader: keys.leader.clone(),
             system_id: keys.system_id.clone(),
             sync_standbys: keys.sync_standbys.clone(),
+        }
+    }
+
+    /// What it takes, and what is free beside it, where a cluster can be made of it.
+    fn room(&self) -> Option<(u64, u64)> {
+        match *self {
+            Self::Answers { store_bytes, free_bytes, .. }
+            | Self::Waits { store_bytes, free_bytes } => Some((store_bytes, free_bytes)),
+            _ => None,
         }
     }
 
@@ -166,6 +189,9 @@ pub enum Refusal {
         /// Those that run and have one, with why they do not answer.
         silent: Vec<(String, String)>,
     },
+    /// Several members have stores, and which of them has more cannot be told.
+    #[error("{} have stores, and etcd that was started without a majority does not say which has more", list(.0))]
+    CannotCompare(Vec<String>),
     /// The copy of the store has no room.
     #[error(
         "{member} has {} free, and the copy of its store takes {}",
@@ -203,6 +229,11 @@ impl Refusal {
                 "`pgha up` in the folder of the compose file makes members that are missing: where all stores are \
                  gone, they make a new etcd cluster by themselves; `pgha status {cluster}` says how each is"
             ),
+            Self::CannotCompare(members) => format!(
+                "stop those whose store is not to be used, such as `pgha stop {} --yes`, and repeat this; they join empty, \
+                 and their stores are kept until the end",
+                members.last().map_or("", String::as_str)
+            ),
             Self::NoRoom { .. } => "make room on the disk of the Docker engine".to_owned(),
         }
     }
@@ -219,7 +250,7 @@ impl Refusal {
                 members.chain(asleep).chain(of(silent)).collect()
             }
             Self::NothingLeft { silent } => of(silent),
-            Self::HasQuorum { .. } | Self::NoRoom { .. } => Vec::new(),
+            Self::HasQuorum { .. } | Self::NoRoom { .. } | Self::CannotCompare(_) => Vec::new(),
         }
     }
 }
@@ -250,27 +281,21 @@ pub fn plan(view: &ClusterView, left: Vec<Left>) -> Result<RepairPlan, Refusal> 
             need,
         });
     }
-    let newest = left
-        .iter()
-        .enumerate()
-        .filter_map(|(place, left)| match left.store {
-            Store::Answers { raft_index, revision, raft_term, .. } => {
-                // Where all is equal, the first.
-                Some(((raft_index, revision, raft_term, std::cmp::Reverse(place)), left))
-            }
-            _ => None,
-        })
-        .max_by_key(|(order, _)| *order);
-    let survivor = newest.map(|(_, left)| left).ok_or(Refusal::NothingLeft { silent })?;
-    if let Store::Answers { store_bytes, free_bytes, .. } = survivor.store {
-        let wanted_bytes = store_bytes.saturating_add(SPARE_BYTES);
-        if free_bytes < wanted_bytes {
-            return Err(Refusal::NoRoom {
-                member: survivor.name.clone(),
-                free_bytes,
-                wanted_bytes,
-            });
-        }
+    let usable: Vec<&Left> = left.iter().filter(|left| left.store.room().is_some()).collect();
+    let waits = |left: &&Left| matches!(left.store, Store::Waits { .. });
+    if usable.len() > 1 && usable.iter().any(waits) {
+        return Err(Refusal::CannotCompare(usable.iter().map(|left| left.name.clone()).collect()));
+    }
+    // Where all is equal, the first.
+    let newest = usable.into_iter().rev().max_by_key(|left| match left.store {
+        Store::Answers { raft_index, revision, raft_term, .. } => (raft_index, revision, raft_term),
+        _ => (0, 0, 0),
+    });
+    let survivor = newest.ok_or(Refusal::NothingLeft { silent })?;
+    let (store_bytes, free_bytes) = survivor.store.room().unwrap_or_default();
+    let wanted_bytes = store_bytes.saturating_add(SPARE_BYTES);
+    if free_bytes < wanted_bytes {
+        return Err(Refusal::NoRoom { member: survivor.name.clone(), free_bytes, wanted_bytes });
     }
     let survivor = survivor.name.clone();
     let others = left.iter().map(|left| left.name.clone()).filter(|name| *name != survivor);

@@ -105,11 +105,28 @@ fn without_a_store_or_room_for_its_copy_nothing_is_begun() {
 }
 
 #[test]
+fn a_survivor_that_was_started_without_a_majority_is_taken_where_there_is_no_other() {
+    let waits = || Store::Waits { store_bytes: 1 << 20, free_bytes: 1 << 40 };
+    let alone = planned(&[Store::Gone, waits(), Store::Empty]).expect("one of three");
+    assert_eq!(alone.survivor, "etcd2");
+    for other in [waits(), answers(9)] {
+        let refused = planned(&[other, waits(), Store::Empty, Store::Gone, Store::Empty]);
+        let refused = refused.expect_err("which has more?");
+        assert!(refused.to_string().starts_with("etcd1 and etcd2 have stores"), "{refused}");
+        assert!(refused.hint("demo-1").contains("`pgha stop etcd2 --yes`"));
+    }
+    // One that was stopped is no candidate, and no majority with the other.
+    let stopped = planned(&[unknown(), waits(), Store::Empty, Store::Gone, Store::Empty]);
+    assert_eq!(stopped.expect("one is meant").survivor, "etcd2");
+}
+
+#[test]
 fn what_runs_without_a_store_is_empty_whatever_etcd_says() {
     let report = StoreReport {
         mark: None,
         there: false,
         aside: Vec::new(),
+        opened: false,
         store_bytes: 0,
         free_bytes: 1,
         status: Ok(EtcdStatus::default()),
@@ -117,9 +134,12 @@ fn what_runs_without_a_store_is_empty_whatever_etcd_says() {
     };
     assert_eq!(Store::of(&report), Store::Empty);
     let mute = Err("refused".to_owned());
-    let silent = StoreReport { there: true, keys: mute, ..report.clone() };
+    let silent = StoreReport { there: true, keys: mute.clone(), ..report.clone() };
     assert_eq!(Store::of(&silent), Store::Silent { reason: "refused".to_owned() });
-    assert!(matches!(Store::of(&StoreReport { there: true, ..report }), Store::Answers { .. }));
+    let waits = StoreReport { there: true, opened: true, keys: mute, ..report.clone() };
+    assert_eq!(Store::of(&waits), Store::Waits { store_bytes: 0, free_bytes: 1 });
+    let answers = StoreReport { there: true, opened: true, ..report };
+    assert!(matches!(Store::of(&answers), Store::Answers { .. }));
 }
 
 fn a_store() -> impl Strategy<Value = Store> {

@@ -16,7 +16,7 @@ use pgha_core::etcd_repair::{JOURNAL_FILE, MARK_FILE, Mark, StoreReport, Turn, a
 use pgha_core::etcd_start::Listed;
 use pgha_core::observe;
 use pgha_core::render::{self, CONFIG_DIR, ETCD_MOUNT, REPOSITORY_DIR};
-use pgha_core::topology::{ETCD_CLIENT_PORT, Member, Role, Topology};
+use pgha_core::topology::{ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, Role, Topology};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -228,6 +228,7 @@ fn report(me: &Member) -> Result<StoreReport> {
         mark: mark()?,
         there: !start::store_is_empty(),
         aside: kept(),
+        opened: http::get(me.address, ETCD_PEER_PORT, "members").is_some(),
         store_bytes: used_bytes(Path::new(DATA)),
         free_bytes: files::disk(ETCD_MOUNT)?.free_bytes,
         status: ask("v3/maintenance/status", "{}").and_then(|body| observe::etcd_status(&body)),

@@ -147,6 +147,7 @@ impl Fake {
                 let report = StoreReport {
                     mark: volume.mark.clone(),
                     there: volume.data.is_some(),
+                    opened: volume.data.is_some(),
                     aside: volume.aside.map(|_| ID.to_owned()).into_iter().collect(),
                     store_bytes: 1,
                     free_bytes: 1 << 40,

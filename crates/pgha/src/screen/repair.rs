@@ -62,6 +62,7 @@ fn row(plan: &RepairPlan, left: &Left) -> Row {
         Store::Answers { raft_index, revision, .. } => {
             ("answers".to_owned(), raft_index.to_string(), revision.to_string())
         }
+        Store::Waits { .. } => ("waits".to_owned(), "?".to_owned(), "?".to_owned()),
         Store::Empty => ("empty".to_owned(), String::new(), String::new()),
         Store::Gone => ("gone".to_owned(), String::new(), String::new()),
         Store::Silent { .. } => ("does not answer".to_owned(), String::new(), String::new()),
@@ -96,7 +97,7 @@ fn about(plan: &RepairPlan) -> Vec<String> {
     }
     about.push(match &plan.primary {
         Some(primary) => {
-            format!("{primary} takes writes without etcd (failsafe mode, or on its own word)")
+            format!("{primary} still takes writes: until it gives up (ttl), or in failsafe mode")
         }
         None => "no node takes writes until etcd decides again".to_owned(),
     });
