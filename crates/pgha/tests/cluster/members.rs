@@ -18,7 +18,7 @@ fn done(cluster: &TestCluster, words: &[&str]) -> Value {
     serde_json::from_str(ran.ok()).expect("JSON")
 }
 
-/// The labels of generations that members work with, as each container has the newest layout.
+/// The members of etcd, and whether each votes.
 fn etcd_of(view: &Value) -> Vec<(String, bool)> {
     let members = view["etcd"].as_array().expect("a list").iter();
     members
@@ -64,7 +64,10 @@ fn each_kind_of_member_comes_and_goes_while_clients_write() {
     let etcd = claim("an etcd member joins and gets its vote", || {
         let old: Vec<String> =
             etcd_of(&cluster.status()).into_iter().map(|(name, _)| name).collect();
-        done(&cluster, &["add", "etcd", &id, "DC1"]);
+        let add = ["add", "etcd", &id, "DC1"];
+        // Two of four are in DC1 then.
+        cluster.pgha(&add).refused(2, "The loss of DC1 is survived less well afterwards");
+        done(&cluster, &[&add[..], &["--yes"]].concat());
         let view = cluster.wait_whole();
         let all = etcd_of(&view);
         assert!(all.len() == old.len() + 1 && all.iter().all(|(_, votes)| *votes), "{view}");

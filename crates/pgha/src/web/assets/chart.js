@@ -7,7 +7,7 @@ const SPAN = 5 * 60 * 1000;
 /** Samples further apart have something between them that nobody saw. */
 const GAP = 10000;
 const HEIGHT = 150;
-const LEFT = 58;
+const LEFT = 72;
 const BOTTOM = 20;
 const TOP = 8;
 /** With more, those that are highest now are drawn. */
