@@ -90,7 +90,7 @@ fn lose(members: &[String]) {
     }
 }
 
-/// Repairs, and kills that at the first line that begins so.
+/// Repairs, and kills that as soon as it does so.
 fn kill_at(cluster: &TestCluster, step: &str) {
     let mut command =
         cluster.command(&["repair", "etcd", &cluster.id(), "--yes", "--events", "jsonl"]);
@@ -99,7 +99,8 @@ fn kill_at(cluster: &TestCluster, step: &str) {
     let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
     let mut said = Vec::new();
     for line in lines.map_while(Result::ok) {
-        let reached = line.contains(step);
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        let reached = event["doing"].as_str().is_some_and(|doing| doing.starts_with(step));
         said.push(line);
         if reached {
             child.kill().expect("it runs");
