@@ -3,8 +3,11 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at.
-const POLL: Duration = Duration::from_millis(200);
+/// How soon a condition is looked at again at first, and at most. A look starts programs in containers, which take the
+/// processors from what is waited for.
+const POLL: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1500)];
+/// The time between two looks as a share of what has passed.
+const POLL_SHARE: u32 = 8;
 
 /// Looks until `look` gives a value; past the deadline, panics with the last reason why not.
 pub(crate) fn until<T, E: Display>(
@@ -19,7 +22,7 @@ pub(crate) fn until<T, E: Display>(
             Err(reason) if started.elapsed() > Duration::from_secs(deadline_s) => {
                 panic!("after {deadline_s} s still not: {what}; last: {reason}")
             }
-            Err(_) => std::thread::sleep(POLL),
+            Err(_) => std::thread::sleep((started.elapsed() / POLL_SHARE).clamp(POLL[0], POLL[1])),
         }
     }
 }
