@@ -10,6 +10,8 @@ use crate::waiting::{claim, until};
 
 /// How long a screen may take to show something.
 const SCREEN_DEADLINE_S: u64 = 60;
+/// What is seen of a member's name on 80 columns.
+const MEMBER_WIDTH: usize = 18;
 /// How long tmux may take to answer.
 const TMUX_DEADLINE_S: u64 = 20;
 
@@ -85,8 +87,9 @@ fn a_cluster_is_watched_and_operated_by_keys() {
     };
     claim("the cluster is on a small screen, and keys lead to the others", || {
         start("--read-only");
-        for shown in cluster.members().iter().map(String::as_str).chain(["one more loss"]) {
-            terminal.wait_for(shown);
+        terminal.wait_for("one more loss");
+        for member in cluster.members() {
+            terminal.wait_for(member.get(..MEMBER_WIDTH).unwrap_or(&member));
         }
         for (key, what) in [("2", "EVENT"), ("3", "THROUGHPUT"), ("4", "CAN BE RECOVERED")] {
             terminal.press(&[key]);
