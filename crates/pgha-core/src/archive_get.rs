@@ -83,64 +83,12 @@ pub fn left_for(asked: Segment, known: &BTreeMap<u32, Lineage>) -> Option<u32> {
     (owner > asked.timeline).then_some(owner)
 }
 
-/// What a standby has asked the archive for lately. In place of the archive it is told to look elsewhere first: nearly
-/// always its own `pg_wal` or the leader has the file, and asking takes pgBackRest up to a second.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
-    files: Vec<String>,
-    given: bool,
-}
-
-/// The line behind the files, where the archive had the last one.
-const GIVEN: &str = "given";
-
-impl Wanted {
-    /// Reads what [`Wanted::text`] wrote.
-    pub fn parse(text: &str) -> Self {
-        let (given, files): (Vec<&str>, Vec<&str>) = text.lines().partition(|l| *l == GIVEN);
-        Self { files: files.into_iter().map(str::to_owned).collect(), given: !given.is_empty() }
-    }
-
-    /// One file in a line.
-    pub fn text(&self) -> String {
-        let lines = self.files.iter().map(String::as_str).chain(self.given.then_some(GIVEN));
-        lines.flat_map(|line| [line, "\n"]).collect()
-    }
-
-    /// Whether the archive is asked for a file: where nothing else had it when it was wanted before, and as long as the
-    /// archive gives one after the other.
-    pub fn asks(&mut self, file: &str) -> bool {
-        let again = self.files.iter().any(|wanted| wanted == file);
-        if !again {
-            self.files.push(file.to_owned());
-        }
-        again || self.given
-    }
-
-    /// Whether the archive had what it was asked for.
-    pub fn came(&mut self, given: bool) {
-        self.given = given;
-    }
-}
-
-/// A server that runs, by its `postmaster.pid`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
-    /// Its process and when that began: no later one has both.
-    pub id: String,
-    /// It takes connections. A standby does so once its data are consistent: then all that it had at its start is replayed.
-    pub ready: bool,
-}
-
-impl Running {
-    /// Reads such a file: process, data folder, start in seconds since 1970, port, folder of the socket, address, shared
-    /// memory, state, by Postgres's `miscadmin.h`. The last lines come as it starts.
-    pub fn parse(text: &str) -> Option<Self> {
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let (process, began) = (lines.first()?, lines.get(2)?);
-        let ready = lines.get(7).is_some_and(|state| *state == "ready");
-        Some(Self { id: format!("{process} {began}"), ready })
-    }
+/// What a server has asked for since it was copied from its leader, as lines of a file. Whatever it wants first is in
+/// its own `pg_wal`, or the leader streams it; what it wants again, the archive is asked for.
+///
+/// Gives the file's next text where `file` is wanted for the first time, `None` where the archive is to be asked.
+pub fn first_wanted(so_far: &str, file: &str) -> Option<String> {
+    (!so_far.lines().any(|wanted| wanted == file)).then(|| format!("{so_far}{file}\n"))
 }
 
 #[cfg(test)]
@@ -203,30 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn the_archive_is_asked_for_what_is_wanted_again_and_for_more_as_long_as_it_gives() {
-        let mut wanted = Wanted::default();
-        assert!(!wanted.asks("00000002.history") && !wanted.asks("000000010000000000000003"));
-        assert!(wanted.asks("000000010000000000000003"));
-        wanted.came(true);
-        assert_eq!(Wanted::parse(&wanted.text()), wanted);
-        assert!(wanted.asks("000000010000000000000004"));
-        wanted.came(false);
-        assert_eq!(Wanted::parse(&wanted.text()), wanted);
-        assert!(!wanted.asks("000000010000000000000005"));
-        assert!(wanted.asks("00000002.history") && wanted.asks("000000010000000000000004"));
-        assert_eq!(Wanted::parse(""), Wanted::default());
-    }
-
-    #[test]
-    fn a_server_is_ready_by_the_last_line_of_its_file() {
-        let text = "41\n/pgdata/17\n1764331200\n5432\n/run/postgresql\n0.0.0.0\n  5432001  32768\n";
-        let server = |state: &str| Running::parse(&format!("{text}{state}")).expect("it runs");
-        for (state, ready) in
-            [("ready   \n", true), ("starting\n", false), ("standby \n", false), ("", false)]
-        {
-            assert_eq!(server(state), Running { id: "41 1764331200".to_owned(), ready }, "{state}");
-        }
-        assert_eq!(Running::parse("41\n"), None);
+    fn the_archive_is_asked_for_what_is_wanted_again() {
+        let once = first_wanted("", "000000010000000000000003").expect("the first time");
+        let both = first_wanted(&once, "00000002.history").expect("the first time");
+        assert_eq!(both, "000000010000000000000003\n00000002.history\n");
+        assert_eq!(first_wanted(&both, "000000010000000000000003"), None);
     }
 
     #[test]

@@ -57,7 +57,6 @@ fn main() -> ExitCode {
         "keep-stanza" => stanza::keep(),
         "run-schedule" => schedule::run(),
         "archive-get" => archive_get::run(&arguments()),
-        "before-promotion" => Ok(archive_get::is_about_to_be_promoted(&arguments().concat())),
         "replica-from-backup" => postgres::replica_from_backup(),
         "patroni" => start::run(),
         "set-up-database" => set_up::run(&arguments()),
