@@ -89,7 +89,7 @@ pub(crate) struct AddDataCenter {
     pgha remove demo DC2 --yes             a data center with all of its members")]
 pub(crate) struct Remove {
     /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]; then members and data centers to
-    /// remove, each by its name or a unique part of it
+    /// remove, each by its name or whole parts of it
     #[arg(value_name = "NAME|MEMBER|SITE", required = true)]
     pub(crate) words: Vec<String>,
     #[command(flatten)]

@@ -66,6 +66,13 @@ fn sites(clusters: &[Cluster]) -> impl Iterator<Item = &str> {
         .flat_map(|topology| topology.sites.iter().map(|site| site.name.as_str()))
 }
 
+/// No member of the cluster has this as a whole part of its name, and no site is called so.
+pub(super) fn unknown_to(id: &ClusterId, word: &str) -> Error {
+    Error::bad_input(format!("cluster {id} has no member and no site `{word}`")).hint(format!(
+        "whole parts of a name will do, such as `demo2-DC1`; `pgha status {id} --all` lists all"
+    ))
+}
+
 /// The members of a cluster that are meant; a site means all of its members.
 fn meant(cluster: &Cluster, view: &ClusterView, words: &[String]) -> Result<Vec<String>> {
     let topology = cluster.topology()?;
@@ -74,14 +81,7 @@ fn meant(cluster: &Cluster, view: &ClusterView, words: &[String]) -> Result<Vec<
     // A part of a part may be a slip.
     let unknown = |word: &&String| !is_site(word) && names::meant_as_whole(&all, word).is_empty();
     if let Some(word) = words.iter().find(unknown) {
-        return Err(Error::bad_input(format!(
-            "cluster {} has no member and no site `{word}`",
-            cluster.id
-        ))
-        .hint(format!(
-            "whole parts of a name will do, such as `demo2-DC1`; `pgha status {} --all` lists all",
-            cluster.id
-        )));
+        return Err(unknown_to(&cluster.id, word));
     }
     let targets: Vec<Target> = words.iter().cloned().map(Target::Named).collect();
     // Whatever can be killed can be stopped.

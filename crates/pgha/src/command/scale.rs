@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgha_core::layout_change::Step as LayoutStep;
+use pgha_core::names::meant_as_whole;
 use pgha_core::scale::{Asked, Journal, Plan, Sizes, Step};
 use pgha_core::steps::{StepDone, StepJournal as _};
 use pgha_core::topology::{Role, Topology};
@@ -14,6 +15,7 @@ use crate::agree::agree;
 use crate::bring_up;
 use crate::cli::{Add, AddWhat, ChangeArgs, Each, Remove, Scale};
 use crate::cluster::{self, Among, Cluster, Meant};
+use crate::command::members::unknown_to;
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::Events;
@@ -92,13 +94,11 @@ pub(crate) async fn remove(args: &Remove, events: &Events) -> Result<()> {
         match site {
             Some(site) => numbers.push(site.number),
             // One that a change which goes on has removed already is named by it.
-            None => match (member::pick(&names, word), meant.cluster.change()) {
-                (Ok(name), _) => members.push(name.to_owned()),
-                (Err(_), Ok(Some(journal))) if removes(&journal, word) => {
-                    members.push(word.clone());
-                }
-                (Err(error), _) => return Err(error),
+            None if meant_as_whole(&names, word).is_empty() => match meant.cluster.change()? {
+                Some(journal) if removes(&journal, word) => members.push(word.clone()),
+                _ => return Err(unknown_to(id, word)),
             },
+            None => members.push(member::pick(&names, word)?.to_owned()),
         }
     }
     let asked = Asked::Remove { members, sites: numbers };
@@ -132,7 +132,7 @@ fn split(clusters: Vec<Cluster>, words: &[String]) -> Result<(Meant, &[String])>
         [first, ..] => {
             let all: Vec<&str> =
                 clusters.iter().flat_map(|c| &c.containers).map(|c| c.name.as_str()).collect();
-            if pgha_core::names::meant(&all, first).len() == 1 {
+            if meant_as_whole(&all, first).len() == 1 {
                 let (cluster, _) = member::find_in(clusters, first)?;
                 return Ok((Meant { cluster, guessed: false }, words));
             }

@@ -46,6 +46,8 @@ fn each_kind_of_member_comes_and_goes_while_clients_write() {
         cluster.pgha(&["add", "node", &id, "DC3"]).refused(2, "no member of the role postgres");
         cluster.pgha(&["remove", &id, "pgbackrest", "--yes"]).refused(2, "is the backup host");
         cluster.pgha(&["remove", &id, "DC3", "--yes"]).refused(2, "external site");
+        let slip = format!("{}1-DC1", &cluster.name[1..]);
+        cluster.pgha(&["remove", &id, &slip, "--yes"]).refused(2, "no member and no site");
         cluster.pgha(&["scale", &id, "--resume"]).refused(2, "no change of members in progress");
         cluster.pgha(&["pause", &id]).ok();
         cluster.pgha(&["add", "node", &id, "DC2"]).refused(3, "is paused");
