@@ -131,7 +131,11 @@ fn stanza_is_made_beside_archiving(leader: &str, host: &str) {
         let free = try_exec(leader, &["flock", "--nonblock", lock, "true"]);
         if free.code == Some(0) { Err("it is free") } else { Ok(()) }
     });
-    exec(host, &["pgbackrest", "--stanza=pgha_db", "stanza-create"]);
+    // WAL that arrives takes the host's own lock of that name, for a moment.
+    until("the stanza is made again", 30, || {
+        let made = try_exec(host, &["pgbackrest", "--stanza=pgha_db", "stanza-create"]);
+        if made.code == Some(0) { Ok(()) } else { Err(made.stdout) }
+    });
     exec(leader, &["pkill", "-f", "sleep 300"]);
 }
 
