@@ -43,15 +43,14 @@ finish() {
 trap finish EXIT
 
 # The base image cannot be pulled everywhere, and the machine below has nothing to make it with. So this machine makes it,
-# and all layers over it meanwhile.
+# and all layers over it meanwhile, and the image of that machine.
 layers_log=$(mktemp)
-images/layers.sh 17 > "$layers_log" 2>&1 &
+{ images/layers.sh 17 && ./tests/engine/image.sh; } > "$layers_log" 2>&1 &
 layers=$!
 ./scripts/release.sh binary --quick
-wait "$layers" || fail "the images' layers cannot be built: $(tail -n 20 "$layers_log")"
+wait "$layers" || fail "the images cannot be built: $(tail -n 20 "$layers_log")"
 rm -f "$layers_log"
 released=${CARGO_TARGET_DIR:-$PWD/target}/release-files/pgha
-./tests/engine/image.sh
 step "the binary is made"
 
 # The folder has the same path in there, since the engine mounts the cluster's secrets from it.

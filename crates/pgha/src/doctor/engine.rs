@@ -44,6 +44,7 @@ pub(super) async fn examine(engine: &Engine, checks: &mut Vec<Check>) -> bool {
     said.security = info.security_options.clone().unwrap_or_default();
     checks.extend(kind(&said, local, enforces_selinux()));
     checks.push(disk(&info));
+    checks.push(layers(info.driver.as_deref().unwrap_or_default()));
     checks.push(clock(now, info.system_time.as_deref()));
     checks.push(cgroup(&info));
     let missing =
@@ -168,6 +169,23 @@ fn disk(info: &SystemInfo) -> Check {
     }
 }
 
+/// By what the engine keeps the layers of images.
+fn layers(driver: &str) -> Check {
+    let name = "layers";
+    let slow = match driver {
+        "fuse-overlayfs" => "in user space: a cluster takes half again as long to come up",
+        "vfs" => "as whole copies: each member takes the disk of its whole image",
+        "" => return Check::info(name, "the engine does not say how it keeps layers"),
+        _ => return Check::ok(name, driver),
+    };
+    Check::warning(
+        name,
+        format!("{driver} keeps layers of images {slow}"),
+        "where the kernel has overlay file systems: `\"storage-driver\": \"overlay2\"` in \
+         /etc/docker/daemon.json, and a restart of the engine; its images and containers are not there then",
+    )
+}
+
 fn clock(now: Timestamp, engine: Option<&str>) -> Check {
     let name = "clock";
     if now.as_second() < CLOCK_EARLIEST_UNIX_S {
@@ -234,6 +252,18 @@ mod tests {
         let podman = Said { version: "5.4.2".into(), components: vec![engine], ..Said::default() };
         let found = kind(&podman, true, false);
         assert_eq!(found.iter().map(|check| check.name).collect::<Vec<_>>(), ["podman"]);
+    }
+
+    #[test]
+    fn layers_that_cost_time_or_disk_are_told() {
+        assert_eq!(layers("overlay2").state, State::Ok);
+        assert_eq!(layers("btrfs").state, State::Ok);
+        assert_eq!(layers("").state, State::Info);
+        for slow in ["fuse-overlayfs", "vfs"] {
+            let check = layers(slow);
+            assert_eq!(check.state, State::Warning);
+            assert!(check.hint.is_some_and(|hint| hint.contains("overlay2")));
+        }
     }
 
     #[test]

@@ -61,6 +61,7 @@ mod unequal_sites;
 mod ups_at_once;
 mod waiting;
 mod watch;
+mod web;
 mod weekly;
 mod workloads;
 mod writer;
