@@ -144,12 +144,23 @@ async fn verify_gone(
         if failed.is_some() || started.elapsed() > GONE_DEADLINE {
             let error = Error::failed(format!("something of cluster {id} is left"));
             let error = failed.iter().fold(error, |error, why| error.because(why.reason()));
-            return Err(error
-                .because(left.join("\n"))
-                .hint(format!("`pgha down {id}` again with the same flags")));
+            let hint = remedy(id, &left, error.cause());
+            return Err(error.because(left.join("\n")).hint(hint));
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// What to do about what is left after a cause. Docker 20.10 at times keeps a network for a connection that nobody has any more.
+fn remedy(id: &ClusterId, left: &[String], cause: &str) -> String {
+    let only_networks = left.iter().all(|line| line.starts_with("network "));
+    if only_networks && cause.contains("active endpoints") {
+        return format!(
+            "where `docker network inspect` shows no container, the engine counts one that is gone: \
+             restart the engine, then `pgha down {id}`"
+        );
+    }
+    format!("`pgha down {id}` again with the same flags")
 }
 
 /// What `down` removes, a line each.
@@ -295,4 +306,22 @@ fn obstacles(every: &[ContainerSummary], cluster: &Cluster, data: Data) -> Vec<O
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_the_engine_cannot_let_go_of_takes_a_restart() {
+        let id = ClusterId { name: "demo".to_owned(), instance: 1 };
+        let network = "network    pgha-net-DC1-1".to_owned();
+        let said = |left: &[String], cause| remedy(&id, left, cause);
+        let stale = "network pgha-net-DC1-1 has active endpoints";
+        assert!(said(std::slice::from_ref(&network), stale).contains("restart the engine"));
+        for (left, cause) in [(network.as_str(), "timeout"), ("container  x", stale)] {
+            let hint = said(&[left.to_owned()], cause);
+            assert_eq!(hint, "`pgha down demo-1` again with the same flags");
+        }
+    }
 }

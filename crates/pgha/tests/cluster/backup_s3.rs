@@ -79,8 +79,13 @@ fn come_up(cluster: &TestCluster, s3: &S3) {
         let up = cluster.made_by("up", &flags);
         let up: Vec<&str> = up.iter().map(String::as_str).collect();
         let (shown, mut child) = start(&mut cluster.command(&up));
-        until("the network of the backup host is there", HEAL_DEADLINE_S, || s3.come());
-        assert!(child.wait().expect("it is waited for once").success(), "`{shown}` failed");
+        until("the network of the backup host is there", HEAL_DEADLINE_S, || {
+            // One that failed makes none.
+            let ended = child.try_wait().expect("it can be asked").is_some();
+            if ended { Ok(()) } else { s3.come() }
+        });
+        let up = child.wait_with_output().expect("it is waited for once");
+        assert!(up.status.success(), "`{shown}` failed: {}", String::from_utf8_lossy(&up.stderr));
         cluster.wait_whole();
     });
 }

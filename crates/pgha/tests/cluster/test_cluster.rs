@@ -39,7 +39,19 @@ pub(crate) struct TestCluster {
 impl TestCluster {
     /// Reserves a name and a number, and removes what an aborted run has left of that number.
     pub(crate) fn reserve(test: &'static str) -> Self {
-        let free = INSTANCES.into_iter().find_map(|instance| Some((instance, lock(instance)?)));
+        let free = INSTANCES.into_iter().find_map(|instance| {
+            let lock = lock(instance)?;
+            sweep(instance);
+            // Docker 20.10 at times counts a connection to a network that nobody has, and keeps the network until it restarts.
+            let left = left(instance);
+            if !left.is_empty() {
+                tell(&format!(
+                    "instance {instance} is not used: the engine keeps {}",
+                    left.join(", ")
+                ));
+            }
+            left.is_empty().then_some((instance, lock))
+        });
         let (instance, lock) = free.expect("an instance number is free");
         let letters = instance.to_string().bytes().map(|d| char::from(d - b'0' + b'a')).collect();
         Self::named(test, letters, instance, lock)
