@@ -7,6 +7,7 @@
 
 mod journal;
 mod mark;
+mod unfinished;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -16,6 +17,7 @@ use crate::status::{ClusterView, ContainerState, NodeRole};
 use crate::words::{bytes, list};
 
 pub use journal::{JOURNAL_FILE, Journal, Step, Undo};
+pub use unfinished::Unfinished;
 pub use mark::{MARK_FILE, Mark, Turn, aside, of_aside};
 
 /// Free space that is asked for beyond the copy of the store: what etcd writes meanwhile.

@@ -131,6 +131,8 @@ fn a_mistake_in_a_file_is_pointed_at() {
         ("inject = 'kill'\n", "inject = 'cut'\nduty = '40%'\n", "`duty` belongs to `flap`"),
         ("inject = 'kill'\n", "inject = 'kill'\ndelay = '1s'\n", "step 1: kill has no delay"),
         ("inject = 'kill'\n", "inject = 'disk-slow'\ndelay = '1h'\n", "is no delay of a disk"),
+        ("inject = 'kill'\n", "inject = 'kill'\noffset = '1s'\n", "step 1: kill has no offset"),
+        ("inject = 'kill'\n", "inject = 'etcd-clock'\noffset = '0s'\n", "no offset of a clock"),
         (
             "inject = 'kill'\ntarget = 'leader'",
             "sleep = '3s'\nport = 'etcd'",
