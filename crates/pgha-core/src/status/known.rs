@@ -7,10 +7,10 @@ use super::{
     Observed, SiteView, Tally, archive, identity,
 };
 use crate::disk::Disk;
+use crate::etcd_repair;
 use crate::identity::RepositoryFact;
 use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni, ProxyObservation};
 use crate::proxy::Behind;
-use crate::etcd_repair;
 use crate::restore::Unfinished;
 use crate::topology::{Member, Role, SiteKind, Topology};
 use crate::tuning::SynchronousMode;

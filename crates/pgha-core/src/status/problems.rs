@@ -31,6 +31,9 @@ pub(super) use node::is_failed;
 /// Code of the problem that a restore is not finished.
 pub const RESTORE_UNFINISHED: &str = "restore_unfinished";
 
+/// Code of the problem that etcd has no majority.
+pub const NO_QUORUM: &str = "no_quorum";
+
 /// Code of the problem that a repair of etcd is not finished.
 pub(crate) const REPAIR_UNFINISHED: &str = "repair_unfinished";
 

@@ -2,7 +2,7 @@
 
 use pgha_wan::service::Service;
 
-use super::{Problem, REPAIR_UNFINISHED, Severity};
+use super::{NO_QUORUM, Problem, REPAIR_UNFINISHED, Severity};
 use crate::status::{ClusterView, ContainerState, Known};
 
 pub(super) fn quorum(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
@@ -79,7 +79,8 @@ fn look_at_stores(known: &Known<'_>, view: &ClusterView) -> Option<String> {
     let state = |name: &str| known.container_state(name);
     let runs = |name: &str| state(name) == ContainerState::Running;
     let host = &known.topology.backup_host().name;
-    let apart = !runs(&known.topology.router()) || !known.isolated_sites(Some(Service::Etcd)).is_empty();
+    let apart =
+        !runs(&known.topology.router()) || !known.isolated_sites(Some(Service::Etcd)).is_empty();
     if apart || known.repair().is_some() || !runs(host) {
         return None;
     }
@@ -109,14 +110,14 @@ fn no_quorum(known: &Known<'_>, view: &ClusterView) -> Problem {
         )
     } else if answering >= need && runs(&known.topology.router()) {
         (
-            "no_quorum",
+            NO_QUORUM,
             format!("etcd has no quorum: {answering} of {total} answer and follow no leader"),
             "an election takes a few seconds; if it stays so, they do not reach each other"
                 .to_owned(),
         )
     } else {
         (
-            "no_quorum",
+            NO_QUORUM,
             format!("etcd has no quorum: {have} of {total}, need {need}"),
             match &view.failsafe {
                 Some(_) => format!("nothing fails over until {need} etcd members reach each other"),
