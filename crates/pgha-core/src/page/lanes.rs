@@ -96,16 +96,16 @@ pub(super) fn links(record: &Record) -> Vec<(String, Vec<Span>)> {
             turns.entry(name.clone()).or_default().push((at.clamp(0.0, end), turn.clone()));
         }
     };
-    let mut named: BTreeSet<&String> = BTreeSet::new();
+    let mut mentioned: BTreeSet<&String> = BTreeSet::new();
     for (_, entry) in timed(record) {
         if let What::Links { links, .. } = &entry.what {
-            named.extend(links);
+            mentioned.extend(links);
         }
     }
-    let every: Vec<String> = if named.is_empty() {
+    let every: Vec<String> = if mentioned.is_empty() {
         vec!["all links".to_owned()]
     } else {
-        named.into_iter().cloned().collect()
+        mentioned.into_iter().cloned().collect()
     };
     for (at, entry) in timed(record) {
         let What::Links { links, change, for_ms } = &entry.what else { continue };

@@ -116,6 +116,7 @@ fn the_page_of_a_survival_table_has_each_row_and_the_worst_in_one_word() {
     let mut of = Proof {
         cluster: "demo-1".to_owned(),
         spec: "name = \"demo\"\n".to_owned(),
+        layout: "1".to_owned(),
         durability: Durability::Quorum,
         timers: "20/5/5".to_owned(),
         seed: 7,

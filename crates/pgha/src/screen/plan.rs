@@ -10,7 +10,7 @@ use pgha_core::plan::{Plan, PlannedSite, PlannedWan};
 use pgha_core::spec::{Acknowledge, Durability, SiteRole};
 use pgha_core::survival::{self, SmallestLosses, Survival, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
-use pgha_core::words::{bytes, either};
+use pgha_core::words::{bytes, either, standbys};
 use pgha_wan::settings::{Cut, LinkSettings, RateLimit};
 use pgha_wan::units::format_duration;
 
