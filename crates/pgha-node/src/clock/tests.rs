@@ -221,3 +221,22 @@ fn places_are_read_as_the_kernel_writes_them() {
     assert_eq!(program_counter("-1 0x7ffe 0x7ff2\n"), Some(0x7ff2));
     assert_eq!(program_counter("running\n"), None);
 }
+
+#[test]
+fn a_program_tells_its_time_by_the_date_of_an_answer() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let dates = ["Date: Sat, 28 Nov 2026 23:13:27 GMT\r\n", ""];
+    let serving = std::thread::spawn(move || {
+        for date in dates {
+            let (mut stream, _) = listener.accept().expect("a question");
+            let _ = stream.read(&mut [0; 4096]);
+            let answer = format!("HTTP/1.0 503 No\r\n{date}Content-Length: 2\r\n\r\n{{}}");
+            stream.write_all(answer.as_bytes()).expect("answered");
+        }
+    });
+    let url = http::url(std::net::Ipv4Addr::LOCALHOST, port, "version");
+    assert_eq!(tell_time(&url), Ok(1_795_907_607));
+    assert_eq!(tell_time(&url), Err("its answer has no date".to_owned()));
+    serving.join().expect("served");
+}
