@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use pgha_wan::control;
 
-use crate::fault::{Ailment, Blow, Delay, Program};
+use crate::fault::{Ailment, Blow, Delay, Offset, Program};
 use crate::repository::BackupType;
 use crate::restore::RECOVER_OR_END;
 use crate::schedule::Schedule;
@@ -85,6 +85,17 @@ pub enum Request {
     },
     /// It no longer does.
     DiskHealed(Ailment),
+    /// The clock that a program of the member reads is off from now on.
+    Clock {
+        /// Patroni or etcd.
+        program: Program,
+        /// By that much.
+        offset: Offset,
+    },
+    /// It no longer is.
+    ClockHealed(Program),
+    /// By how much it is off: an [`Offset`] on a line, an empty one where it is the machine's.
+    ClockState(Program),
     /// Something that a repair of etcd does in members.
     Etcd(Etcd),
     /// Something that a restore does in members.
@@ -197,6 +208,11 @@ impl Request {
                 words(&["disk", ailment.as_str()], [delay.to_string()])
             }
             Self::DiskHealed(ailment) => words(&["disk", ailment.as_str(), "healed"], []),
+            Self::Clock { program, offset } => {
+                words(&["clock", program.as_str()], [offset.to_string()])
+            }
+            Self::ClockHealed(program) => words(&["clock", program.as_str(), "healed"], []),
+            Self::ClockState(program) => words(&["clock", program.as_str()], []),
             Self::Etcd(etcd) => etcd.words(),
             Self::Restore(restore) => restore.words(),
             Self::Rehearse => words(&["rehearse"], []),
@@ -248,6 +264,12 @@ impl Request {
             ["disk", ailment, delay] => Self::Disk {
                 ailment: read(ailment).map_err(malformed)?,
                 delay: read(delay).map_err(malformed)?,
+            },
+            ["clock", program] => Self::ClockState(read(program).map_err(malformed)?),
+            ["clock", program, "healed"] => Self::ClockHealed(read(program).map_err(malformed)?),
+            ["clock", program, offset] => Self::Clock {
+                program: read(program).map_err(malformed)?,
+                offset: read(offset).map_err(malformed)?,
             },
             ["etcd", step @ ..] => Self::Etcd(Etcd::parse(step).ok_or_else(unknown)?),
             ["restore", step @ ..] => {

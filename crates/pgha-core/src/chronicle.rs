@@ -1,7 +1,7 @@
 //! What happened to a cluster, on one line of time: who led, timelines, streams, backups, links, faults.
 //!
 //! Made of what the cluster keeps by itself: the logs of its members, the listing of its repository, its faults. Reads
-//! text and asks nobody. What no log has, such as an election of etcd, which logs only warnings, is not in it.
+//! text and asks nobody. What no log has, such as an election of etcd, which logs only warnings, is in it where a drill has looked.
 
 mod lines;
 #[cfg(test)]
@@ -59,6 +59,13 @@ pub enum What {
     },
     /// Patroni does not reach a majority of etcd.
     EtcdUnreachable,
+    /// Who leads etcd, as a drill has seen it.
+    EtcdLeader {
+        /// The member; null where there is none with a majority.
+        leader: Option<String>,
+        /// The raft term; null where there is no leader.
+        term: Option<u64>,
+    },
     /// Postgres starts.
     PostgresStarting,
     /// Postgres has left recovery and accepts writes.
@@ -137,6 +144,8 @@ impl fmt::Display for What {
             Self::Cloned => f.write_str("cloned"),
             Self::Rewinding { from } => write!(f, "pg_rewind from {from}"),
             Self::EtcdUnreachable => f.write_str("cannot reach etcd"),
+            Self::EtcdLeader { leader: Some(leader), .. } => write!(f, "{leader} leads etcd"),
+            Self::EtcdLeader { leader: None, .. } => f.write_str("etcd has no leader"),
             Self::PostgresStarting => f.write_str("Postgres starts"),
             Self::Writable => f.write_str("accepts writes"),
             Self::ReadOnly => f.write_str("accepts read-only connections"),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
 use crate::dynamic::Dynamic;
+use crate::etcd_repair;
 use crate::identity::{NotStarted, RepositoryFact};
 use crate::links::asked::largest_round_trip;
 use crate::proxy::Behind;
@@ -96,6 +97,9 @@ pub struct SiteObservation {
     /// How far that is, where its journal can be read.
     #[serde(default)]
     pub restore: Option<Unfinished>,
+    /// How far a repair of etcd is that is not finished; only a probe on the backup host knows.
+    #[serde(default)]
+    pub repair: Option<etcd_repair::Unfinished>,
     /// The disk of the member in which the probe ran.
     #[serde(default)]
     pub disk: Option<Disk>,

@@ -4,6 +4,7 @@
 //! everything in words as well as in colours.
 
 mod chart;
+mod lanes;
 mod proof;
 #[cfg(test)]
 mod tests;
@@ -236,6 +237,11 @@ fn class(prediction: Prediction) -> &'static str {
         Prediction::Refuted => "bad",
         Prediction::NotReached => "open",
     }
+}
+
+/// The name of a member without what all of them begin with.
+fn short(member: &str) -> &str {
+    member.strip_prefix("pgha-").unwrap_or(member)
 }
 
 /// Text as it may stand in the document, also in an attribute.

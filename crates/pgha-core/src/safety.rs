@@ -13,7 +13,7 @@ use crate::dynamic::Dynamic;
 use crate::status::{ClusterView, ContainerState, MemberView, NodeRole};
 use crate::topology::Role;
 use crate::tuning::SynchronousMode;
-use crate::words::list;
+use crate::words::{list, standbys};
 
 pub use remains::Remains;
 
@@ -89,10 +89,11 @@ impl fmt::Display for Hazard {
                 write!(f, "{leader} leads, and {} cannot take over", list(unready))
             }
             Self::WritesWait { left, need } => {
-                write!(f, "commits wait: {left} standbys acknowledge, and it takes {need}")
+                let verb = if *left == 1 { "acknowledges" } else { "acknowledge" };
+                write!(f, "commits wait: {} {verb}, and it takes {need}", standbys(*left))
             }
             Self::FewerAcknowledge { left, need } => {
-                write!(f, "commits are acknowledged by {left} standbys, not by {need}")
+                write!(f, "commits are acknowledged by {}, not by {need}", standbys(*left))
             }
             Self::OneCopyLeft { node } => write!(f, "{node} alone has the data"),
             Self::NoCopyLeft => f.write_str("no node is left that has the data"),

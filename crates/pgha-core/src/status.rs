@@ -36,7 +36,7 @@ pub use identity::{
     DATA_LOST, DATABASE_IN_REPOSITORY, FOREIGN_REPOSITORY, SET_UP_FAILED, SET_UP_HINT,
 };
 pub use known::NOT_CHECKED;
-pub use problems::{LINKS_CUT, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Severity};
+pub use problems::{LINKS_CUT, NO_QUORUM, PATRONI_PAUSED, Problem, RESTORE_UNFINISHED, Severity};
 pub use succession::{ByHand, SuccessionView};
 
 /// How the container of a member is, in the engine's words.

@@ -34,6 +34,12 @@ pub fn either(words: &[String]) -> String {
     }
 }
 
+/// `1 standby`, `2 standbys`.
+pub fn standbys(count: u32) -> String {
+    let word = if count == 1 { "standby" } else { "standbys" };
+    format!("{count} {word}")
+}
+
 /// `1 replica streams`, `2 replicas stream`.
 pub fn replicas_stream(replicas: usize) -> String {
     let words = if replicas == 1 { "replica streams" } else { "replicas stream" };
@@ -58,6 +64,11 @@ mod tests {
         ] {
             assert_eq!(bytes(size), text);
         }
+    }
+
+    #[test]
+    fn one_standby_is_no_several() {
+        assert_eq!([0, 1, 2].map(standbys), ["0 standbys", "1 standby", "2 standbys"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{Result, network};
 mod repair;
 mod start;
 
-pub(crate) use repair::{alone, run as repair};
+pub(crate) use repair::{alone, run as repair, unfinished as unfinished_repair};
 pub(crate) use start::start;
 
 /// Runs etcd until it ends.

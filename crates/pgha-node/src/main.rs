@@ -8,6 +8,7 @@ mod archive_get;
 mod archiving;
 mod backup;
 mod backup_run;
+mod clock;
 mod dcs;
 mod disk;
 mod etcd;
@@ -109,6 +110,11 @@ fn asked() -> Result<ExitCode> {
         Request::Archive { broken: false } => archiving::go_on(),
         Request::Disk { ailment, delay } => disk::ail(ailment, delay),
         Request::DiskHealed(ailment) => disk::heal(ailment),
+        Request::Clock { program, offset } => {
+            clock::put_off(&Identity::from_environment()?, program, offset)
+        }
+        Request::ClockHealed(program) => clock::put_right(&Identity::from_environment()?, program),
+        Request::ClockState(program) => clock::state(program),
         Request::Etcd(request) => etcd::repair(&request),
         Request::Restore(request) => restore::run(&request),
         Request::Rehearse => rehearse::run(&Identity::from_environment()?),

@@ -21,6 +21,7 @@ use pgha_core::proxy::{self, Behind, ProxyPort};
 use pgha_core::render::{ETCD_MOUNT, PGDATA_MOUNT, REPOSITORY_DIR};
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, PATRONI_PORT, Role, Topology};
 
+use crate::etcd;
 use crate::files;
 use crate::http;
 use crate::identity::Identity;
@@ -101,6 +102,7 @@ fn observe_site(topology: &Topology, me: &Member) -> SiteObservation {
         repositories,
         restoring: me.role == Role::Backup && journal::path().exists(),
         restore: (me.role == Role::Backup).then(|| journal::unfinished(topology)).flatten(),
+        repair: (me.role == Role::Backup).then(|| etcd::unfinished_repair(topology)).flatten(),
         disk: mount(me.role).and_then(|mount| files::disk(mount).ok()),
     };
     for member in site {

@@ -33,6 +33,30 @@ impl Seen {
         look(self.pid).is_none_or(|now| now.started != self.started || now.state == 'Z')
     }
 
+    /// It is stopped by a signal, with all of its threads.
+    pub(crate) fn is_stopped(&self) -> Result<bool> {
+        let folder = format!("/proc/{}/task", self.pid.as_raw_nonzero());
+        let threads = fs::read_dir(&folder).map_err(|e| format!("cannot read {folder}: {e}"))?;
+        let state = |thread: fs::DirEntry| {
+            let line = fs::read_to_string(thread.path().join("stat")).ok()?;
+            stat(&line).map(|(state, ..)| state)
+        };
+        // One that has just ended has no state.
+        Ok(threads.flatten().filter_map(state).all(|state| matches!(state, 'T' | 'Z' | 'X')))
+    }
+
+    /// What names it for a later command.
+    pub(crate) fn name_it(&self) -> String {
+        format!("{} {}", self.pid.as_raw_nonzero(), self.started)
+    }
+
+    /// The process that was named so, if it is still there.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        let (pid, started) = text.split_once(' ')?;
+        let seen = look(Pid::from_raw(pid.parse().ok()?)?)?;
+        (seen.started.to_string() == started).then_some(seen)
+    }
+
     /// Sends it a signal; one that has ended needs none.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         match kill_process(self.pid, signal) {

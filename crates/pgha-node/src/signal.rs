@@ -68,6 +68,12 @@ fn signal(blow: Blow) -> Signal {
     }
 }
 
+/// The process of a program that a member has once: of several the oldest, as others are about to become something else.
+pub(crate) fn only_process_of(program: Program) -> Result<Option<Seen>> {
+    let found = processes_of(program, Blow::Freeze)?;
+    Ok(found.into_iter().min_by_key(|seen| seen.started))
+}
+
 /// Those that are meant; of Postgres's processes the postmaster comes first.
 fn processes_of(program: Program, blow: Blow) -> Result<Vec<Seen>> {
     let mut found = processes::all()?;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use pgha_core::chronicle::{Entry, What, of_logs};
 use pgha_core::fault::Injected;
 use pgha_core::repository::Repository;
+use pgha_core::status::{ClusterView, NO_QUORUM};
 
 use crate::cluster::Cluster;
 use crate::docker::Engine;
@@ -28,6 +29,19 @@ pub(crate) async fn entries(
 pub(crate) fn fault(at: Timestamp, fault: &Injected) -> Entry {
     let what = What::Fault { fault: fault.deed().to_string(), targets: fault.targets.clone() };
     Entry { at: stamp(at), member: None, what }
+}
+
+/// Who leads etcd in a cluster that looks like this; `None` where that cannot be seen.
+pub(crate) fn etcd_leader(at: Timestamp, view: &ClusterView) -> Option<Entry> {
+    let leads = view.etcd.iter().find(|etcd| view.quorum.reached() && etcd.leader == Some(true));
+    if leads.is_none() && !view.problems.iter().any(|problem| problem.code == NO_QUORUM) {
+        return None;
+    }
+    let what = What::EtcdLeader {
+        leader: leads.map(|etcd| etcd.name.clone()),
+        term: leads.and_then(|etcd| etcd.raft_term),
+    };
+    Some(Entry { at: stamp(at), member: None, what })
 }
 
 /// The backups of a repository.

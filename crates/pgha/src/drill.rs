@@ -188,7 +188,7 @@ impl Course<'_> {
             title,
             faults: Vec::new(),
             titles: Vec::new(),
-            done: Vec::new(),
+            done: chronicle::etcd_leader(began, &before.view).into_iter().collect(),
             began: Vec::new(),
             last: Duration::ZERO,
             healed: None,
@@ -220,6 +220,9 @@ impl Course<'_> {
             leave_nothing(writing).await;
             return Err(Error::failed("interrupted"));
         };
+        if let Ok(healthy) = self.healthy().await {
+            done.extend(chronicle::etcd_leader(Timestamp::now(), &healthy.view));
+        }
         let now = writing.tally().elapsed();
         // Where no write goes any more the verdict says so.
         if load.workload != Workload::None {
@@ -363,6 +366,7 @@ impl Going<'_> {
                 Step::Sleep { least, most } => {
                     let ms = rng.random_range(whole_ms(*least)..=whole_ms(*most));
                     self.shown(sleep(Duration::from_millis(ms)), &step.to_string()).await;
+                    self.look_at_etcd().await;
                 }
                 Step::Inject { deed, targets } => {
                     let asked = Asked { deed: *deed, targets: targets.clone(), for_: None };
@@ -374,11 +378,22 @@ impl Going<'_> {
                     if !Box::pin(self.shown(so, &step.to_string())).await {
                         self.course.events.note(format!("{step}: not in time"));
                     }
+                    self.look_at_etcd().await;
                 }
                 Step::Heal => self.heal().await?,
             }
         }
         Ok(())
+    }
+
+    /// Notes who leads etcd: no log has it.
+    async fn look_at_etcd(&mut self) {
+        let Course { engine, id, .. } = self.course;
+        let clusters = engine.clusters().await.unwrap_or_default();
+        let Some(cluster) = clusters.iter().find(|cluster| cluster.id == **id) else { return };
+        if let Ok(view) = observe::view(*engine, cluster).await {
+            self.done.extend(chronicle::etcd_leader(Timestamp::now(), &view));
+        }
     }
 
     /// Waits for Enter before the step of that number, where each is done by hand.

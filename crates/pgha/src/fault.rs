@@ -13,7 +13,9 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use pgha_core::agent::Request as Ask;
 use pgha_core::event::Event;
-use pgha_core::fault::{Blow, Chosen, Deed, Delay, Injected, Kind, NoTarget, On, Target, Undo};
+use pgha_core::fault::{
+    Blow, Chosen, ClockNow, Deed, Delay, Injected, Kind, NoTarget, Offset, On, Target, Undo,
+};
 use pgha_core::safety;
 use pgha_core::status::{ClusterView, ContainerState, Observed, RESTORE_UNFINISHED};
 use pgha_core::topology::ClusterId;
@@ -222,6 +224,14 @@ async fn apply(
                 fault.targets.iter().map(|name| inside::ask(provider, name, &request, &what));
             all(join_all(each).await)
         }
+        On::Clock(program) => {
+            let offset = fault.offset.unwrap_or(Offset::USUAL);
+            let request = Ask::Clock { program, offset };
+            let what = format!("inject {}", fault.kind);
+            let each =
+                fault.targets.iter().map(|name| inside::ask(provider, name, &request, &what));
+            all(join_all(each).await)
+        }
         On::Site { .. } | On::TwoSites => {
             let for_ms = for_.map(|time| whole_ms(time).max(1));
             let (port, so) = (fault.port, fault.deed().cut());
@@ -263,6 +273,28 @@ pub(crate) async fn heal(
     let each = recorded.fault.undo().into_iter().map(|undo| take_back(provider, &cluster, undo));
     all(join_all(each).await)?;
     forget(provider, recorded).await
+}
+
+/// How the clocks are now that a fault has put off, by member: a process that was started since has the machine's.
+pub(crate) async fn clocks(
+    provider: &impl Provider,
+    cluster: &Cluster,
+    fault: &Injected,
+) -> BTreeMap<String, ClockNow> {
+    let On::Clock(program) = fault.kind.on() else { return BTreeMap::new() };
+    let each = fault.targets.iter().map(async |name| {
+        let state = cluster.container(name).map(|container| container.state);
+        let now = match state {
+            Some(ContainerState::Running) => match inside::clock(provider, name, program).await {
+                Ok(offset) => offset.map_or(ClockNow::Machine, ClockNow::Off),
+                Err(_) => ClockNow::Unknown,
+            },
+            Some(ContainerState::Paused) => ClockNow::Unknown,
+            _ => ClockNow::NotRunning,
+        };
+        (name.clone(), now)
+    });
+    join_all(each).await.into_iter().collect()
 }
 
 /// Takes back what was done to members, once all of them are started. Cuts stay: only who asks for links means links.
@@ -312,6 +344,9 @@ async fn take_back(provider: &impl Provider, cluster: &Cluster, undo: Undo) -> R
         }
         Undo::Disk(name, ailment) => {
             inside::mend(provider, cluster, &name, &Ask::DiskHealed(ailment)).await
+        }
+        Undo::Clock(name, program) => {
+            inside::mend(provider, cluster, &name, &Ask::ClockHealed(program)).await
         }
         // It was thawed, or is gone and its processes with it.
         Undo::Unpause(_) | Undo::Thaw(..) => Ok(()),

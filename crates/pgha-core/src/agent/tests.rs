@@ -32,6 +32,9 @@ fn is_known(request: &Request) {
         | Request::Archive { .. }
         | Request::Disk { .. }
         | Request::DiskHealed(_)
+        | Request::Clock { .. }
+        | Request::ClockHealed(_)
+        | Request::ClockState(_)
         | Request::Rehearse
         | Request::RehearseFile { .. }
         | Request::Maintenance { .. }
@@ -116,6 +119,16 @@ fn signal() -> impl Strategy<Value = Request> {
         .prop_map(|(program, blow)| Request::Signal { program, blow })
 }
 
+fn clock() -> impl Strategy<Value = Request> {
+    let program = || select(vec![Program::Patroni, Program::Etcd]);
+    let offset = (-86_400..=86_400i64).prop_filter_map("no offset", Offset::of_seconds);
+    prop_oneof![
+        (program(), offset).prop_map(|(program, offset)| Request::Clock { program, offset }),
+        program().prop_map(Request::ClockHealed),
+        program().prop_map(Request::ClockState),
+    ]
+}
+
 fn request() -> impl Strategy<Value = Request> {
     let kind = || select(BackupType::ALL.to_vec());
     let entry = (0..60u8, kind()).prop_map(|(minute, kind)| format!("{minute}  1 * * 0 {kind}"));
@@ -148,6 +161,7 @@ fn request() -> impl Strategy<Value = Request> {
             delay: format!("{ms}ms").parse().expect("a delay")
         }),
         select(Ailment::ALL.to_vec()).prop_map(Request::DiskHealed),
+        clock(),
         Just(Request::Rehearse),
         any::<String>().prop_map(|path| Request::RehearseFile { path }),
         any::<bool>().prop_map(|on| Request::Maintenance { on }),
@@ -212,6 +226,12 @@ fn the_words_stay_what_they_are() {
         (line(Request::Archive { broken: false }), "archive mend"),
         (line(Request::Disk { ailment: Ailment::Slow, delay: Delay::USUAL }), "disk slow 100ms"),
         (line(Request::DiskHealed(Ailment::ReadOnly)), "disk read-only healed"),
+        (
+            line(Request::Clock { program: Program::Patroni, offset: Offset::USUAL }),
+            "clock patroni +30s",
+        ),
+        (line(Request::ClockHealed(Program::Etcd)), "clock etcd healed"),
+        (line(Request::ClockState(Program::Etcd)), "clock etcd"),
         (line(Request::Rehearse), "rehearse"),
         (line(Request::RehearseFile { path: "/tmp/a".to_owned() }), "rehearse /tmp/a"),
         (line(Request::Maintenance { on: true }), "maintenance on"),

@@ -3,7 +3,7 @@
 use super::Drill;
 
 /// Name and text of each, in the order of a listing.
-pub const CATALOGUE: [(&str, &str); 56] = [
+pub const CATALOGUE: [(&str, &str); 59] = [
     ("leader-killed", include_str!("catalogue/leader-killed.toml")),
     ("leader-killed-twice", include_str!("catalogue/leader-killed-twice.toml")),
     ("leader-stopped", include_str!("catalogue/leader-stopped.toml")),
@@ -16,6 +16,8 @@ pub const CATALOGUE: [(&str, &str); 56] = [
     ("session-killed", include_str!("catalogue/session-killed.toml")),
     ("patroni-killed", include_str!("catalogue/patroni-killed.toml")),
     ("patroni-frozen", include_str!("catalogue/patroni-frozen.toml")),
+    ("patroni-clock-ahead", include_str!("catalogue/patroni-clock-ahead.toml")),
+    ("patroni-clock-behind", include_str!("catalogue/patroni-clock-behind.toml")),
     ("replica-killed", include_str!("catalogue/replica-killed.toml")),
     ("replica-frozen", include_str!("catalogue/replica-frozen.toml")),
     ("standby-frozen-leader-killed", include_str!("catalogue/standby-frozen-leader-killed.toml")),
@@ -24,6 +26,7 @@ pub const CATALOGUE: [(&str, &str); 56] = [
     ("walreceiver-killed", include_str!("catalogue/walreceiver-killed.toml")),
     ("etcd-leader-killed", include_str!("catalogue/etcd-leader-killed.toml")),
     ("etcd-leader-frozen", include_str!("catalogue/etcd-leader-frozen.toml")),
+    ("etcd-clock-ahead", include_str!("catalogue/etcd-clock-ahead.toml")),
     ("node-volume-lost", include_str!("catalogue/node-volume-lost.toml")),
     ("etcd-volume-lost", include_str!("catalogue/etcd-volume-lost.toml")),
     ("both-leaders-killed", include_str!("catalogue/both-leaders-killed.toml")),

@@ -9,7 +9,7 @@ use pgha_wan::units::parse_duration;
 use serde::Deserialize;
 
 use super::{Drill, Expectation, Load, Step, Until};
-use crate::fault::{BadDeed, DUTY, Deed, Delay, Kind, Target, UnknownKind};
+use crate::fault::{BadDeed, DUTY, Deed, Delay, Kind, Offset, Target, UnknownKind};
 use crate::history::Workload;
 use crate::spec::Durability;
 
@@ -84,6 +84,7 @@ struct RawStep {
     flap: Option<String>,
     duty: Option<Share>,
     delay: Option<Delay>,
+    offset: Option<Offset>,
     wait: Option<Until>,
     timeout: Option<String>,
     heal: Option<bool>,
@@ -161,6 +162,7 @@ fn read(step: RawStep) -> Result<Step, String> {
         only(step.port.is_some(), "port", "inject")?;
         only(step.flap.is_some(), "flap", "inject")?;
         only(step.delay.is_some(), "delay", "inject")?;
+        only(step.offset.is_some(), "offset", "inject")?;
     }
     if step.flap.is_none() {
         only(step.duty.is_some(), "duty", "flap")?;
@@ -190,7 +192,7 @@ fn read(step: RawStep) -> Result<Step, String> {
             let period = step.flap.as_deref().map(time).transpose()?;
             let flap = period.map(|period| Flap::new(period, step.duty.unwrap_or(DUTY)));
             let flap = flap.transpose().map_err(|e| e.to_string())?;
-            let deed = Deed::new(kind, step.port, flap, step.delay);
+            let deed = Deed::new(kind, step.port, flap, step.delay, step.offset);
             let deed = deed.map_err(|e: BadDeed| e.to_string())?;
             let target =
                 |word: &String| -> Target { word.parse().unwrap_or_else(|never| match never {}) };

@@ -16,6 +16,9 @@ pub struct Proof {
     pub cluster: String,
     /// Its cluster file.
     pub spec: String,
+    /// Which of its members were added or removed since, as in a label.
+    #[serde(default = "first")]
+    pub layout: String,
     /// The durability in force.
     pub durability: Durability,
     /// The timers in force, as `ttl/loop_wait/retry_timeout` in seconds.
@@ -49,6 +52,11 @@ impl Proved {
         let run = self.run.iter().flat_map(|run| run.verdict.reasons.clone());
         run.chain(self.why.clone()).collect()
     }
+}
+
+/// The layout that follows from the specification.
+fn first() -> String {
+    "1".to_owned()
 }
 
 impl Proof {
@@ -153,6 +161,7 @@ mod tests {
         Proof {
             cluster: "demo-1".to_owned(),
             spec: String::new(),
+            layout: first(),
             durability: Durability::Quorum,
             timers: "20/5/5".to_owned(),
             seed: 1,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Drill, Expectation, Load, Lost, Step, Until, Writes};
 use crate::fault::{Kind, Target};
-use crate::spec::{Acknowledge, Durability};
-use crate::survival::Survival;
+use crate::spec::{Acknowledge, Durability, Spec};
+use crate::survival::{self, Survival};
 use crate::topology::Topology;
 use crate::tuning::PatroniTimers;
 
@@ -46,15 +46,13 @@ pub struct Case {
     pub expected: Expectation,
 }
 
-/// Every row with at most so many lost sites, those that are quickest first.
-pub fn cases(
-    topology: &Topology,
-    rows: &[Survival],
-    durability: Durability,
-    most: usize,
-) -> Vec<Case> {
+/// Every row with at most so many lost sites, those that are quickest first: of the members that the cluster has now, with
+/// the durability in force, whatever it was made with.
+pub fn cases(topology: &Topology, durability: Durability, most: usize) -> Vec<Case> {
+    let spec = Spec { durability, ..topology.spec.clone() };
+    let topology = &Topology { spec, ..topology.clone() };
     let mut cases = Vec::new();
-    for row in rows.iter().filter(|row| row.lost.len() <= most) {
+    for row in survival::table(topology).iter().filter(|row| row.lost.len() <= most) {
         for leader in [LeaderIs::Inside, LeaderIs::Outside] {
             if possible(topology, &row.lost, leader) {
                 let expected = expected(topology, row, leader, durability);
@@ -154,13 +152,14 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Spec;
-    use crate::survival;
+    use crate::layout::{Change, Layout};
+    use crate::spec::DataCenterSpec;
+    use crate::topology::Role;
 
     fn of(data_centers: u32, nodes: u32, durability: Durability) -> (Topology, Vec<Case>) {
         let spec = Spec { data_centers, nodes, durability, ..Spec::default() };
         let topology = Topology::new(spec, 1);
-        let cases = cases(&topology, &survival::table(&topology), durability, usize::MAX);
+        let cases = cases(&topology, durability, usize::MAX);
         (topology, cases)
     }
 
@@ -194,6 +193,26 @@ mod tests {
                     assert_eq!(loses, row.outcome.acknowledged_loss, "{what}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn members_that_were_added_and_the_durability_in_force_count_and_not_what_it_was_made_with() {
+        let made =
+            Spec { data_centers: 2, nodes: 1, durability: Durability::Async, ..Spec::default() };
+        let added = [Change::AddMember(Role::Postgres, 2)];
+        let layout = Layout::of(&made).changed(&added).expect("a layout");
+        let grown = Topology::with(made.clone(), 1, layout);
+        for durability in Durability::ALL {
+            let of = |topology: &Topology| cases(topology, *durability, usize::MAX);
+            let nodes = |nodes| DataCenterSpec { nodes: Some(nodes), ..DataCenterSpec::default() };
+            let each = vec![nodes(1), nodes(2)];
+            let alike = Spec { each, durability: *durability, ..made.clone() };
+            assert_eq!(of(&grown), of(&Topology::new(alike, 1)), "{durability}");
+            let before = Topology::new(Spec { durability: *durability, ..made.clone() }, 1);
+            assert_eq!(of(&Topology::new(made.clone(), 1)), of(&before), "{durability}");
+            // A leader in DC2 is no longer left alone.
+            assert_eq!(of(&grown) != of(&before), durability.is_strict(), "{durability}");
         }
     }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::fault::Kind;
+use crate::layout::{Change, Layout};
 use crate::spec::Spec;
 use crate::survival;
 
@@ -112,6 +113,22 @@ fn what_is_expected_of_a_lost_site_is_what_the_planner_says() {
 }
 
 #[test]
+fn a_prediction_goes_by_the_members_that_the_cluster_has() {
+    let made =
+        Spec { data_centers: 2, nodes: 1, acknowledge: Acknowledge::Local, ..Spec::default() };
+    let drill = by_name("disk-slow").expect("a drill");
+    let of =
+        |layout: Layout| drill.expected(&Topology::with(made.clone(), 1, layout), Durability::Sync);
+    let before = Layout::of(&made);
+    assert_eq!(of(before.clone()), Err(NotFor::Alone("DC1".to_owned())));
+    let add = |site| Change::AddMember(Role::Postgres, site);
+    let one = before.changed(&[add(1)]).expect("a layout");
+    assert_eq!(of(one.clone()), Err(NotFor::Alone("DC2".to_owned())));
+    let both = one.changed(&[add(2)]).expect("a layout");
+    assert!(of(both).is_ok());
+}
+
+#[test]
 fn a_mistake_in_a_file_is_pointed_at() {
     let whole = "title = 't'\n[[step]]\ninject = 'kill'\ntarget = 'leader'\n[expect]\nasync = { writes = 'failover', lost = 'none' }\n";
     Drill::parse("t", whole).expect("a drill");
@@ -131,6 +148,8 @@ fn a_mistake_in_a_file_is_pointed_at() {
         ("inject = 'kill'\n", "inject = 'cut'\nduty = '40%'\n", "`duty` belongs to `flap`"),
         ("inject = 'kill'\n", "inject = 'kill'\ndelay = '1s'\n", "step 1: kill has no delay"),
         ("inject = 'kill'\n", "inject = 'disk-slow'\ndelay = '1h'\n", "is no delay of a disk"),
+        ("inject = 'kill'\n", "inject = 'kill'\noffset = '1s'\n", "step 1: kill has no offset"),
+        ("inject = 'kill'\n", "inject = 'etcd-clock'\noffset = '0s'\n", "no offset of a clock"),
         (
             "inject = 'kill'\ntarget = 'leader'",
             "sleep = '3s'\nport = 'etcd'",

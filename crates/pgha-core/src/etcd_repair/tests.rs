@@ -192,6 +192,9 @@ fn the_way_back_is_open_until_old_stores_are_removed() {
         let read = serde_json::to_string(&journal).expect("plain data");
         assert_eq!(serde_json::from_str(&read).ok(), Some(journal.clone()));
         words.push(steps_word(&step));
+        let said = journal.unfinished("demo-1");
+        assert!(said.message().ends_with(&crate::steps::Step::doing(&step)), "{}", said.message());
+        assert_eq!(said.ways, journal.ways_on("demo-1"));
         assert_eq!(journal.can_go_back(), step != Step::Finish);
         let resumes = journal.ways_on("demo-1");
         assert_eq!(resumes.contains("--abort"), step != Step::Finish, "{resumes}");
@@ -207,6 +210,8 @@ fn the_way_back_is_open_until_old_stores_are_removed() {
     assert_eq!(words, ["stop", "alone", "rejoin etcd2", "rejoin etcd3", "lead", "finish"]);
     journal.progress.phase = Phase::Back;
     assert!(journal.ways_on("demo-1").contains("--abort` resumes"));
+    let back = journal.unfinished("demo-1").message();
+    assert!(back.contains("is being given up, at: stopping etcd"), "{back}");
 }
 
 fn steps_word(step: &Step) -> String {

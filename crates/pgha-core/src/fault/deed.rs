@@ -1,4 +1,4 @@
-//! What is done: a kind of fault, of links which packets, and of a slow disk how slow.
+//! What is done: a kind of fault, of links which packets, of a slow disk how slow, and of a clock how far off.
 
 use std::fmt;
 
@@ -6,6 +6,7 @@ use pgha_wan::service::Service;
 use pgha_wan::settings::{Cut, Flap, Share};
 use pgha_wan::units::format_duration;
 
+use super::clock::Offset;
 use super::disk::{Ailment, Delay};
 use super::kind::{Kind, On};
 
@@ -23,6 +24,8 @@ pub struct Deed {
     pub flap: Option<Flap>,
     /// How slow the disk is; of the kind that slows it.
     pub delay: Option<Delay>,
+    /// How far off the clock is; of the kinds that are about clocks.
+    pub offset: Option<Offset>,
 }
 
 /// What no kind of fault can be.
@@ -31,6 +34,12 @@ pub enum BadDeed {
     /// Only links have packets, and only they flap.
     #[error("{kind} is not for links, and port and flap are: {}", of_links())]
     NoLinks {
+        /// The kind.
+        kind: Kind,
+    },
+    /// Only a clock has an offset.
+    #[error("{kind} has no offset: it is for {} and {}", Kind::PatroniClock, Kind::EtcdClock)]
+    NoClock {
         /// The kind.
         kind: Kind,
     },
@@ -57,15 +66,16 @@ impl On {
 
 impl Deed {
     /// A kind, and of links the packets of one service where it is named, and how it comes and goes; of a slow disk the
-    /// delay, where it is not the usual one.
+    /// delay, and of a clock the offset, where these are not the usual ones.
     ///
     /// # Errors
-    /// When the kind is not about links, or has no delay.
+    /// When the kind is not about links, or has no delay or offset.
     pub fn new(
         kind: Kind,
         port: Option<Service>,
         flap: Option<Flap>,
         delay: Option<Delay>,
+        offset: Option<Offset>,
     ) -> Result<Self, BadDeed> {
         if (port.is_some() || flap.is_some()) && !kind.on().is_links() {
             return Err(BadDeed::NoLinks { kind });
@@ -74,7 +84,11 @@ impl Deed {
         if delay.is_some() && plain.delay.is_none() {
             return Err(BadDeed::NotSlow { kind });
         }
-        Ok(Self { port, flap, delay: delay.or(plain.delay), ..plain })
+        if offset.is_some() && plain.offset.is_none() {
+            return Err(BadDeed::NoClock { kind });
+        }
+        let (delay, offset) = (delay.or(plain.delay), offset.or(plain.offset));
+        Ok(Self { kind, port, flap, delay, offset })
     }
 
     /// How it cuts the links that it is about.
@@ -86,7 +100,8 @@ impl Deed {
 impl From<Kind> for Deed {
     fn from(kind: Kind) -> Self {
         let delay = (kind.on() == On::Disk(Ailment::Slow)).then_some(Delay::USUAL);
-        Self { kind, port: None, flap: None, delay }
+        let offset = matches!(kind.on(), On::Clock(_)).then_some(Offset::USUAL);
+        Self { kind, port: None, flap: None, delay, offset }
     }
 }
 
@@ -103,6 +118,9 @@ impl fmt::Display for Deed {
         }
         if let Some(delay) = self.delay {
             write!(f, " --delay {delay}")?;
+        }
+        if let Some(offset) = self.offset {
+            write!(f, " --offset {offset}")?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use pgha_wan::service::Service;
 use pgha_wan::settings::Flap;
 use serde::{Deserialize, Serialize};
 
+use super::clock::Offset;
 use super::deed::Deed;
 use super::disk::{Ailment, Delay};
 use super::kind::{Blow, Kind, On, Program};
@@ -31,6 +32,9 @@ pub struct Injected {
     /// How slow the disk is; absent where it is not about that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Delay>,
+    /// How far off the clock is; absent where it is not about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<Offset>,
     /// To which members or sites.
     pub targets: Vec<String>,
     /// The links that it cuts.
@@ -58,6 +62,8 @@ pub enum Undo {
     Archive(String),
     /// The disk of the member no longer has that.
     Disk(String, Ailment),
+    /// The program in the member has the machine's clock.
+    Clock(String, Program),
     /// The links are no longer cut, or one service on them.
     Heal(Vec<Direction>, Option<Service>),
 }
@@ -101,7 +107,7 @@ impl Injected {
         containers: &BTreeMap<&str, ContainerState>,
         wan: Option<&WanState>,
     ) -> Result<Self, NotInjected> {
-        let Deed { kind, port, flap, delay } = deed;
+        let Deed { kind, port, flap, delay, offset } = deed;
         let state =
             |name: &String| *containers.get(name.as_str()).unwrap_or(&ContainerState::Missing);
         let hit = |name: &&String| match state(name) {
@@ -134,12 +140,13 @@ impl Injected {
             }
         };
         let (id, at) = (String::new(), String::new());
-        Ok(Self { id, kind, port, flap, delay, targets, links, at, until: None })
+        Ok(Self { id, kind, port, flap, delay, offset, targets, links, at, until: None })
     }
 
     /// What was done.
     pub fn deed(&self) -> Deed {
-        Deed { kind: self.kind, port: self.port, flap: self.flap, delay: self.delay }
+        let Self { kind, port, flap, delay, offset, .. } = *self;
+        Deed { kind, port, flap, delay, offset }
     }
 
     /// What takes it back; nothing of one that is over by itself.
@@ -158,6 +165,9 @@ impl Injected {
             On::Archive => each(Undo::Archive),
             On::Disk(ailment) => {
                 self.targets.iter().map(|name| Undo::Disk(name.clone(), ailment)).collect()
+            }
+            On::Clock(program) => {
+                self.targets.iter().map(|name| Undo::Clock(name.clone(), program)).collect()
             }
             On::Processes(..) | On::Commits => Vec::new(),
             On::Site { .. } | On::TwoSites => vec![Undo::Heal(self.links.clone(), self.port)],

@@ -50,6 +50,10 @@ pub enum Kind {
     DiskSlow,
     /// A disk hangs.
     DiskHung,
+    /// The clock of Patroni is off.
+    PatroniClock,
+    /// The clock of etcd is off.
+    EtcdClock,
     /// A site is cut off.
     Isolate,
     /// Nothing leaves a site.
@@ -75,6 +79,8 @@ pub enum On {
     Archive,
     /// What Postgres writes on its data disk, or pgBackRest in the repository of the backup host.
     Disk(Ailment),
+    /// The clock that one program inside a member reads.
+    Clock(Program),
     /// The links of one site: those that leave it, those that reach it.
     Site {
         /// What leaves it is dropped.
@@ -184,7 +190,7 @@ const NO_ANSWER: &str = "connections break at once; after a leader's loss its le
 
 /// Every kind, in the order of a listing.
 #[rustfmt::skip]
-const TABLE: [Row; 23] = [
+const TABLE: [Row; 25] = [
     (Kind::Kill, "kill", On::Containers, true, "SIGKILL to the container, which stays stopped", NO_ANSWER),
     (Kind::Stop, "stop", On::Containers, true, "the container is stopped (`docker stop`)",
         "clean shutdown: Patroni releases the leader key, no lease has to expire"),
@@ -226,6 +232,10 @@ const TABLE: [Row; 23] = [
         "commits take that long; no connection breaks, Patroni notices nothing"),
     (Kind::DiskHung, "disk-hung", On::Disk(Ailment::Hung), true, "no write or sync there ends until it is healed",
         "commits hang and reads go on: Patroni keeps the lease, since its queries are answered"),
+    (Kind::PatroniClock, "patroni-clock", On::Clock(Program::Patroni), true, "the wall clock that Patroni reads is off by --offset; Postgres keeps its own",
+        "Postgres goes on; a leader whose clock jumps back by more than ttl - loop_wait oversleeps its lease and takes the key again"),
+    (Kind::EtcdClock, "etcd-clock", On::Clock(Program::Etcd), true, "the wall clock that etcd reads is off by --offset",
+        "nothing: leases and elections are counted on the monotonic clock; the members log the drift"),
     (Kind::Isolate, "isolate", On::Site { out: true, into: true }, true, "all links of a site are blocked, both directions",
         "a leader inside demotes itself before its lease expires; its local clients are served until then"),
     (Kind::Mute, "mute", On::Site { out: true, into: false }, true, "outgoing traffic of a site is blocked",
@@ -323,7 +333,7 @@ mod tests {
         for kind in Kind::all() {
             match kind.on() {
                 On::Processes(_, blow) => assert_eq!(kind.lasts(), blow == Blow::Freeze, "{kind}"),
-                On::Site { .. } | On::TwoSites | On::Archive | On::Disk(_) => {
+                On::Site { .. } | On::TwoSites | On::Archive | On::Disk(_) | On::Clock(_) => {
                     assert!(kind.lasts(), "{kind}");
                 }
                 On::Commits | On::Volume => assert!(!kind.lasts(), "{kind}"),

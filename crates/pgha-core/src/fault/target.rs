@@ -147,10 +147,12 @@ pub enum NoTarget {
 fn wants(kind: Kind) -> &'static str {
     match kind.on() {
         On::Containers => "members and sites",
-        On::Processes(program, _) if program.role() == Role::Etcd => "etcd members",
+        On::Processes(program, _) | On::Clock(program) if program.role() == Role::Etcd => {
+            "etcd members"
+        }
         On::Volume => "Postgres nodes and etcd members",
         On::Disk(_) => "Postgres nodes and the backup host",
-        On::Processes(..) | On::Commits | On::Archive => "Postgres nodes",
+        On::Processes(..) | On::Clock(_) | On::Commits | On::Archive => "Postgres nodes",
         On::Site { .. } | On::TwoSites => "sites",
     }
 }
@@ -160,7 +162,7 @@ impl Kind {
     pub fn hits(self, role: Role) -> bool {
         match self.on() {
             On::Containers => true,
-            On::Processes(program, _) => role == program.role(),
+            On::Processes(program, _) | On::Clock(program) => role == program.role(),
             On::Commits | On::Archive => role == Role::Postgres,
             On::Disk(_) => matches!(role, Role::Postgres | Role::Backup),
             // Never the repository of the backup host.

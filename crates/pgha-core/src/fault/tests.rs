@@ -106,7 +106,7 @@ fn disks_are_those_of_postgres_and_of_the_repository_and_never_those_of_etcd() {
 fn a_slow_disk_has_a_delay_and_nothing_else_does() {
     for kind in Kind::all() {
         let delay = "250ms".parse::<Delay>().expect("a delay");
-        let deed = Deed::new(kind, None, None, Some(delay));
+        let deed = Deed::new(kind, None, None, Some(delay), None);
         assert_eq!(deed.is_ok(), kind == Kind::DiskSlow, "{kind}");
         let Ok(deed) = deed else { continue };
         let fault = injected(deed, &["leader"]).expect("a fault");
@@ -118,7 +118,30 @@ fn a_slow_disk_has_a_delay_and_nothing_else_does() {
         let written = serde_json::to_value(&fault).expect("JSON");
         assert_eq!(written["delay"], "250ms");
         assert_eq!(serde_json::from_value::<Injected>(written).expect("read").deed(), deed);
-        assert_eq!(Deed::new(kind, None, None, None).expect("usual").delay, Some(Delay::USUAL));
+        assert_eq!(
+            Deed::new(kind, None, None, None, None).expect("usual").delay,
+            Some(Delay::USUAL)
+        );
+    }
+}
+
+#[test]
+fn a_clock_is_that_of_one_program_and_nothing_else_has_an_offset() {
+    let offset = "-90s".parse::<Offset>().expect("an offset");
+    for kind in Kind::all() {
+        let deed = Deed::new(kind, None, None, None, Some(offset));
+        assert_eq!(deed.is_ok(), matches!(kind.on(), On::Clock(_)), "{kind}");
+        let (Ok(deed), On::Clock(program)) = (deed, kind.on()) else { continue };
+        let target = if program == Program::Etcd { "etcd-leader" } else { "leader" };
+        let fault = injected(deed, &[target]).expect("a fault");
+        assert_eq!(fault.undo(), [Undo::Clock(fault.targets[0].clone(), program)]);
+        assert_eq!(fault.title(), format!("{kind} --offset -90s {}", fault.targets[0]));
+        let written = serde_json::to_value(&fault).expect("JSON");
+        assert_eq!(written["offset"], "-90s");
+        assert_eq!(serde_json::from_value::<Injected>(written).expect("read").deed(), deed);
+        assert_eq!(Deed::from(kind).offset, Some(Offset::USUAL));
+        let other = if program == Program::Etcd { "leader" } else { "etcd-leader" };
+        assert!(matches!(chosen(kind, &[other]), Err(NoTarget::Misfit { .. })), "{kind}");
     }
 }
 
@@ -260,9 +283,13 @@ fn what_takes_a_fault_back_is_about_exactly_what_it_changed() {
 fn a_port_and_a_flap_are_for_links_alone_and_are_in_the_words_of_the_fault() {
     let flap: Flap = "40% of 10s".parse().expect("a flap");
     for kind in Kind::all() {
-        assert_eq!(Deed::new(kind, None, Some(flap), None).is_ok(), kind.on().is_links(), "{kind}");
+        assert_eq!(
+            Deed::new(kind, None, Some(flap), None, None).is_ok(),
+            kind.on().is_links(),
+            "{kind}"
+        );
         for port in Service::ALL {
-            let Ok(deed) = Deed::new(kind, Some(port), Some(flap), None) else {
+            let Ok(deed) = Deed::new(kind, Some(port), Some(flap), None, None) else {
                 assert!(!kind.on().is_links(), "{kind}");
                 continue;
             };
@@ -277,8 +304,9 @@ fn a_port_and_a_flap_are_for_links_alone_and_are_in_the_words_of_the_fault() {
             assert_eq!(serde_json::from_value::<Injected>(written).expect("read").deed(), deed);
         }
     }
-    let said =
-        Deed::new(Kind::Kill, Some(Service::Etcd), None, None).expect_err("no links").to_string();
+    let said = Deed::new(Kind::Kill, Some(Service::Etcd), None, None, None)
+        .expect_err("no links")
+        .to_string();
     assert_eq!(said, "kill is not for links, and port and flap are: isolate, mute, deafen, cut");
 }
 
@@ -307,7 +335,7 @@ fn whatever_lasts_is_taken_back_and_what_was_written_down_is_read() {
         let targets: &[&str] = match kind.on() {
             On::Site { .. } => &["DC1"],
             On::TwoSites => &["DC1", "DC2"],
-            On::Processes(Program::Etcd, _) => &["etcd1"],
+            On::Processes(Program::Etcd, _) | On::Clock(Program::Etcd) => &["etcd1"],
             _ => &["demo1-DC1"],
         };
         let mut fault = injected(kind, targets).expect("injected");

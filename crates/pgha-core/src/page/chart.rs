@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Record, escaped};
+use super::{Record, escaped, lanes, short};
 use crate::chronicle::{Entry, What};
 use crate::drill::{RunReport, since_fault_s};
 use crate::fault::Kind;
@@ -55,7 +55,8 @@ impl Scale {
 pub(super) fn run(run: &RunReport, record: &Record) -> String {
     let scale = Scale { took_s: record.took.as_secs_f64().max(0.001) };
     let faults = faults(record);
-    let lanes = record.nodes.len() + faults.len();
+    let (etcd, links) = (lanes::etcd(record), lanes::links(record));
+    let lanes = record.nodes.len() + faults.len() + links.len() + usize::from(!etcd.is_empty());
     #[allow(clippy::cast_precision_loss, reason = "some lanes")]
     let height = 20.0 + WRITES + 18.0 + NEXT * lanes as f64 + 26.0;
     let mut svg = String::new();
@@ -68,17 +69,29 @@ pub(super) fn run(run: &RunReport, record: &Record) -> String {
         if number == 0 {
             name(&mut svg, "faults", y);
         }
-        let (from, to) = (scale.x(*from), scale.x(*to));
-        bar(&mut svg, "fault", (from, to), y, what);
-        // In the bar where there is room, else beside it.
-        let (class, x) = if to - from > TEXT { ("on", from) } else { ("off", to) };
-        let x = x.min(WIDTH - TEXT) + 5.0;
-        let (at, what) = (y + 12.0, escaped(what));
-        let _ = write!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{at:.1}\">{what}</text>");
+        labelled(&mut svg, "fault", (scale.x(*from), scale.x(*to)), y, what);
+        y += NEXT;
+    }
+    for (link, spans) in &links {
+        name(&mut svg, link, y);
+        for span in spans {
+            labelled(&mut svg, span.class, (scale.x(span.from), scale.x(span.to)), y, &span.said);
+        }
+        y += NEXT;
+    }
+    if !etcd.is_empty() {
+        name(&mut svg, "etcd's leader", y);
+        for span in &etcd {
+            let (from, to) = (scale.x(span.from), scale.x(span.to));
+            bar(&mut svg, span.class, (from, to), y, &span.said);
+            if to - from > TEXT && span.class != "unseen" {
+                write_on(&mut svg, "on", from + 5.0, y, &span.said);
+            }
+        }
         y += NEXT;
     }
     for (place, node) in record.nodes.iter().enumerate() {
-        name(&mut svg, node.strip_prefix("pgha-").unwrap_or(node), y);
+        name(&mut svg, short(node), y);
         for (from, to, state, said) in spans(run, record, node) {
             bar(&mut svg, state.class(), (scale.x(from), scale.x(to)), y, &said);
         }
@@ -97,7 +110,7 @@ pub(super) fn run(run: &RunReport, record: &Record) -> String {
         y += NEXT;
     }
     let label = format!(
-        "Writes and members over {:.0} seconds: no write was acknowledged for {}",
+        "Writes, links and members over {:.0} seconds: no write was acknowledged for {}",
         scale.took_s,
         run.rto_s.map_or_else(|| "the rest of the run".to_owned(), |s| format!("{s:.1} seconds"))
     );
@@ -110,8 +123,15 @@ pub(super) fn run(run: &RunReport, record: &Record) -> String {
         ("away", "neither"),
         ("fault", "fault"),
     ];
+    let of_links = links.iter().flat_map(|(_, spans)| spans).any(|span| span.class == "slow");
+    let slow = of_links.then_some(("slow", "link changed"));
+    let of_etcd =
+        [("etcd", "leads etcd"), ("none", "etcd without a leader"), ("unseen", "not known")];
+    let of_etcd =
+        of_etcd.into_iter().filter(|(class, _)| etcd.iter().any(|span| span.class == *class));
+
     let mut key = String::new();
-    for (class, what) in legend {
+    for (class, what) in legend.into_iter().chain(slow).chain(of_etcd) {
         let _ = write!(
             key,
             "<span><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect class=\"{class}\" width=\"12\" height=\"12\" rx=\"2\"/></svg>{what}</span>"
@@ -122,6 +142,18 @@ pub(super) fn run(run: &RunReport, record: &Record) -> String {
         <p class=\"legend\">{key}</p>",
         escaped(&label)
     )
+}
+
+/// A bar with its text: in it where there is room, else beside it.
+fn labelled(svg: &mut String, class: &str, (from, to): (f64, f64), y: f64, what: &str) {
+    bar(svg, class, (from, to), y, what);
+    let (class, x) = if to - from > TEXT { ("on", from) } else { ("off", to) };
+    write_on(svg, class, x.min(WIDTH - TEXT) + 5.0, y, what);
+}
+
+fn write_on(svg: &mut String, class: &str, x: f64, y: f64, what: &str) {
+    let (at, what) = (y + 12.0, escaped(what));
+    let _ = write!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{at:.1}\">{what}</text>");
 }
 
 fn name(svg: &mut String, name: &str, y: f64) {
@@ -244,7 +276,7 @@ fn column(scale: &Scale, number: u64) -> (f64, f64) {
 }
 
 /// Each event with its seconds since the begin of the load.
-fn timed(record: &Record) -> impl Iterator<Item = (f64, &Entry)> {
+pub(super) fn timed(record: &Record) -> impl Iterator<Item = (f64, &Entry)> {
     let fault = record.clock.fault.as_secs_f64();
     record.events.iter().filter_map(move |e| Some((since_fault_s(record.clock, &e.at)? + fault, e)))
 }

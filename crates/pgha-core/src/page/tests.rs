@@ -9,6 +9,17 @@ fn entry(at: &str, member: Option<&str>, what: What) -> Entry {
     Entry { at: format!("2026-11-28 07:42:{at}"), member: member.map(str::to_owned), what }
 }
 
+fn etcd(at: &str, leader: Option<&str>, term: u64) -> Entry {
+    let (leader, term) = (leader.map(str::to_owned), leader.map(|_| term));
+    entry(at, None, What::EtcdLeader { leader, term })
+}
+
+/// A change of both directions between two sites.
+fn links(at: &str, change: Option<&str>, for_ms: Option<u64>) -> Entry {
+    let links = ["DC1→DC2", "DC2→DC1"].map(str::to_owned).to_vec();
+    entry(at, None, What::Links { links, change: change.map(str::to_owned), for_ms })
+}
+
 fn ok(at_ms: u64, node: u32, outcome: Outcome) -> Operation {
     let ended = Duration::from_millis(at_ms);
     Operation { client: 0, id: at_ms, sent: ended, ended, outcome, node }
@@ -29,12 +40,17 @@ fn record() -> Record {
         took: Duration::from_secs(10),
         nodes: vec!["pgha-demo1-DC1-1".to_owned(), "pgha-demo1-DC2-1".to_owned()],
         events: vec![
+            etcd("00.000", Some("pgha-etcd1-DC1-1"), 2),
+            links("00.500", Some("latency 40ms"), None),
             entry("01.000", None, fault),
             entry("01.155", new, What::StreamLost),
+            links("03.000", Some("cut"), Some(2000)),
             entry("06.000", new, What::LeaderKeyTaken),
             entry("06.200", new, What::Timeline { timeline: 2 }),
             entry("06.500", new, What::Writable),
+            etcd("07.500", Some("pgha-etcd2-DC2-1"), 3),
             entry("08.000", None, What::Healed),
+            links("08.500", None, None),
             entry("09.000", old, What::Streaming { timeline: 2 }),
         ],
         clock: Clock {
@@ -100,6 +116,7 @@ fn the_page_of_a_survival_table_has_each_row_and_the_worst_in_one_word() {
     let mut of = Proof {
         cluster: "demo-1".to_owned(),
         spec: "name = \"demo\"\n".to_owned(),
+        layout: "1".to_owned(),
         durability: Durability::Quorum,
         timers: "20/5/5".to_owned(),
         seed: 7,
@@ -116,6 +133,95 @@ fn the_page_of_a_survival_table_has_each_row_and_the_worst_in_one_word() {
     assert!(page(&of).contains("<p class=\"verdict open\">1 of 2 not reached</p>"));
     of.rows.remove(1);
     assert!(page(&of).contains("<p class=\"verdict good\">as predicted, or better</p>"));
+}
+
+fn with(events: Vec<Entry>) -> Record {
+    Record { events, ..record() }
+}
+
+fn told(spans: &[lanes::Span]) -> Vec<String> {
+    spans.iter().map(|s| format!("{:.1}-{:.1} {} {}", s.from, s.to, s.class, s.said)).collect()
+}
+
+#[test]
+fn who_led_etcd_is_told_as_far_as_it_was_seen() {
+    let (one, two) = (Some("pgha-etcd1-DC1-1"), Some("pgha-etcd2-DC2-1"));
+    let of = |events: Vec<Entry>| told(&lanes::etcd(&with(events)));
+    let fault = |at: &str, target: &str| {
+        entry(at, None, What::Fault { fault: "kill".to_owned(), targets: vec![target.to_owned()] })
+    };
+    assert!(of(Vec::new()).is_empty(), "nobody has looked");
+    let led = of(vec![etcd("00.000", one, 2), etcd("05.000", one, 2), etcd("08.000", one, 2)]);
+    assert_eq!(led, ["0.0-10.0 etcd etcd1-DC1-1 leads etcd"]);
+    for target in ["pgha-etcd1-DC1-1", "DC1"] {
+        let hit = of(vec![etcd("00.000", one, 2), fault("03.000", target), etcd("05.000", two, 3)]);
+        let expected = [
+            "0.0-3.0 etcd etcd1-DC1-1 leads etcd",
+            "3.0-5.0 unseen etcd: leader not known",
+            "5.0-10.0 etcd etcd2-DC2-1 leads etcd",
+        ];
+        assert_eq!(hit, expected);
+    }
+    // Another one leads, and nothing says since when; or the same one again.
+    let other = fault("03.000", "pgha-etcd2-DC2-1");
+    let unseen = of(vec![etcd("00.000", one, 2), other, etcd("05.000", one, 4)]);
+    assert_eq!(unseen[0], "0.0-5.0 unseen etcd: leader not known");
+    let none = of(vec![
+        etcd("00.000", one, 2),
+        fault("01.000", "DC1"),
+        etcd("04.000", None, 0),
+        entry("06.000", None, What::Healed),
+        etcd("09.000", two, 5),
+    ]);
+    assert_eq!(none[2], "4.0-6.0 none etcd has no leader");
+    assert_eq!(
+        none[3..],
+        ["6.0-9.0 unseen etcd: leader not known", "9.0-10.0 etcd etcd2-DC2-1 leads etcd"]
+    );
+}
+
+#[test]
+fn a_link_has_a_lane_of_what_was_done_to_it_and_both_directions_one_where_they_are_alike() {
+    let of = |events: Vec<Entry>| -> Vec<(String, Vec<String>)> {
+        let lanes = lanes::links(&with(events)).into_iter();
+        lanes.map(|(name, spans)| (name, told(&spans))).collect()
+    };
+    assert!(of(Vec::new()).is_empty());
+    assert!(of(vec![links("02.000", Some("no longer cut"), None)]).is_empty(), "as configured");
+    let both = of(vec![
+        links("01.000", Some("latency 40ms, loss 2%"), None),
+        links("02.000", Some("cut"), Some(1500)),
+        links("05.000", Some("etcd cut"), None),
+        links("06.000", Some("latency 90ms"), None),
+        links("07.000", Some("etcd no longer cut"), None),
+        links("08.000", None, None),
+    ]);
+    let [(name, spans)] = &both[..] else { panic!("{both:?}") };
+    assert_eq!(name, "DC1↔DC2");
+    let expected = [
+        "1.0-2.0 slow latency 40ms, loss 2%",
+        "2.0-3.5 fault cut, latency 40ms, loss 2%",
+        "3.5-5.0 slow latency 40ms, loss 2%",
+        "5.0-6.0 fault etcd cut, latency 40ms, loss 2%",
+        "6.0-7.0 fault etcd cut, latency 90ms, loss 2%",
+        "7.0-8.0 slow latency 90ms, loss 2%",
+    ];
+    assert_eq!(spans, &expected);
+    let one = |at: &str, links: &[&str], change: &str| {
+        let links = links.iter().map(|link| (*link).to_owned()).collect();
+        entry(at, None, What::Links { links, change: Some(change.to_owned()), for_ms: None })
+    };
+    // A change of all links is one of those that have a lane.
+    let mute = of(vec![
+        one("01.000", &["DC1→DC2"], "cut"),
+        one("02.000", &["DC1→DC2"], "postgres cut"),
+        one("04.000", &[], "no longer cut"),
+    ]);
+    assert_eq!(mute.len(), 1);
+    assert_eq!(mute[0].0, "DC1→DC2");
+    assert_eq!(mute[0].1, ["1.0-2.0 fault cut", "2.0-4.0 fault cut, postgres cut"]);
+    let all = of(vec![one("01.000", &[], "cut")]);
+    assert_eq!(all, [("all links".to_owned(), vec!["1.0-10.0 fault cut".to_owned()])]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::{
     Observed, SiteView, Tally, archive, identity,
 };
 use crate::disk::Disk;
+use crate::etcd_repair;
 use crate::identity::RepositoryFact;
 use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni, ProxyObservation};
 use crate::proxy::Behind;
@@ -272,6 +273,12 @@ impl<'a> Known<'a> {
     pub(super) fn restore(&self) -> Option<&'a Unfinished> {
         let report = self.observed.sites.get(&self.topology.backup_site().name)?.as_ref().ok()?;
         report.restore.as_ref()
+    }
+
+    /// How far a repair of etcd is that is not finished.
+    pub(super) fn repair(&self) -> Option<&'a etcd_repair::Unfinished> {
+        let report = self.observed.sites.get(&self.topology.backup_site().name)?.as_ref().ok()?;
+        report.repair.as_ref()
     }
 
     /// Whether it keeps nodes from running.

@@ -31,6 +31,12 @@ pub(super) use node::is_failed;
 /// Code of the problem that a restore is not finished.
 pub const RESTORE_UNFINISHED: &str = "restore_unfinished";
 
+/// Code of the problem that etcd has no majority.
+pub const NO_QUORUM: &str = "no_quorum";
+
+/// Code of the problem that a repair of etcd is not finished.
+pub(crate) const REPAIR_UNFINISHED: &str = "repair_unfinished";
+
 /// Code of the problem that Patroni is in pause.
 pub const PATRONI_PAUSED: &str = "patroni_paused";
 
@@ -100,6 +106,7 @@ pub(super) fn of(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems.extend(maintenance(known));
     problems.extend(stanza(known));
     problems.extend(restore(known));
+    problems.extend(etcd::repair(known));
     problems.extend(disk(known, view));
     problems.extend(archive::problems(known, view.archive.as_ref(), view.leader.as_deref()));
     problems.retain(|problem| !is_of_restore(known, problem));

@@ -93,6 +93,7 @@ impl Lab {
                     })
                     .collect(),
                 restoring: false,
+                repair: None,
                 restore: None,
                 disk: Some(Disk { size_bytes: 1 << 40, free_bytes: u64::from(site.number) << 36 }),
             };

@@ -41,7 +41,7 @@ impl Lane {
             | What::Initialized
             | What::Cloned
             | What::Rewinding { .. } => Self::Patroni,
-            What::EtcdUnreachable => Self::Etcd,
+            What::EtcdUnreachable | What::EtcdLeader { .. } => Self::Etcd,
             What::PostgresStarting
             | What::Writable
             | What::ReadOnly

@@ -12,7 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgha_core::agent::{AGENT, Etcd};
-use pgha_core::etcd_repair::{JOURNAL_FILE, MARK_FILE, Mark, StoreReport, Turn, aside, of_aside};
+use pgha_core::etcd_repair::{
+    JOURNAL_FILE, Journal, MARK_FILE, Mark, StoreReport, Turn, Unfinished, aside, of_aside,
+};
 use pgha_core::etcd_start::Listed;
 use pgha_core::observe;
 use pgha_core::render::{self, CONFIG_DIR, ETCD_MOUNT, REPOSITORY_DIR};
@@ -213,6 +215,13 @@ pub(crate) fn run(request: &Etcd) -> Result<()> {
 
 fn journal_path() -> PathBuf {
     Path::new(REPOSITORY_DIR).join(JOURNAL_FILE)
+}
+
+/// On the backup host: how far a repair is that is not finished; `None` where there is none, or its journal is of another
+/// version.
+pub(crate) fn unfinished(topology: &Topology) -> Option<Unfinished> {
+    let journal: Journal = serde_json::from_str(&fs::read_to_string(journal_path()).ok()?).ok()?;
+    Some(journal.unfinished(&topology.id.to_string()))
 }
 
 fn report(me: &Member) -> Result<StoreReport> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
-use pgha_core::fault::Delay;
+use pgha_core::fault::{Delay, Offset};
 use pgha_wan::service::Service;
 use pgha_wan::settings::Share;
 
@@ -57,7 +57,8 @@ pub(crate) struct FaultList {
     pgha fault inject demo cut DC1 DC2 --flap 10s --duty 40%\n  \
     pgha fault inject demo etcd-freeze etcd-leader --for 10s\n  \
     pgha fault inject demo stop repository\n  \
-    pgha fault inject demo disk-slow leader --delay 250ms\n\n\
+    pgha fault inject demo disk-slow leader --delay 250ms\n  \
+    pgha fault inject demo patroni-clock leader --offset=-10s --for 30s\n\n\
     Targets are members, by name or a part of it, sites, or what somebody is at that moment: leader, sync-standby, replica, \
     etcd-leader, site(leader), site(not leader), external, repository, any. A site stands for each of its members that the fault can hit.")]
 pub(crate) struct Inject {
@@ -76,6 +77,9 @@ pub(crate) struct Inject {
     /// How much longer each write takes with disk-slow [default: 100ms]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) delay: Option<Delay>,
+    /// How far ahead, or behind, the clock is with patroni-clock and etcd-clock [default: +30s]
+    #[arg(long, value_name = "+TIME|-TIME", allow_hyphen_values = true)]
+    pub(crate) offset: Option<Offset>,
     /// Undo after this time, such as 30s, even if this command has ended
     #[arg(long = "for", value_name = "TIME", value_parser = some_time, allow_hyphen_values = true)]
     pub(crate) for_: Option<Duration>,

@@ -59,7 +59,7 @@ async fn inject(args: &Inject, events: &Events) -> Result<()> {
     let flap = flap.map_err(|bad| {
         Error::bad_input(bad.to_string()).hint("--flap 10s --duty 40% blocks 4 s of each 10 s")
     })?;
-    let deed = Deed::new(kind, args.port, flap, args.delay).map_err(|bad| {
+    let deed = Deed::new(kind, args.port, flap, args.delay, args.offset).map_err(|bad| {
         Error::bad_input(bad.to_string()).hint("`pgha fault list` explains the kinds")
     })?;
     if words.len() < 2 {
@@ -120,7 +120,12 @@ async fn show(args: &FaultShow) -> Result<()> {
     let engine = Engine::connect().await?;
     let name = args.cluster.as_deref();
     let cluster = cluster::resolve(cluster::find(&engine).await?, name, Among::Created)?;
-    let faults: Vec<&Injected> = cluster.faults.iter().map(|recorded| &recorded.fault).collect();
+    let mut faults = Vec::new();
+    for recorded in &cluster.faults {
+        let fault = &recorded.fault;
+        let clocks = fault::clocks(&engine, &cluster, fault).await;
+        faults.push(screen::fault::Shown { fault, clocks });
+    }
     if args.json {
         terminal::print_json(&faults)
     } else {
@@ -152,6 +157,7 @@ pub(crate) async fn heal(args: &Heal, events: &Events) -> Result<()> {
     for recorded in faults.into_iter().rev() {
         let title = recorded.fault.title();
         work.at(&title, "");
+        let before = fault::clocks(&engine, &cluster, &recorded.fault).await;
         match fault::heal(&engine, id, recorded).await {
             Ok(()) => {
                 events.emit(pgha_core::event::Event::Fault {
@@ -159,6 +165,8 @@ pub(crate) async fn heal(args: &Heal, events: &Events) -> Result<()> {
                     targets: recorded.fault.targets.clone(),
                     undone_in_ms: None,
                 });
+                let shown = screen::fault::Shown { fault: &recorded.fault, clocks: before };
+                shown.remarks().into_iter().for_each(|remark| events.note(remark));
                 events.note(format!("{title} is taken back"));
             }
             Err(error) => failed = Some(failed.map_or(error, |first: Error| first)),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use pgha_core::drill::{Case, Prediction, Proof, Proved, cases};
 use pgha_core::page::{self, Conditions};
-use pgha_core::survival;
 use pgha_wan::units::format_duration;
 
 use crate::cli::Prove;
@@ -33,7 +32,7 @@ pub(crate) async fn run(args: &Prove, events: &Events) -> Result<()> {
         .healthy()
         .await?;
     let (durability, timers) = (healthy.durability(), healthy.settings.timers());
-    let all = cases(topology, &survival::table(topology), durability, args.extent.most());
+    let all = cases(topology, durability, args.extent.most());
     let mut proof = begun(args.report_dir.as_deref(), &healthy, args.seed)?;
     let left: Vec<&Case> = all.iter().filter(|case| !proof.has(case)).collect();
     let took = left.iter().map(|case| case.drill(durability, timers).estimate(timers) + AROUND);
@@ -46,7 +45,7 @@ pub(crate) async fn run(args: &Prove, events: &Events) -> Result<()> {
     if args.dry_run {
         return terminal::print(&screen::drill::cases(&all));
     }
-    let (count, conditions) = (left.len(), conditions(&topology.spec));
+    let (count, conditions) = (left.len(), conditions(topology));
     for (case, number) in left.into_iter().zip(1_u64..) {
         let drill = case.drill(durability, timers);
         let title = format!("{number} of {count}: {}", case.name());
@@ -91,6 +90,7 @@ fn begun(folder: Option<&Path>, healthy: &Healthy, seed: Option<u64>) -> Result<
     let fresh = Proof {
         cluster: topology.id.to_string(),
         spec: topology.spec.to_toml(),
+        layout: topology.layout.to_string(),
         durability: healthy.durability(),
         timers: format!("{}/{}/{}", timers.ttl_s, timers.loop_wait_s, timers.retry_timeout_s),
         seed: seed.unwrap_or_else(rand::random),
@@ -102,12 +102,13 @@ fn begun(folder: Option<&Path>, healthy: &Healthy, seed: Option<u64>) -> Result<
     let shown = path.display();
     let there: Proof = serde_json::from_str(&text).or_fail(format!("{shown} cannot be read"))?;
     let of = |proof: &Proof| {
-        (proof.cluster.clone(), proof.spec.clone(), proof.durability, proof.timers.clone())
+        let Proof { cluster, spec, layout, durability, timers, .. } = proof.clone();
+        (cluster, spec, layout, durability, timers)
     };
     if of(&there) == of(&fresh) {
         return Ok(there);
     }
-    Err(Error::bad_input(format!("{shown} is of another cluster, or of other settings"))
+    Err(Error::bad_input(format!("{shown} is of another cluster, or of other settings or members"))
         .because(format!("{} with {}, timers {}", there.cluster, there.durability, there.timers))
         .hint("give another folder to --report"))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgha_core::agent::Request;
-use pgha_core::fault::{Blow, CANCEL_COMMITS, Program, SWITCH_SEGMENT};
+use pgha_core::fault::{Blow, CANCEL_COMMITS, Offset, Program, SWITCH_SEGMENT};
 use pgha_core::status::ContainerState;
 use tokio::time::{Instant, sleep};
 
@@ -57,6 +57,24 @@ pub(super) async fn ask(
         return Ok(());
     }
     Err(failed().because(ran.stderr.trim().trim_start_matches("pgha-node: failed: ")))
+}
+
+/// By how much the clock of a program in a member is off now; `None` where it is the machine's.
+pub(super) async fn clock(
+    provider: &impl Provider,
+    member: &str,
+    program: Program,
+) -> Result<Option<Offset>> {
+    let failed = || Error::failed(format!("cannot read the clock of {}", program.as_str()));
+    let ran = provider.exec(member, &Request::ClockState(program).argv(), AGENT_DEADLINE).await;
+    let ran = ran.map_err(|error| failed().because(error.cause()))?;
+    if ran.code != 0 {
+        return Err(failed().because(ran.stderr.trim().trim_start_matches("pgha-node: failed: ")));
+    }
+    match ran.stdout.trim() {
+        "" => Ok(None),
+        offset => offset.parse().map(Some).map_err(|bad: String| failed().because(bad)),
+    }
 }
 
 /// Has the archive command of a node fail, and gives a leader something to archive.

@@ -10,7 +10,7 @@ use pgha_core::plan::{Plan, PlannedSite, PlannedWan};
 use pgha_core::spec::{Acknowledge, Durability, SiteRole};
 use pgha_core::survival::{self, SmallestLosses, Survival, SurvivalRow};
 use pgha_core::topology::{SiteKind, Topology};
-use pgha_core::words::{bytes, either};
+use pgha_core::words::{bytes, either, standbys};
 use pgha_wan::settings::{Cut, LinkSettings, RateLimit};
 use pgha_wan::units::format_duration;
 
@@ -157,8 +157,6 @@ fn acknowledging(plan: &Plan) -> String {
         Acknowledge::Local => " in the leader's data center",
         Acknowledge::Any => " in any data center",
     };
-    let standbys =
-        |count: u32| format!("{count} standby{}{whose}", if count == 1 { "" } else { "s" });
     let each: Vec<(&str, u32)> = plan
         .sites
         .iter()
@@ -168,7 +166,7 @@ fn acknowledging(plan: &Plan) -> String {
         [] | [(_, 0), ..] => String::new(),
         [(_, count), rest @ ..] if rest.iter().all(|(_, other)| other == count) => {
             let verb = if *count == 1 { "acknowledges" } else { "acknowledge" };
-            format!(" ({} {verb} each write)", standbys(*count))
+            format!(" ({}{whose} {verb} each write)", standbys(*count))
         }
         each => {
             let each =

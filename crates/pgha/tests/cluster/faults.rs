@@ -1,5 +1,6 @@
 //! Every kind of fault, injected and taken back, with nothing left of it.
 
+mod clocks;
 mod disks;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use pgha_wan::service::Service;
 
-use super::{Problem, Severity};
+use super::{NO_QUORUM, Problem, REPAIR_UNFINISHED, Severity};
 use crate::status::{ClusterView, ContainerState, Known};
 
 pub(super) fn quorum(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
@@ -66,6 +66,37 @@ fn minority(known: &Known<'_>, view: &ClusterView) -> Vec<Problem> {
     problems
 }
 
+/// A repair is at work, or was until somebody ended that.
+pub(super) fn repair(known: &Known<'_>) -> Option<Problem> {
+    let repair = known.repair()?;
+    let hint = format!("{}, unless it is at work", repair.ways);
+    Some(Problem::new(Severity::Warning, REPAIR_UNFINISHED, None, repair.message(), hint))
+}
+
+/// What is to be said of a majority that may be lost for good: nothing where the members that are there may find each
+/// other by themselves, or have only to be started. A look at what is left needs the backup host.
+fn look_at_stores(known: &Known<'_>, view: &ClusterView) -> Option<String> {
+    let state = |name: &str| known.container_state(name);
+    let runs = |name: &str| state(name) == ContainerState::Running;
+    let host = &known.topology.backup_host().name;
+    let apart =
+        !runs(&known.topology.router()) || !known.isolated_sites(Some(Service::Etcd)).is_empty();
+    if apart || known.repair().is_some() || !runs(host) {
+        return None;
+    }
+    let silent = |name: &str| runs(name) && !known.started_lately(name);
+    let may_be_lost = view.etcd.iter().filter(|e| {
+        state(&e.name) == ContainerState::Missing || e.raft_term.is_none() && silent(&e.name)
+    });
+    let left = view.etcd.len() - may_be_lost.count();
+    (left < view.quorum.need as usize).then(|| {
+        let id = &known.topology.id;
+        format!(
+            "; `pgha repair etcd {id} --dry-run` shows what is left of each, and whether the majority is lost for good"
+        )
+    })
+}
+
 fn no_quorum(known: &Known<'_>, view: &ClusterView) -> Problem {
     let (have, need, total) = (view.quorum.have, view.quorum.need as usize, view.etcd.len());
     let runs = |name: &str| known.container_state(name) == ContainerState::Running;
@@ -79,21 +110,21 @@ fn no_quorum(known: &Known<'_>, view: &ClusterView) -> Problem {
         )
     } else if answering >= need && runs(&known.topology.router()) {
         (
-            "no_quorum",
+            NO_QUORUM,
             format!("etcd has no quorum: {answering} of {total} answer and follow no leader"),
             "an election takes a few seconds; if it stays so, they do not reach each other"
                 .to_owned(),
         )
     } else {
         (
-            "no_quorum",
+            NO_QUORUM,
             format!("etcd has no quorum: {have} of {total}, need {need}"),
             match &view.failsafe {
                 Some(_) => format!("nothing fails over until {need} etcd members reach each other"),
                 None => format!(
                     "no node is or becomes leader until {need} etcd members reach each other"
                 ),
-            },
+            } + &look_at_stores(known, view).unwrap_or_default(),
         )
     };
     Problem::new(Severity::Error, code, None, message, hint)

@@ -3,7 +3,7 @@
 use pgha_wan::service::Service;
 
 use super::proxy::PROXY_WITHOUT_LEADER;
-use super::{Problem, Severity};
+use super::{Problem, REPAIR_UNFINISHED, Severity};
 use crate::status::{ClusterView, Known};
 use crate::topology::Role;
 
@@ -72,9 +72,10 @@ fn cause<'a>(
         || (!known.isolated_sites(ETCD).is_empty()).then(|| has("links_cut")).flatten();
     let leader = view.leader.as_deref();
     match problem.code.as_str() {
-        "no_quorum" | "quorum_unknown" | "quorum_at_risk" => {
-            has("router_down").or_else(any_isolated).or_else(|| any_lost(Role::Etcd))
-        }
+        "no_quorum" | "quorum_unknown" | "quorum_at_risk" => has("router_down")
+            .or_else(|| has(REPAIR_UNFINISHED))
+            .or_else(any_isolated)
+            .or_else(|| any_lost(Role::Etcd)),
         "etcd_unhealthy" => about.and_then(|member| cut_off(member, None, ETCD)),
         "split_brain" => has("router_down").or_else(any_isolated),
         "primary_unconfirmed" | "primary_without_key" | "failsafe_active" => has("router_down")

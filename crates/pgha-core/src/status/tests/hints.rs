@@ -685,6 +685,77 @@ fn what_a_restore_brings_about_is_no_problem_of_its_own() {
 }
 
 #[test]
+fn a_majority_of_etcd_that_may_be_lost_is_looked_at_and_one_that_can_come_back_is_not() {
+    let etcd = |lab: &Lab| -> Vec<String> {
+        lab.topology.of_role(Role::Etcd).map(|member| member.name.clone()).collect()
+    };
+    let hint = |lab: &Lab| problem(&lab.view(), "no_quorum", None).hint.clone();
+    let gone = |state: ContainerState| {
+        let mut lab = Lab::healthy();
+        let members = etcd(&lab);
+        for name in &members[..2] {
+            lab.container(name, state);
+        }
+        for member in lab.etcd() {
+            member.dcs = Err("etcdserver: request timed out".to_owned());
+            if members[..2].contains(&member.name) {
+                member.status = Err("connection refused".to_owned());
+            }
+        }
+        lab
+    };
+    let look = "`pgha repair etcd demo-1 --dry-run`";
+    let mut lab = gone(ContainerState::Missing);
+    assert!(hint(&lab).contains(look), "{}", hint(&lab));
+    // They run on empty stores, or have just been started.
+    lab = gone(ContainerState::Running);
+    assert!(hint(&lab).contains(look), "{}", hint(&lab));
+    for name in &etcd(&lab)[..2] {
+        let container = lab.observed.containers.iter_mut().find(|c| c.name == *name);
+        container.expect("a container").detail = "Up 2 seconds".to_owned();
+    }
+    assert!(!hint(&lab).contains("repair"), "{}", hint(&lab));
+    // What is stopped has its store, and starts.
+    assert!(!hint(&gone(ContainerState::Stopped)).contains("repair"));
+    // Nobody keeps the journal; members may be in touch once the router is.
+    let without = |member: String| {
+        let mut lab = gone(ContainerState::Missing);
+        lab.container(&member, ContainerState::Stopped);
+        lab
+    };
+    let topology = Lab::healthy().topology.clone();
+    for member in [topology.backup_host().name.clone(), topology.router()] {
+        assert!(!hint(&without(member)).contains("repair"));
+    }
+}
+
+#[test]
+fn a_repair_that_is_not_finished_is_said_and_is_why_etcd_has_no_quorum() {
+    let mut lab = Lab::healthy();
+    let repair = crate::etcd_repair::Unfinished {
+        id: "20261128-190500".to_owned(),
+        back: false,
+        doing: "adding pgha-etcd2-DC2-1".to_owned(),
+        ways: "`pgha repair etcd demo-1` resumes here".to_owned(),
+    };
+    let outside = lab.observed.sites.get_mut("DC3").expect("the external site");
+    outside.as_mut().expect("its report").repair = Some(repair.clone());
+    let view = lab.view();
+    assert_eq!(codes(&view), ["repair_unfinished"]);
+    let said = problem(&view, "repair_unfinished", None);
+    assert!(said.message.contains("at: adding pgha-etcd2-DC2-1"), "{}", said.message);
+    assert!(said.hint.starts_with(&repair.ways), "{}", said.hint);
+    for member in lab.etcd() {
+        member.dcs = Err("etcdserver: request timed out".to_owned());
+        member.status = Err("connection refused".to_owned());
+    }
+    let view = lab.view();
+    let quorum = problem(&view, "no_quorum", None);
+    assert_eq!(quorum.cause.as_deref(), Some("repair_unfinished"));
+    assert!(!quorum.hint.contains("pgha repair"), "{}", quorum.hint);
+}
+
+#[test]
 fn what_keeps_a_node_from_leading_is_said() {
     let reason = |lab: &Lab| crate::ready::to_lead(&lab.view(), LEADER);
     assert_eq!(crate::ready::to_lead(&Lab::healthy().view(), "another"), format!("{LEADER} leads"));

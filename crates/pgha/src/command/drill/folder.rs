@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pgha_core::drill::{CATALOGUE, Drill, Report};
 use pgha_core::page::{self, Conditions, Record};
-use pgha_core::spec::Spec;
+use pgha_core::topology::{Role, Topology};
 
 use super::check;
 use crate::drill::Run;
@@ -13,7 +13,8 @@ use crate::error::{OrFail as _, Result};
 use crate::screen;
 
 /// What a drill is measured under.
-pub(in crate::command) fn conditions(spec: &Spec) -> Conditions {
+pub(in crate::command) fn conditions(topology: &Topology) -> Conditions {
+    let spec = &topology.spec;
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let loads = read("/proc/loadavg");
     let load: Vec<&str> = loads.split(' ').take(3).collect();
@@ -22,6 +23,7 @@ pub(in crate::command) fn conditions(spec: &Spec) -> Conditions {
         ("PostgreSQL", spec.postgres.to_string()),
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("load average before", load.join(" ")),
+        ("members", members(topology)),
         ("begun", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
     ];
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
@@ -29,6 +31,18 @@ pub(in crate::command) fn conditions(spec: &Spec) -> Conditions {
         facts: facts.map(|(name, value)| (name.to_owned(), value)).collect(),
         cluster_toml: spec.to_toml(),
     }
+}
+
+/// What the members are where the cluster file no longer says it.
+fn members(topology: &Topology) -> String {
+    if topology.layout.generation() == 1 {
+        return String::new();
+    }
+    let each = topology.sites.iter().map(|site| {
+        let count = |role| topology.of_role(role).filter(|m| m.site == site.number).count();
+        format!("{}: {} Postgres, {} etcd", site.name, count(Role::Postgres), count(Role::Etcd))
+    });
+    format!("generation {}; {}", topology.layout.generation(), each.collect::<Vec<_>>().join("; "))
 }
 
 /// A new folder for a drill: its name and the time.

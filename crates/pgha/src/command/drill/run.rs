@@ -280,7 +280,7 @@ async fn carry_out(
     let name =
         if value.is_empty() { drill.name.clone() } else { format!("{}-{value}", drill.name) };
     let kept = args.report_dir.as_deref().map(|dir| folder::new(dir, &name)).transpose()?;
-    let conditions = folder::conditions(&healthy.cluster.topology()?.spec);
+    let conditions = folder::conditions(healthy.cluster.topology()?);
     let (mut runs, mut records) = (Vec::new(), Vec::new());
     let mut ended = None;
     for number in 1..=args.runs {

@@ -292,6 +292,7 @@ pub(super) fn report(world: &World, member: &str) -> String {
         repositories: Vec::new(),
         proxies: Vec::new(),
         restoring: journal.is_some(),
+        repair: None,
         restore: journal.map(|journal| journal.unfinished(&topology.id.to_string())),
         disk: None,
     };

@@ -258,6 +258,7 @@ impl Fake {
             backups: None,
             repositories: Vec::new(),
             restoring: false,
+            repair: None,
             restore: None,
             disk: None,
         };

@@ -56,6 +56,7 @@ pub(crate) fn healthy_of(spec: Spec, instance: u32) -> (Topology, Observed) {
             repositories: Vec::new(),
             proxies: Vec::new(),
             restoring: false,
+            repair: None,
             restore: None,
             disk: Some(Disk { size_bytes: 1 << 40, free_bytes: 38_000_000_000 }),
         };
