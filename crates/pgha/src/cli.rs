@@ -172,7 +172,7 @@ pub(crate) enum Command {
     Events(Happened),
     /// Print the metrics of a cluster for Prometheus
     Metrics(web::Metrics),
-    /// Write files for monitoring: Prometheus, Grafana
+    /// Write files for programs beside a cluster: Prometheus, Grafana, ProxySQL
     Export(web::Export),
     /// Serve a live page of a cluster on 127.0.0.1, and its metrics
     Web(web::Web),

@@ -141,6 +141,7 @@ const DOCKER_VERBS: &[&[&str]] = &[
     &["events", "demo", "--since", "10m", "--json"],
     &["metrics", "demo"],
     &["export", "prometheus", "demo", "-o", "monitoring"],
+    &["export", "proxysql", "demo", "--site", "DC2", "-o", "dc2.cnf"],
     &["web", "demo", "--json"],
     &["web", "--allow-changes", "--port", "7432", "--token-file", "token"],
     &["exec", "demo1-DC1", "--", "true"],
