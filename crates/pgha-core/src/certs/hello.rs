@@ -147,7 +147,7 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 
 /// What has its length before it, in so many bytes.
 fn counted_by<'a>(rest: &mut &'a [u8], width: usize) -> Option<&'a [u8]> {
-    let length = take(rest, width)?.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    let length = take(rest, width)?.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
     take(rest, length)
 }
 

@@ -383,11 +383,9 @@ fn a_step_that_was_done_and_not_written_down_is_done_again() {
         let rotation = fake.rotation();
         let lock = rotation.lock().await.expect("nobody has it");
         let mut journal = rotation.plan(true, Some(90)).await.expect("a plan").journal;
-        let all = journal.steps();
-        for count in 0..all.len() {
+        for step in journal.steps() {
             let work = rotation.events.begin("test");
             for _ in 0..2 {
-                let step = all[count].clone();
                 let done = crate::steps::Verb::run(&rotation, step.clone(), &mut journal, &work);
                 done.await.unwrap_or_else(|e| panic!("{step:?}: {e}"));
                 fake.check();
