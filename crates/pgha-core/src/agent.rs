@@ -119,6 +119,13 @@ pub enum Request {
         /// Where it is.
         path: String,
     },
+    /// Which certificates the member uses: a [`crate::certs::InUse`].
+    Certificates,
+    /// The member works with new certificates, which a file has that is removed: a [`crate::certs::Given`] as JSON.
+    CertificatesFile {
+        /// Where it is.
+        path: String,
+    },
     /// To read, or to copy, a repository: what exactly comes on standard input
     /// ([`crate::restore::source::Request`]), since a key is part of it.
     Source,
@@ -219,6 +226,8 @@ impl Request {
             Self::RehearseFile { path } => words(&["rehearse"], [path.clone()]),
             Self::Maintenance { on } => words(&["maintenance", if *on { "on" } else { "off" }], []),
             Self::SecretFile { path } => words(&["secret"], [path.clone()]),
+            Self::Certificates => words(&["certificates"], []),
+            Self::CertificatesFile { path } => words(&["certificates"], [path.clone()]),
             Self::Source => words(&["source"], []),
             Self::Look { or_end, arguments } => {
                 let or_end = or_end.then(|| RECOVER_OR_END.to_owned());
@@ -280,6 +289,8 @@ impl Request {
             ["maintenance", "on"] => Self::Maintenance { on: true },
             ["maintenance", "off"] => Self::Maintenance { on: false },
             ["secret", path] => Self::SecretFile { path: (*path).to_owned() },
+            ["certificates"] => Self::Certificates,
+            ["certificates", path] => Self::CertificatesFile { path: (*path).to_owned() },
             ["source"] => Self::Source,
             ["look", RECOVER_OR_END, arguments @ ..] => {
                 Self::Look { or_end: true, arguments: owned(arguments) }

@@ -12,6 +12,7 @@ pub mod backup_run;
 pub mod backup_source;
 pub mod bench;
 pub mod bundle;
+pub mod certs;
 pub mod check;
 pub mod chronicle;
 pub mod config;

@@ -4,17 +4,20 @@ use std::process::ExitCode;
 
 use pgha_core::agent::AGENT;
 use pgha_core::render::{
-    self, CONFIG_DIR, REPOSITORY_DIR, REPOSITORY_KEY, REPOSITORY2_FOLDER, REPOSITORY2_MOUNT,
-    RepositorySecrets, S3_CA, S3_CA_FILE, S3_FILES, SSH_FILES,
+    self, CA_CERTIFICATE, CONFIG_DIR, REPOSITORY_DIR, REPOSITORY_KEY, REPOSITORY2_FOLDER,
+    REPOSITORY2_MOUNT, RepositorySecrets, S3_CA, S3_CA_FILE, S3_FILES, SSH_FILES,
 };
 use pgha_core::spec::{BackupTransport, Repo2};
-use pgha_core::topology::Member;
+use pgha_core::topology::{Member, Role};
 
 use crate::files::POSTGRES_HOME;
 use crate::files::{self, POSTGRES};
 use crate::identity::Identity;
 use crate::supervise::{Process, Supervisor, WhenItEnds};
 use crate::{Result, disk, network, stanza};
+
+/// The CA among the files that pgBackRest reads.
+pub(crate) const CA_FILE: &str = "ca.crt";
 
 /// Which end of pgBackRest a member is: it decides the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +28,37 @@ pub(crate) enum End {
     Host,
 }
 
+impl End {
+    /// The secrets that have its certificate and key.
+    pub(crate) fn secrets(self) -> [&'static str; 2] {
+        render::mounted_certificate(match self {
+            Self::Node => Role::Postgres,
+            Self::Host => Role::Backup,
+        })
+    }
+}
+
+/// The folder with the certificate, the key and the CA that pgBackRest reads.
+pub(crate) fn certificates() -> String {
+    format!("{CONFIG_DIR}/tls")
+}
+
+/// Puts certificate, key and CA where pgBackRest reads them.
+pub(crate) fn install_certificates(end: End) -> Result<()> {
+    let dir = certificates();
+    files::private_dir(&dir, POSTGRES)?;
+    let [certificate, key] = end.secrets();
+    for (secret, file) in [(CA_CERTIFICATE, CA_FILE), (certificate, "own.crt"), (key, "own.key")] {
+        files::install_secret(secret, &format!("{dir}/{file}"), POSTGRES)?;
+    }
+    Ok(())
+}
+
 /// Installs keys and returns the server that the other end talks to.
 pub(crate) fn prepare_transport(me: &Identity, member: &Member, end: End) -> Result<Process> {
     match me.topology.spec.backup_transport {
         BackupTransport::Tls => {
-            let dir = format!("{CONFIG_DIR}/tls");
-            files::private_dir(&dir, POSTGRES)?;
-            let own = match end {
-                End::Node => "backup-node",
-                End::Host => "backup-host",
-            };
-            for (secret, file) in [
-                ("backup-ca.crt".to_owned(), "ca.crt"),
-                (format!("{own}.crt"), "own.crt"),
-                (format!("{own}.key"), "own.key"),
-            ] {
-                files::install_secret(&secret, &format!("{dir}/{file}"), POSTGRES)?;
-            }
+            install_certificates(end)?;
             let config = format!("--config={CONFIG_DIR}/pgbackrest.conf");
             let server = ["/usr/bin/pgbackrest", &config, "server"];
             Ok(Process::new(POSTGRES, POSTGRES_HOME, &server).with_variable(disk::preload()))

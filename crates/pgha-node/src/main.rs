@@ -8,6 +8,7 @@ mod archive_get;
 mod archiving;
 mod backup;
 mod backup_run;
+mod certs;
 mod clock;
 mod dcs;
 mod disk;
@@ -124,6 +125,10 @@ fn asked() -> Result<ExitCode> {
         Request::Maintenance { on } => maintenance::switch(on),
         Request::SecretFile { path } => {
             secret::take(&Identity::from_environment()?, Path::new(&path))
+        }
+        Request::Certificates => certs::show(),
+        Request::CertificatesFile { path } => {
+            certs::take(&Identity::from_environment()?, Path::new(&path))
         }
         Request::Source => restore::source::run(),
         Request::Look { or_end, arguments } => return restore::look::run(or_end, &arguments),

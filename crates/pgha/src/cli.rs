@@ -2,6 +2,7 @@
 //! [`crate::command`].
 
 mod backup;
+pub(crate) mod certs;
 pub(crate) mod config;
 pub(crate) mod drill;
 pub(crate) mod explain;
@@ -133,6 +134,8 @@ pub(crate) enum Command {
     Maintenance(Maintenance),
     /// Give a user, or Patroni's REST API, a new password without an outage
     Passwd(Passwd),
+    /// Show and replace the certificates of a cluster, without an outage
+    Certs(certs::Certs),
     /// Show the timelines of a cluster, and who began them
     History(History),
     /// Show and change settings of Patroni and Postgres; compare, export
@@ -169,7 +172,7 @@ pub(crate) enum Command {
     Events(Happened),
     /// Print the metrics of a cluster for Prometheus
     Metrics(web::Metrics),
-    /// Write files for monitoring: Prometheus, Grafana
+    /// Write files for programs beside a cluster: Prometheus, Grafana, ProxySQL
     Export(web::Export),
     /// Serve a live page of a cluster on 127.0.0.1, and its metrics
     Web(web::Web),
@@ -211,6 +214,7 @@ impl Command {
             Self::Config(args) => args.report,
             Self::Maintenance(args) => args.report,
             Self::Passwd(args) => args.report,
+            Self::Certs(args) => args.report,
             Self::Bench(args) => args.report,
             Self::Bundle(args) => args.report,
             Self::Kill(args) | Self::PauseContainer(args) => args.report,

@@ -3,6 +3,7 @@
 mod agree;
 mod archived;
 mod bring_up;
+mod certs;
 mod chronicle;
 mod cli;
 mod cluster;
@@ -123,6 +124,7 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Resume(args) => command::patroni::pause(&args, false, events).await,
         Command::Maintenance(args) => Box::pin(command::maintenance::run(&args, events)).await,
         Command::Passwd(args) => Box::pin(command::passwd::run(&args, events)).await,
+        Command::Certs(args) => Box::pin(command::certs::run(&args, events)).await,
         Command::History(args) => command::patroni::history(&args).await,
         Command::Config(args) => Box::pin(command::config::run(&args, events)).await,
         Command::Restore(args) => Box::pin(command::restore::run(&args, events)).await,

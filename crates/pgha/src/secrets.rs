@@ -7,7 +7,7 @@
 //! ├── replicator, rewinder       passwords of the users of replication and of pg_rewind
 //! ├── patroni                    password of Patroni's REST API
 //! ├── user-*                     password of each user of the cluster file
-//! ├── next.*                     the password that `pgha passwd` is at: one is there until every member has it
+//! ├── next.*                     what `pgha passwd` or `pgha certs rotate` is at, until every member has it
 //! ├── pgbouncer                  password of the user that PgBouncer looks up others by, where there are proxies with it
 //! ├── init.sql                   the file that init_sql of the cluster file names
 //! ├── pgpass                     the superuser's and the users', in the form that psql reads (PGPASSFILE)
@@ -22,7 +22,9 @@
 //! A file that exists is kept, so that generating again does not lock anybody out. A cluster of an earlier pgha has
 //! one certificate for all of its nodes and no key of the CA, and goes on with them.
 
+pub(crate) mod certificates;
 pub(crate) mod next;
+pub(crate) mod rotation;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -31,17 +33,15 @@ use std::path::{Path, PathBuf};
 
 use pgha_core::ownership::{Identity, MARK, Secrets};
 use pgha_core::proxy::PGBOUNCER_PASSWORD;
+use pgha_core::render;
 use pgha_core::render::{
-    CA_CERTIFICATE, CA_KEY, Certificate, NODE_PASSWORDS, REPOSITORY_KEY, S3_FILES, SSH_FILES,
-    certificates, repository_secrets,
+    CA_CERTIFICATE, Certificate, NODE_PASSWORDS, REPOSITORY_KEY, S3_FILES, SSH_FILES,
+    repository_secrets,
 };
 use pgha_core::set_up::{INIT_SQL, user_of_secret, user_secret};
 use pgha_core::spec::{BackupTransport, Spec};
 use pgha_core::topology::Topology;
 use rand::distr::{Alphanumeric, SampleString as _};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
-};
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use crate::error::{Error, OrFail, Result};
@@ -159,7 +159,7 @@ pub(crate) fn missing(topology: &Topology, shared: bool, dir: &Path) -> Result<V
             .hint("they are for the user alone who generated the cluster"));
     }
     let transport = match topology.spec.backup_transport {
-        BackupTransport::Tls => certificate_files(&certificates(topology, shared)),
+        BackupTransport::Tls => certificate_files(&render::certificates(topology, shared)),
         BackupTransport::Ssh => SSH_FILES.map(str::to_owned).to_vec(),
     };
     let needed = NODE_PASSWORDS.into_iter().chain(repository_secrets(&topology.spec));
@@ -222,7 +222,7 @@ pub(crate) fn create(
         write(dir, name, &text)?;
     }
     match topology.spec.backup_transport {
-        BackupTransport::Tls => create_certificates(topology, shared, dir),
+        BackupTransport::Tls => certificates::create(topology, shared, dir),
         BackupTransport::Ssh if SSH_FILES.iter().all(|name| dir.join(name).exists()) => Ok(()),
         BackupTransport::Ssh => create_ssh_keys(topology, dir),
     }
@@ -233,46 +233,6 @@ pub(crate) fn to_fill_in(topology: &Topology, dir: &Path) -> Vec<PathBuf> {
     let wanted = repository_secrets(&topology.spec).into_iter().filter(|n| S3_FILES.contains(n));
     let empty = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text.trim().is_empty());
     wanted.map(|name| dir.join(name)).filter(empty).collect()
-}
-
-/// A CA of this cluster alone, and the certificates that it signs. Those that are there stay, and further ones are
-/// signed by the same CA. Where its key is gone and one is missing, all are made anew: a certificate is of no use
-/// beside another CA.
-fn create_certificates(topology: &Topology, shared: bool, dir: &Path) -> Result<()> {
-    let all = certificates(topology, shared);
-    if certificate_files(&all).iter().all(|name| dir.join(name).exists()) {
-        return Ok(());
-    }
-    let what = "cannot make certificates";
-    let mut ca = CertificateParams::default();
-    ca.distinguished_name.push(DnType::CommonName, format!("pgha {}", topology.id));
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let goes_on = [CA_CERTIFICATE, CA_KEY].iter().all(|name| dir.join(name).exists());
-    let key = if goes_on {
-        let pem = fs::read_to_string(dir.join(CA_KEY)).or_fail(what)?;
-        KeyPair::from_pem(&pem).or_fail(format!("{what}: {CA_KEY} is no key"))?
-    } else {
-        let key = KeyPair::generate().or_fail(what)?;
-        let signed = ca.self_signed(&key).or_fail(what)?;
-        write(dir, CA_CERTIFICATE, &signed.pem())?;
-        write(dir, CA_KEY, &key.serialize_pem())?;
-        key
-    };
-    let issuer = Issuer::new(ca, key);
-    let is_there = |c: &&Certificate| c.files.iter().all(|name| dir.join(name).exists());
-    for certificate in all.iter().filter(|c| !goes_on || !is_there(c)) {
-        let [crt, key] = &certificate.files;
-        let mut params = CertificateParams::new(certificate.names.clone()).or_fail(what)?;
-        let addresses = certificate.addresses.iter().map(|&a| SanType::IpAddress(a.into()));
-        params.subject_alt_names.extend(addresses);
-        params.distinguished_name.push(DnType::CommonName, &certificate.common_name);
-        let pair = KeyPair::generate().or_fail(what)?;
-        let signed = params.signed_by(&pair, &issuer).or_fail(what)?;
-        write(dir, crt, &signed.pem())?;
-        write(dir, key, &pair.serialize_pem())?;
-    }
-    Ok(())
 }
 
 fn create_ssh_keys(topology: &Topology, dir: &Path) -> Result<()> {
@@ -288,6 +248,12 @@ fn create_ssh_keys(topology: &Topology, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Reads one secret.
+fn read(dir: &Path, name: &str) -> Result<String> {
+    let path = dir.join(name);
+    fs::read_to_string(&path).or_fail(format!("cannot read {}", path.display()))
+}
+
 /// Writes one secret; it is never readable for others, not even while being written.
 fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
     let path = dir.join(name);
@@ -300,6 +266,7 @@ fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
 mod tests {
     use super::*;
     use pgha_core::layout::{Change, Layout};
+    use pgha_core::render::CA_KEY;
     use pgha_core::spec::PostgresSpec;
     use pgha_core::topology::Role;
 

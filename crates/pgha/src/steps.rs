@@ -5,7 +5,10 @@
 //! [`pgha_core::steps`]'s. The journal is written before anything of a step is done, and one command at a time
 //! works on a cluster ([`Lock`]).
 
-use pgha_core::agent::{BUSY, HELD};
+use std::time::Duration;
+
+use pgha_core::agent::{BUSY, HELD, Request, Restore};
+use pgha_core::layout::ClusterId;
 use pgha_core::steps::{Phase, Step as _, StepDone, StepJournal};
 use pgha_wan::units::whole_ms;
 use tokio::sync::oneshot;
@@ -15,6 +18,9 @@ use tokio::time::Instant;
 use crate::error::{Error, Result};
 use crate::events::{Events, Work};
 use crate::provider::Provider;
+
+/// How long a short question to a member may take on a busy host.
+const QUESTION: Duration = Duration::from_secs(60);
 
 /// A verb that goes step by step.
 pub(crate) trait Verb {
@@ -119,6 +125,30 @@ impl Drop for Lock {
 }
 
 impl Lock {
+    /// The right to change a cluster that nobody is restoring.
+    ///
+    /// # Errors
+    /// When another `pgha` has it, a restore is not finished, or the backup host does not run.
+    pub(crate) async fn of_cluster(
+        provider: &impl Provider,
+        host: &str,
+        id: &ClusterId,
+    ) -> Result<Self> {
+        let argv = Request::Restore(Restore::Lock).argv();
+        let lock = Self::take(provider, host, argv).await?.ok_or_else(|| {
+            Error::failed(format!("cluster {id} is being changed already"))
+                .because("another `pgha` restores it, or changes its members or certificates")
+                .hint("wait for its end, or end it; what it has done is kept")
+        })?;
+        let argv = Request::Restore(Restore::Journal).argv();
+        let journal = provider.exec(host, &argv, QUESTION).await?;
+        if journal.stdout.trim().is_empty() {
+            return Ok(lock);
+        }
+        Err(Error::failed(format!("cluster {id} has a restore in progress"))
+            .hint(format!("`pgha restore {id}` resumes it, with --abort gives it up")))
+    }
+
     /// Takes it on the backup host, by a command there that says [`HELD`], or [`BUSY`], and holds it for as long as
     /// its standard input is open; `None` where another has it.
     ///

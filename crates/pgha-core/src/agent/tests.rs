@@ -39,6 +39,8 @@ fn is_known(request: &Request) {
         | Request::RehearseFile { .. }
         | Request::Maintenance { .. }
         | Request::SecretFile { .. }
+        | Request::Certificates
+        | Request::CertificatesFile { .. }
         | Request::Source
         | Request::Look { .. } => {}
         Request::Etcd(etcd) => match etcd {
@@ -166,6 +168,8 @@ fn request() -> impl Strategy<Value = Request> {
         any::<String>().prop_map(|path| Request::RehearseFile { path }),
         any::<bool>().prop_map(|on| Request::Maintenance { on }),
         any::<String>().prop_map(|path| Request::SecretFile { path }),
+        Just(Request::Certificates),
+        any::<String>().prop_map(|path| Request::CertificatesFile { path }),
         Just(Request::Source),
         (any::<bool>(), arguments)
             .prop_map(|(or_end, arguments)| Request::Look { or_end, arguments }),
@@ -237,6 +241,8 @@ fn the_words_stay_what_they_are() {
         (line(Request::Maintenance { on: true }), "maintenance on"),
         (line(Request::Maintenance { on: false }), "maintenance off"),
         (line(Request::SecretFile { path: "/tmp/a".to_owned() }), "secret /tmp/a"),
+        (line(Request::Certificates), "certificates"),
+        (line(Request::CertificatesFile { path: "/tmp/a".to_owned() }), "certificates /tmp/a"),
         (line(Request::Source), "source"),
         (
             line(Request::Look { or_end: true, arguments: texts(&["--repo=1", "restore"]) }),

@@ -8,6 +8,7 @@ mod compose;
 mod members;
 pub mod parameters;
 mod proxy;
+mod proxysql;
 
 #[cfg(any(test, feature = "compose"))]
 pub use compose::{DOCKER_COMPOSE_HEADER, Images, compose, unescaped};
@@ -20,6 +21,8 @@ pub use members::{
 pub use proxy::{
     haproxy, haproxy_config, pgbouncer, pgbouncer_config, pgbouncer_userlist, userlist,
 };
+
+pub use proxysql::{Login, ProxysqlSecrets, READ_ONLY_PORT, READ_WRITE_PORT, proxysql};
 
 use std::net::Ipv4Addr;
 

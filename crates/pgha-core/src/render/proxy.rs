@@ -64,7 +64,7 @@ pub fn userlist(password: &str) -> String {
 }
 
 /// What both have: ports, limits, and how long a node may take to answer, which is two round trips for a health check.
-fn shared(topology: &Topology, mut more: Value) -> Value {
+pub(super) fn shared(topology: &Topology, mut more: Value) -> Value {
     let distance = largest_round_trip(&topology.spec).saturating_mul(4).as_secs();
     more["timeout_s"] = json!(3_u64.saturating_add(distance));
     more["clients"] = json!(CLIENTS_MAX);

@@ -59,6 +59,11 @@ const MEANT: &[(&str, &[&str], &str)] = &[
     ("config", &["save", "dump", "write"], "`pgha config export demo`"),
     (
         "",
+        &["certificates", "cert", "ssl", "tls", "ca"],
+        "`pgha certs` shows and replaces certificates",
+    ),
+    (
+        "",
         &["password", "rotate", "chpasswd", "credentials"],
         "`pgha passwd` gives a user a new password",
     ),

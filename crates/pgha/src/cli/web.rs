@@ -34,6 +34,28 @@ pub(crate) struct Export {
 pub(crate) enum ExportWhat {
     /// Write a scrape configuration, alert rules and a Grafana dashboard
     Prometheus(ExportPrometheus),
+    /// Write a proxysql.cnf with this cluster's nodes and users
+    Proxysql(ExportProxysql),
+}
+
+/// Arguments of `export proxysql`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pgha export proxysql demo\n  \
+    pgha export proxysql demo --site DC2 -o dc2.cnf\n\n\
+    The file has passwords and is for its owner alone (mode 0600). docs/proxies.md says how to run ProxySQL with it.")]
+pub(crate) struct ExportProxysql {
+    /// Cluster, such as `demo` or `demo-2` [default: this folder's, else the only one]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Data center that it runs in, whose replicas it prefers [default: the first]
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<String>,
+    /// File to write
+    #[arg(short = 'o', long = "output", value_name = "FILE", default_value = "proxysql.cnf")]
+    pub(crate) file: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Arguments of `export prometheus`.

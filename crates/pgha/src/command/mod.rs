@@ -6,6 +6,7 @@ pub(crate) mod backups;
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod bundle;
+pub(crate) mod certs;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connect;

@@ -17,7 +17,6 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pgha_core::agent::{Request, Restore};
 use pgha_core::layout::Layout;
 use pgha_core::ownership::Identity;
 use pgha_core::scale::Journal;
@@ -32,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::project::Project;
 use crate::provider::{Provider, Thing};
+use crate::secrets::rotation::Certificates;
 use crate::steps::Lock;
 
 /// How long a short question to a member may take on a busy host.
@@ -127,19 +127,16 @@ impl<P: Provider> Scaling<P> {
     /// When another `pgha` has it, a restore is not finished, or the backup host does not run.
     pub(crate) async fn lock(&self) -> Result<Lock> {
         let host = self.cluster().await?.topology()?.backup_host().name.clone();
-        let argv = Request::Restore(Restore::Lock).argv();
-        let lock = Lock::take(&self.provider, &host, argv).await?.ok_or_else(|| {
-            Error::failed(format!("cluster {} is being changed already", self.id()))
-                .because("another `pgha` restores it or changes its members")
-                .hint("wait for its end, or end it; what it has done is kept")
-        })?;
-        let argv = Request::Restore(Restore::Journal).argv();
-        let journal = self.provider.exec(&host, &argv, QUESTION).await?;
-        if journal.stdout.trim().is_empty() {
+        let lock = Lock::of_cluster(&self.provider, &host, self.id()).await?;
+        if Certificates::of(&self.file).journal()?.is_none() {
             return Ok(lock);
         }
-        Err(Error::failed(format!("cluster {} has a restore in progress", self.id()))
-            .hint(format!("`pgha restore {}` resumes it, with --abort gives it up", self.id())))
+        Err(Error::failed(format!(
+            "cluster {} has a rotation of certificates in progress",
+            self.id()
+        ))
+        .because("a member that is added gets a certificate of the CA that there is")
+        .hint(format!("`pgha certs rotate {}` finishes it", self.id())))
     }
 
     /// Writes down how far a change has come, and in which generation the cluster is; `None` that it is over.

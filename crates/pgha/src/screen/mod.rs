@@ -4,6 +4,7 @@
 
 pub(crate) mod backups;
 pub(crate) mod bench;
+pub(crate) mod certs;
 pub(crate) mod compare;
 pub(crate) mod connect;
 pub(crate) mod doctor;

@@ -22,6 +22,7 @@ mod backups;
 mod bad_input;
 mod beside;
 mod by_hand;
+mod certs;
 mod connection_strings;
 mod consoles;
 mod daily_use;
