@@ -16,6 +16,7 @@ part=${1:-all}
 missing=$(missing_packages)
 have jq || missing+=" jq"
 have tmux || missing+=" tmux"
+have prometheus || missing+=" prometheus"
 have psql || missing+=" postgresql-client"
 have javac || missing+=" default-jdk-headless"
 [ -e /usr/share/java/postgresql.jar ] || missing+=" libpostgresql-jdbc-java"

@@ -149,6 +149,8 @@ pub(crate) enum Command {
     Repair(repair::Repair),
     /// Inject faults under load and compare the outcome with the prediction
     Drill(drill::Drill),
+    /// Lessons on a real cluster: predict, see, compare
+    Learn(drill::Learn),
     /// Test each row of the survival table on the running cluster
     Prove(drill::Prove),
     /// Generate write load; report write outages and lost writes
@@ -218,6 +220,7 @@ impl Command {
             Self::Heal(args) => args.report,
             Self::Repair(args) => args.report,
             Self::Drill(args) => args.report,
+            Self::Learn(args) => args.report,
             Self::Prove(args) => args.report,
             Self::Load(args) => args.report,
             _ => ReportArgs::default(),

@@ -5,13 +5,15 @@
 
 pub(crate) mod fresh;
 
+use std::cell::Cell;
+use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pgha_core::chronicle::{Entry, MemberLog, What};
 use pgha_core::drill::{
-    ANSWER_TIMEOUT, Beside, Clock, Drill, Expectation, LeaderIs, Phases, Rules, RunReport, Step,
-    Until, longest,
+    ANSWER_TIMEOUT, Alerted, Beside, Clock, Drill, Expectation, LeaderIs, Phases, Question, Rules,
+    RunReport, Step, Until, arguments, longest,
 };
 use pgha_core::dynamic::Dynamic;
 use pgha_core::event::Event;
@@ -26,18 +28,23 @@ use pgha_core::topology::ClusterId;
 use pgha_wan::units::whole_ms;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use tokio::time::{Instant, sleep};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::SimpleQueryMessage;
 
+use crate::alerts::Alerts;
 use crate::cluster::{Cluster, Recorded};
 use crate::docker::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, OrFail as _, Result};
 use crate::events::{Events, Work};
 use crate::fault::{self, Asked};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, interrupted};
 use crate::load::target::Target;
 use crate::load::writing::{Clients, Writing, Written};
 use crate::provider::Provider as _;
-use crate::{agree, chronicle, connection, member_logs, observe, patroni, waiting};
+use crate::{
+    agree, chronicle, connection, member_logs, observe, patroni, screen, terminal, waiting,
+};
 
 /// How often is looked whether what a step waits for is so.
 const POLL: Duration = Duration::from_millis(200);
@@ -45,6 +52,10 @@ const POLL: Duration = Duration::from_millis(200);
 const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the first write may take, and the first one once the cluster is whole again.
 const FLOW_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a verb of pgha may take: a restore copies and replays.
+const VERB_DEADLINE: Duration = Duration::from_secs(1800);
+/// How long a statement may take to answer as expected.
+const CHECK_DEADLINE: Duration = Duration::from_secs(60);
 /// Clients go on for so long once the cluster is whole.
 const AFTER: Duration = Duration::from_secs(2);
 
@@ -55,8 +66,18 @@ pub(crate) struct Course<'a> {
     pub(crate) id: &'a ClusterId,
     pub(crate) drill: &'a Drill,
     pub(crate) events: &'a Events,
+    pub(crate) pace: Pace,
+}
+
+/// Who is waited for between steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Nobody: what is to be read is reported, and questions are taken as answered.
+    Alone,
     /// Each step waits for Enter.
-    pub(crate) by_hand: bool,
+    Steps,
+    /// A person reads, and answers questions.
+    Lesson,
 }
 
 /// One run, and what is needed to judge it anew.
@@ -70,6 +91,8 @@ pub(crate) struct Run {
     pub(crate) record: Record,
     /// What members logged meanwhile.
     pub(crate) logs: Vec<MemberLog>,
+    /// What a person answered to each question.
+    pub(crate) answers: Vec<usize>,
 }
 
 /// A healthy cluster before a run.
@@ -164,6 +187,25 @@ impl Course<'_> {
     /// When the cluster is not healthy, a fault cannot be injected or taken back, or somebody ends it. Then, too,
     /// every fault of the run is taken back as far as that goes.
     pub(crate) async fn run(&self, expected: Expectation, seed: u64, title: &str) -> Result<Run> {
+        if self.drill.alerts().next().is_none() {
+            return Box::pin(self.watched(expected, seed, title, None)).await;
+        }
+        let alerts = tokio::select! {
+            alerts = Alerts::begin(self.engine, self.id) => alerts?,
+            () = interrupted() => return Err(Error::failed("interrupted")),
+        };
+        let ran = Box::pin(self.watched(expected, seed, title, Some(&alerts))).await;
+        alerts.end().await;
+        ran
+    }
+
+    async fn watched(
+        &self,
+        expected: Expectation,
+        seed: u64,
+        title: &str,
+        alerts: Option<&Alerts>,
+    ) -> Result<Run> {
         let mut interrupts = Interrupts::listen();
         let before = self.healthy().await?;
         let work = self.events.begin(title);
@@ -178,12 +220,14 @@ impl Course<'_> {
             rate: (load.rate > 0).then_some(load.rate),
             timeout: ANSWER_TIMEOUT,
         };
-        let writing = Writing::begin(target, &self.id.to_string(), clients).await?;
+        let writing = Writing::begin(target.clone(), &self.id.to_string(), clients).await?;
         let began = ago(writing.tally().elapsed());
         let mut going = Going {
             course: self,
             before: &before,
             writing: &writing,
+            target: &target,
+            alerts,
             work: &work,
             title,
             faults: Vec::new(),
@@ -192,11 +236,15 @@ impl Course<'_> {
             began: Vec::new(),
             last: Duration::ZERO,
             healed: None,
+            alerted: Vec::new(),
+            unmet: Vec::new(),
+            answers: Vec::new(),
         };
         let mut rng = StdRng::seed_from_u64(seed);
         let went = tokio::select! {
             went = async {
                 going.flowing().await?;
+                going.quiet().await?;
                 Box::pin(going.steps(&mut rng)).await?;
                 going.agreed(self.drill.steps.len() + 1).await
             } => went,
@@ -204,6 +252,7 @@ impl Course<'_> {
         };
         let healed = going.heal().await;
         let Going { titles, mut done, began: injected, healed: healed_at, .. } = going;
+        let Going { alerted, unmet, answers, .. } = going;
         let first = injected.first().copied();
         let now = writing.tally().elapsed();
         let (healing, healed_at) = healed_at.unwrap_or((now, now));
@@ -228,9 +277,17 @@ impl Course<'_> {
         }
         let written = writing.end().await;
         work.at("reading what is there", "");
-        let times = (first.unwrap_or_default(), healing, healed_at);
+        let injected_at = first.unwrap_or_default();
+        let beside = Beside {
+            injected_s: injected_at.as_secs_f64(),
+            healing_s: healing.as_secs_f64(),
+            healed_s: healed_at.as_secs_f64(),
+            differing_nodes: 0,
+            alerts: alerted,
+            unmet,
+        };
         let (mut report, history) =
-            self.told(expected, &before, written, times, whole, titles).await;
+            self.told(expected, &before, written, beside, whole, titles).await;
         let logs = member_logs::of_cluster(self.engine, &before.cluster, Some(began)).await;
         done.extend(pgha_core::chronicle::of_logs(&logs));
         let operations = history.writes();
@@ -239,7 +296,7 @@ impl Course<'_> {
             took: history.took,
             clock: Clock {
                 began_ms: began.as_millisecond(),
-                fault: to_blame(&injected, longest(&operations, history.took, times.0)),
+                fault: to_blame(&injected, longest(&operations, history.took, injected_at)),
                 whole: whole.map(|whole| healed_at + whole),
             },
             operations,
@@ -248,7 +305,7 @@ impl Course<'_> {
         let Record { operations, nodes, events, clock, .. } = &record;
         report.phases = first.and_then(|_| Phases::of(*clock, events, operations, nodes));
         work.done(&format!("{title}: {}", report.verdict.prediction.as_str()));
-        Ok(Run { report, history, record, logs })
+        Ok(Run { report, history, record, logs, answers })
     }
 
     /// How long after it was healed every node streams and the durability is met; `None` where that is not in time.
@@ -263,7 +320,7 @@ impl Course<'_> {
         expected: Expectation,
         before: &Healthy,
         written: Written,
-        (injected, healing, healed): (Duration, Duration, Duration),
+        beside: Beside,
         whole: Option<Duration>,
         faults: Vec<String>,
     ) -> (RunReport, History) {
@@ -276,12 +333,7 @@ impl Course<'_> {
             written.drop_table(found).await;
         }
         let history = written.history(found);
-        let beside = Beside {
-            injected_s: injected.as_secs_f64(),
-            healing_s: healing.as_secs_f64(),
-            healed_s: healed.as_secs_f64(),
-            differing_nodes: differing.len() as u64,
-        };
+        let beside = Beside { differing_nodes: differing.len() as u64, ..beside };
         let whole = whole.map(|whole| whole.as_secs_f64());
         let judged =
             RunReport::judged(&history, &Rules::of(expected, before.settings), beside, whole);
@@ -311,6 +363,9 @@ struct Going<'a> {
     course: &'a Course<'a>,
     before: &'a Healthy,
     writing: &'a Writing,
+    target: &'a Target,
+    /// Where alerts are expected.
+    alerts: Option<&'a Alerts>,
     work: &'a Work,
     /// Which run it is, in words.
     title: &'a str,
@@ -326,6 +381,12 @@ struct Going<'a> {
     last: Duration,
     /// When all of them were about to be taken back, and when they were; none while one is in force, and where none lasts.
     healed: Option<(Duration, Duration)>,
+    /// What became of alerts that were expected.
+    alerted: Vec<Alerted>,
+    /// What statements answered instead of what was expected.
+    unmet: Vec<String>,
+    /// What was answered to each question.
+    answers: Vec<usize>,
 }
 
 /// The moment so long before now.
@@ -376,6 +437,11 @@ impl Going<'_> {
                     }
                 }
                 Step::Heal => self.heal().await?,
+                Step::Alert { name, within } => self.alert(name, *within).await,
+                Step::Pgha(given) => self.pgha(given).await?,
+                Step::Check { sql, is } => self.check(sql, is).await,
+                Step::Say(text) => self.say(text).await?,
+                Step::Ask(question) => self.ask(question).await?,
             }
         }
         Ok(())
@@ -383,7 +449,7 @@ impl Going<'_> {
 
     /// Waits for Enter before the step of that number, where each is done by hand.
     async fn agreed(&self, number: usize) -> Result<()> {
-        if !self.course.by_hand {
+        if self.course.pace != Pace::Steps {
             return Ok(());
         }
         let steps = self.course.drill.in_words();
@@ -413,6 +479,118 @@ impl Going<'_> {
             self.healed = None;
             self.faults.push(fault);
         }
+        Ok(())
+    }
+
+    /// Fails where an alert fires already: it would say nothing about the drill.
+    async fn quiet(&self) -> Result<()> {
+        let Some(alerts) = self.alerts else { return Ok(()) };
+        let firing = alerts.firing().await.unwrap_or_default();
+        let mut expected = self.course.drill.alerts();
+        let Some(name) = expected.find(|name| firing.iter().any(|it| it == name)) else {
+            return Ok(());
+        };
+        let id = self.course.id;
+        Err(Error::missing(format!("alert {name} fires already, and nothing was done yet"))
+            .hint(format!("`pgha status {id}` and `pgha metrics {id}` show why")))
+    }
+
+    /// Waits until an alert fires.
+    async fn alert(&mut self, name: &str, within: Duration) {
+        let Some(alerts) = self.alerts else { return };
+        let began = Instant::now();
+        let fires = async { timeout(within, alerts.until_firing(name)).await.is_ok() };
+        let fires = Box::pin(self.shown(fires, &format!("alert {name}"))).await;
+        let after_s = fires.then(|| began.elapsed().as_secs_f64());
+        self.course.events.note(match after_s {
+            Some(after) => format!("alert {name} fires, after {after:.1} s"),
+            None => format!("alert {name} does not fire within {within:?}"),
+        });
+        let (alert, within_s) = (name.to_owned(), within.as_secs_f64());
+        self.alerted.push(Alerted { alert, within_s, after_s });
+    }
+
+    /// Runs a verb of pgha.
+    async fn pgha(&mut self, given: &[String]) -> Result<()> {
+        let words = arguments(given, &self.course.id.to_string());
+        let shown = format!("pgha {}", words.join(" "));
+        let pgha = std::env::current_exe().or_fail("cannot find pgha itself")?;
+        self.began.push(self.writing.tally().elapsed());
+        self.titles.push(format!("pgha {}", words[0]));
+        let mut command = Command::new(pgha);
+        command.args(&words).stdin(Stdio::null()).kill_on_drop(true);
+        let ended = timeout(VERB_DEADLINE, command.output());
+        let ended = Box::pin(self.shown(ended, &shown)).await.map_err(|_| {
+            Error::deadline(format!("`{shown}` takes too long"))
+                .because(format!("waited {} s", VERB_DEADLINE.as_secs()))
+                .hint(format!("`pgha status {}` shows what is going on", self.course.id))
+        })?;
+        let ended = ended.or_fail(format!("cannot run `{shown}`"))?;
+        self.last = self.writing.tally().elapsed();
+        if !ended.status.success() {
+            return Err(Error::failed(format!("`{shown}` failed"))
+                .because(String::from_utf8_lossy(&ended.stderr).trim()));
+        }
+        self.course.events.note(format!("`{shown}` is done"));
+        if self.course.pace == Pace::Lesson {
+            self.work.pause();
+            terminal::tell(&String::from_utf8_lossy(&ended.stdout))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a statement answers as expected.
+    async fn check(&mut self, sql: &str, is: &str) {
+        let last = Cell::new(None);
+        let so = async {
+            loop {
+                let answer = self.answer(sql).await;
+                let same = answer.as_deref() == Some(is);
+                if same {
+                    return;
+                }
+                last.set(answer.or_else(|| last.take()));
+                sleep(POLL).await;
+            }
+        };
+        let said = if timeout(CHECK_DEADLINE, so).await.is_ok() {
+            format!("`{sql}` answers {is}")
+        } else {
+            let answer = last.take().map_or("nothing".to_owned(), |answer| format!("{answer:?}"));
+            let unmet = format!("`{sql}` answers {answer}, and {is:?} was expected");
+            self.unmet.push(unmet.clone());
+            unmet
+        };
+        self.course.events.note(said);
+    }
+
+    /// The first value that the leader answers to a statement.
+    async fn answer(&self, sql: &str) -> Option<String> {
+        let session = self.target.connect().await?;
+        let answer = timeout(ANSWER_TIMEOUT, session.client.simple_query(sql)).await;
+        answer.ok()?.ok()?.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
+    }
+
+    async fn say(&self, text: &str) -> Result<()> {
+        if self.course.pace != Pace::Lesson {
+            self.course.events.note(text.split_whitespace().collect::<Vec<_>>().join(" "));
+            return Ok(());
+        }
+        self.work.pause();
+        agree::enter(&format!("\n{}\n", screen::learn::paragraphs(text, 0))).await
+    }
+
+    async fn ask(&mut self, question: &Question) -> Result<()> {
+        if self.course.pace != Pace::Lesson {
+            self.answers.push(question.answer);
+            return Ok(());
+        }
+        self.work.pause();
+        let text = format!("\n{}", screen::learn::question(question));
+        self.answers.push(agree::choose(&text, question.choices.len()).await?);
         Ok(())
     }
 
