@@ -4,16 +4,15 @@
 //! `pgha heal` takes back.
 
 pub(crate) mod fresh;
+mod steps;
 
-use std::cell::Cell;
-use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pgha_core::chronicle::{Entry, MemberLog, What};
 use pgha_core::drill::{
-    ANSWER_TIMEOUT, Alerted, Beside, Clock, Drill, Expectation, LeaderIs, Phases, Question, Rules,
-    RunReport, Step, Until, arguments, longest,
+    ANSWER_TIMEOUT, Alerted, Beside, Clock, Drill, Expectation, LeaderIs, Phases, Rules, RunReport,
+    Step, Until, longest,
 };
 use pgha_core::dynamic::Dynamic;
 use pgha_core::event::Event;
@@ -28,23 +27,19 @@ use pgha_core::topology::ClusterId;
 use pgha_wan::units::whole_ms;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use tokio::process::Command;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::SimpleQueryMessage;
+use tokio::time::{Instant, sleep};
 
 use crate::alerts::Alerts;
 use crate::cluster::{Cluster, Recorded};
 use crate::docker::Engine;
-use crate::error::{Error, OrFail as _, Result};
+use crate::error::{Error, Result};
 use crate::events::{Events, Work};
 use crate::fault::{self, Asked};
 use crate::interrupt::{Interrupts, interrupted};
 use crate::load::target::Target;
 use crate::load::writing::{Clients, Writing, Written};
 use crate::provider::Provider as _;
-use crate::{
-    agree, chronicle, connection, member_logs, observe, patroni, screen, terminal, waiting,
-};
+use crate::{agree, chronicle, connection, member_logs, observe, patroni, waiting};
 
 /// How often is looked whether what a step waits for is so.
 const POLL: Duration = Duration::from_millis(200);
@@ -52,10 +47,6 @@ const POLL: Duration = Duration::from_millis(200);
 const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the first write may take, and the first one once the cluster is whole again.
 const FLOW_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a verb of pgha may take: a restore copies and replays.
-const VERB_DEADLINE: Duration = Duration::from_secs(1800);
-/// How long a statement may take to answer as expected.
-const CHECK_DEADLINE: Duration = Duration::from_secs(60);
 /// Clients go on for so long once the cluster is whole.
 const AFTER: Duration = Duration::from_secs(2);
 
@@ -479,118 +470,6 @@ impl Going<'_> {
             self.healed = None;
             self.faults.push(fault);
         }
-        Ok(())
-    }
-
-    /// Fails where an alert fires already: it would say nothing about the drill.
-    async fn quiet(&self) -> Result<()> {
-        let Some(alerts) = self.alerts else { return Ok(()) };
-        let firing = alerts.firing().await.unwrap_or_default();
-        let mut expected = self.course.drill.alerts();
-        let Some(name) = expected.find(|name| firing.iter().any(|it| it == name)) else {
-            return Ok(());
-        };
-        let id = self.course.id;
-        Err(Error::missing(format!("alert {name} fires already, and nothing was done yet"))
-            .hint(format!("`pgha status {id}` and `pgha metrics {id}` show why")))
-    }
-
-    /// Waits until an alert fires.
-    async fn alert(&mut self, name: &str, within: Duration) {
-        let Some(alerts) = self.alerts else { return };
-        let began = Instant::now();
-        let fires = async { timeout(within, alerts.until_firing(name)).await.is_ok() };
-        let fires = Box::pin(self.shown(fires, &format!("alert {name}"))).await;
-        let after_s = fires.then(|| began.elapsed().as_secs_f64());
-        self.course.events.note(match after_s {
-            Some(after) => format!("alert {name} fires, after {after:.1} s"),
-            None => format!("alert {name} does not fire within {within:?}"),
-        });
-        let (alert, within_s) = (name.to_owned(), within.as_secs_f64());
-        self.alerted.push(Alerted { alert, within_s, after_s });
-    }
-
-    /// Runs a verb of pgha.
-    async fn pgha(&mut self, given: &[String]) -> Result<()> {
-        let words = arguments(given, &self.course.id.to_string());
-        let shown = format!("pgha {}", words.join(" "));
-        let pgha = std::env::current_exe().or_fail("cannot find pgha itself")?;
-        self.began.push(self.writing.tally().elapsed());
-        self.titles.push(format!("pgha {}", words[0]));
-        let mut command = Command::new(pgha);
-        command.args(&words).stdin(Stdio::null()).kill_on_drop(true);
-        let ended = timeout(VERB_DEADLINE, command.output());
-        let ended = Box::pin(self.shown(ended, &shown)).await.map_err(|_| {
-            Error::deadline(format!("`{shown}` takes too long"))
-                .because(format!("waited {} s", VERB_DEADLINE.as_secs()))
-                .hint(format!("`pgha status {}` shows what is going on", self.course.id))
-        })?;
-        let ended = ended.or_fail(format!("cannot run `{shown}`"))?;
-        self.last = self.writing.tally().elapsed();
-        if !ended.status.success() {
-            return Err(Error::failed(format!("`{shown}` failed"))
-                .because(String::from_utf8_lossy(&ended.stderr).trim()));
-        }
-        self.course.events.note(format!("`{shown}` is done"));
-        if self.course.pace == Pace::Lesson {
-            self.work.pause();
-            terminal::tell(&String::from_utf8_lossy(&ended.stdout))?;
-        }
-        Ok(())
-    }
-
-    /// Waits until a statement answers as expected.
-    async fn check(&mut self, sql: &str, is: &str) {
-        let last = Cell::new(None);
-        let so = async {
-            loop {
-                let answer = self.answer(sql).await;
-                let same = answer.as_deref() == Some(is);
-                if same {
-                    return;
-                }
-                last.set(answer.or_else(|| last.take()));
-                sleep(POLL).await;
-            }
-        };
-        let said = if timeout(CHECK_DEADLINE, so).await.is_ok() {
-            format!("`{sql}` answers {is}")
-        } else {
-            let answer = last.take().map_or("nothing".to_owned(), |answer| format!("{answer:?}"));
-            let unmet = format!("`{sql}` answers {answer}, and {is:?} was expected");
-            self.unmet.push(unmet.clone());
-            unmet
-        };
-        self.course.events.note(said);
-    }
-
-    /// The first value that the leader answers to a statement.
-    async fn answer(&self, sql: &str) -> Option<String> {
-        let session = self.target.connect().await?;
-        let answer = timeout(ANSWER_TIMEOUT, session.client.simple_query(sql)).await;
-        answer.ok()?.ok()?.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        })
-    }
-
-    async fn say(&self, text: &str) -> Result<()> {
-        if self.course.pace != Pace::Lesson {
-            self.course.events.note(text.split_whitespace().collect::<Vec<_>>().join(" "));
-            return Ok(());
-        }
-        self.work.pause();
-        agree::enter(&format!("\n{}\n", screen::learn::paragraphs(text, 0))).await
-    }
-
-    async fn ask(&mut self, question: &Question) -> Result<()> {
-        if self.course.pace != Pace::Lesson {
-            self.answers.push(question.answer);
-            return Ok(());
-        }
-        self.work.pause();
-        let text = format!("\n{}", screen::learn::question(question));
-        self.answers.push(agree::choose(&text, question.choices.len()).await?);
         Ok(())
     }
 

@@ -326,7 +326,7 @@ fn a_mistake_in_a_file_is_pointed_at() {
         (
             "[expect]",
             "[[step]]\nalert = 'PatroniHasNoLeader'\nwithin = '20s'\n[expect]",
-            "`within` is at least 36s",
+            "`within` is at least 40s",
         ),
         ("[expect]", "[[step]]\ncheck = 'select 1'\n[expect]", "`check` wants an `is`"),
         ("[expect]", "[[step]]\nask = 'Why?'\n[expect]", "wants `choices`"),

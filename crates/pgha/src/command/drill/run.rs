@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pgha_core::drill::{Drill, Expectation, NotFor, Report, Step};
+use pgha_core::drill::{Drill, Expectation, LESSONS, NotFor, Report, Step};
 use pgha_core::dynamic::Dynamic;
 use pgha_core::fault::On;
 use pgha_core::spec::Spec;
@@ -122,7 +122,7 @@ async fn demand_agreed(
     agree::agree(
         false,
         &question,
-        "--yes confirms beforehand, --fresh makes a cluster for the drill",
+        "--yes confirms beforehand, `pgha drill run --fresh` makes a cluster for it",
     )
 }
 
@@ -281,7 +281,11 @@ fn on_cluster(drill: &Drill, healthy: &Healthy, seed: u64) -> Result<(Report, Ex
     begun(drill, topology, healthy.settings, seed).map_err(|why| {
         Error::missing(format!("{} is not for cluster {}", drill.name, topology.id))
             .because(why)
-            .hint(format!("`pgha drill list {}` lists those that are", topology.id))
+            .hint(if LESSONS.iter().any(|(lesson, _)| *lesson == drill.name) {
+                format!("`pgha learn {}` makes a cluster that it is for", drill.name)
+            } else {
+                format!("`pgha drill list {}` lists those that are", topology.id)
+            })
     })
 }
 
