@@ -169,7 +169,10 @@ impl fmt::Display for Step {
             Self::Alert { name, within } => write!(f, "alert {name} within {within:?}"),
             Self::Pgha(arguments) => write!(f, "pgha {}", arguments.join(" ")),
             Self::Check { sql, is } => write!(f, "check `{sql}` is {is}"),
-            Self::Say(text) => write!(f, "say {}", text.lines().next().unwrap_or_default()),
+            Self::Say(text) => {
+                let words: Vec<&str> = text.split_whitespace().take(6).collect();
+                write!(f, "say {} …", words.join(" "))
+            }
             Self::Ask(question) => write!(f, "ask {}", question.text),
         }
     }

@@ -124,7 +124,7 @@ const DOCKER_VERBS: &[&[&str]] = &[
     &["drill", "run", "leader-killed"],
     &["drill", "list", "demo"],
     &["learn", "quorum", "demo"],
-    &["learn", "split-brain", "--yes", "--json"],
+    &["learn", "split-brain", "demo", "--yes", "--json"],
     &["prove", "demo"],
     &["load"],
     &["bench"],
