@@ -220,7 +220,7 @@ fn read(step: RawStep) -> Result<Step, String> {
         }
         RawStep { say: Some(text), .. } => Ok(Step::Say(text.trim().to_owned())),
         RawStep { ask: Some(text), choices, answer, because, .. } => {
-            let question = Question::new(text, choices, answer, because)?;
+            let question = Question::new(&text, choices, answer, because)?;
             Ok(Step::Ask(question))
         }
         _ => Ok(Step::Heal),

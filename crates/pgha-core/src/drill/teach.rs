@@ -41,7 +41,7 @@ pub struct Question {
 impl Question {
     /// A question, if it can be one.
     pub(super) fn new(
-        text: String,
+        text: &str,
         choices: Option<Vec<String>>,
         answer: Option<usize>,
         because: Option<String>,
