@@ -78,11 +78,11 @@ impl Alerts {
         let (asked, served) = (engine.clone(), latest.clone());
         let gathers = tokio::spawn(keep_gathering(asked, id.to_string(), latest));
         let app = Router::new().route("/metrics", get(move || answer(served.clone())));
-        let serves = tokio::spawn(async move {
+        let server = tokio::spawn(async move {
             // It ends with this drill.
             let _ = axum::serve(listener, app).await;
         });
-        let tasks = [gathers, serves];
+        let tasks = [gathers, server];
         // Free for as long as it takes Prometheus to take it; another that is quicker is told by Prometheus.
         let (_, port) = listen().await?;
         let configuration = prometheus::drill_configuration(id, metrics_port, "rules.yml");
@@ -226,13 +226,13 @@ mod tests {
         let (listener, port) = listen().await.expect("loopback");
         let served = latest.clone();
         let app = Router::new().route("/metrics", get(move || answer(served.clone())));
-        let serves = tokio::spawn(async move { axum::serve(listener, app).await });
+        let server = tokio::spawn(async move { axum::serve(listener, app).await });
         assert_eq!(ask(port, "/metrics").await, None, "nothing was gathered yet");
         *latest.lock().expect("nobody panics with it") = Some("pgha_has_leader 1\n".to_owned());
         assert_eq!(ask(port, "/metrics").await.as_deref(), Some("pgha_has_leader 1\n"));
         assert_eq!(ask(port, "/elsewhere").await, None);
-        serves.abort();
-        assert!(serves.await.is_err_and(|ended| ended.is_cancelled()));
+        server.abort();
+        assert!(server.await.is_err_and(|ended| ended.is_cancelled()));
         assert_eq!(ask(port, "/metrics").await, None, "nobody listens any more");
     }
 }
