@@ -12,6 +12,7 @@ mod phases;
 mod proof;
 mod prove;
 mod report;
+mod teach;
 #[cfg(test)]
 mod tests;
 
@@ -21,21 +22,25 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dynamic::Dynamic;
 use crate::fault::{Deed, Target};
 use crate::history::Workload;
 use crate::prediction::failover_max;
-use crate::spec::{Acknowledge, Durability};
+use crate::spec::{Acknowledge, Durability, Spec};
 use crate::topology::{Role, Site, SiteKind, Topology};
 use crate::tuning::{EtcdTimers, PatroniTimers};
 
-pub use catalogue::{CATALOGUE, by_name};
-pub use check::{ANSWER_TIMEOUT, Again, Beside, Difference, Rules, longest, self_test, totals};
+pub use catalogue::{CATALOGUE, LESSONS, by_name, text_of};
+pub use check::{
+    ANSWER_TIMEOUT, Again, Alerted, Beside, Difference, Rules, longest, self_test, totals,
+};
 pub use file::{BadDrill, TEMPLATE};
 pub use judge::{Facts, Prediction, Verdict, judge};
 pub use phases::{Clock, Phases, since_fault_s};
 pub use proof::{Proof, Proved};
 pub use prove::{Case, LeaderIs, cases};
-pub use report::{Figures, Observed, Report, RunReport};
+pub use report::{Commits, Figures, Observed, Report, RunReport};
+pub use teach::{CLUSTER, Question, arguments, explained};
 
 /// What a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +55,10 @@ pub struct Drill {
     pub data_centers: u32,
     /// Postgres nodes that there have to be at least.
     pub nodes: u32,
+    /// `failsafe_mode` has to be on.
+    pub failsafe: bool,
+    /// The cluster that is made for it where nothing else is asked for.
+    pub cluster: Option<Spec>,
     /// Who writes meanwhile.
     pub load: Load,
     /// What happens, in order.
@@ -109,6 +118,26 @@ pub enum Step {
     },
     /// Every fault of the drill is taken back.
     Heal,
+    /// An alert has to fire; where it does not in time the prediction is refuted.
+    Alert {
+        /// One of the rules in [`crate::prometheus::RULES`].
+        name: String,
+        /// For how long it is waited for.
+        within: Duration,
+    },
+    /// A verb of pgha, with its arguments; [`CLUSTER`] stands for the cluster.
+    Pgha(Vec<String>),
+    /// What a statement has to answer on the leader; any other answer refutes the prediction.
+    Check {
+        /// The statement, whose first value counts.
+        sql: String,
+        /// The answer.
+        is: String,
+    },
+    /// A text to read.
+    Say(String),
+    /// A question before what comes is seen.
+    Ask(Question),
 }
 
 /// What a step waits for.
@@ -137,6 +166,14 @@ impl fmt::Display for Step {
                 write!(f, "wait for another leader, {timeout:?} at most")
             }
             Self::Heal => f.write_str("heal"),
+            Self::Alert { name, within } => write!(f, "alert {name} within {within:?}"),
+            Self::Pgha(arguments) => write!(f, "pgha {}", arguments.join(" ")),
+            Self::Check { sql, is } => write!(f, "check `{sql}` is {is}"),
+            Self::Say(text) => {
+                let words: Vec<&str> = text.split_whitespace().take(6).collect();
+                write!(f, "say {} …", words.join(" "))
+            }
+            Self::Ask(question) => write!(f, "ask {}", question.text),
         }
     }
 }
@@ -241,6 +278,9 @@ pub enum NotFor {
         /// How many there are.
         there: usize,
     },
+    /// `failsafe_mode` is off.
+    #[error("it wants failsafe_mode, which is off")]
+    Failsafe,
     /// There is no external site.
     #[error("it wants the external site, and there is none")]
     NoExternal,
@@ -301,6 +341,45 @@ impl Drill {
         own.or_else(strict).copied().ok_or(NotFor::Durability(durability))
     }
 
+    /// What is expected of it in a cluster that runs with these settings.
+    ///
+    /// # Errors
+    /// When it is not for such a cluster.
+    pub fn expected_with(
+        &self,
+        topology: &Topology,
+        settings: Dynamic,
+    ) -> Result<Expectation, NotFor> {
+        if self.failsafe && !settings.failsafe_mode {
+            return Err(NotFor::Failsafe);
+        }
+        self.expected(topology, settings.durability())
+    }
+
+    /// The alerts that it expects.
+    pub fn alerts(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Alert { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The questions that it asks, in order.
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Ask(question) => Some(question),
+            _ => None,
+        })
+    }
+
+    /// Verbs among its steps that put other data in the place of those of the cluster.
+    pub fn replaces_data(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| match step {
+            Step::Pgha(arguments) => teach::replaces_data(arguments),
+            _ => false,
+        })
+    }
+
     /// Its steps in words; the last is what every run ends with.
     pub fn in_words(&self) -> Vec<String> {
         let end = "heal, wait until it is whole, read what is there".to_owned();
@@ -314,7 +393,11 @@ impl Drill {
         let step = |step: &Step| match step {
             Step::Sleep { least, most } => (*least + *most) / 2,
             Step::Wait { timeout, .. } => failover.min(*timeout),
-            Step::Inject { .. } | Step::Heal => Duration::from_secs(1),
+            Step::Alert { within, .. } => *within / 2,
+            Step::Pgha(arguments) if teach::replaces_data(arguments) => Duration::from_secs(60),
+            Step::Pgha(_) => Duration::from_secs(10),
+            Step::Inject { .. } | Step::Heal | Step::Check { .. } => Duration::from_secs(1),
+            Step::Say(_) | Step::Ask(_) => Duration::ZERO,
         };
         AROUND + self.steps.iter().map(step).sum::<Duration>()
     }

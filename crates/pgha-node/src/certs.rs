@@ -113,10 +113,10 @@ mod tests {
         std::fs::create_dir_all(&dir).expect("a folder");
         let path = |name: &str| dir.join(name).display().to_string();
         let (crt, key, der) = (path("own.crt"), path("own.key"), path("own.der"));
-        let make =
+        let request =
             ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
         let rest = ["-days", "1", "-subj", "/CN=shown", "-keyout", &key, "-out", &crt];
-        let made = openssl(&[&make[..], &rest].concat()).status().expect("openssl runs");
+        let made = openssl(&[&request[..], &rest].concat()).status().expect("openssl runs");
         assert!(made.success());
         let converted = openssl(&["x509", "-in", &crt, "-outform", "DER", "-out", &der]).status();
         assert!(converted.expect("openssl runs").success());

@@ -86,6 +86,35 @@ pub(crate) async fn enter(next: &str) -> Result<()> {
     }
 }
 
+/// Asks until one of so many choices is named by its number.
+///
+/// # Errors
+/// When the input ends.
+pub(crate) async fn choose(question: &str, choices: usize) -> Result<usize> {
+    let mut prompt = question.to_owned();
+    loop {
+        terminal::tell(&format!("{prompt}Your prediction [1-{choices}]: "))?;
+        let (typed, wait) = oneshot::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = std::io::stdin().lock().read_line(&mut line);
+            typed.send(read.is_ok_and(|bytes| bytes > 0).then_some(line))
+        });
+        let line = wait.await.ok().flatten();
+        let line =
+            line.ok_or_else(|| Error::failed("interrupted").because("end of input at a question"))?;
+        if let Some(choice) = choice(&line, choices) {
+            return Ok(choice);
+        }
+        prompt.clear();
+    }
+}
+
+/// The choice that a line names.
+fn choice(line: &str, choices: usize) -> Option<usize> {
+    line.trim().parse().ok().filter(|choice| (1..=choices).contains(choice))
+}
+
 fn is_pressed(input: &mut impl BufRead) -> bool {
     input.read_line(&mut String::new()).is_ok_and(|bytes| bytes > 0)
 }
@@ -102,6 +131,20 @@ mod tests {
     fn the_end_of_the_input_is_no_enter() {
         assert!(is_pressed(&mut "\n".as_bytes()) && is_pressed(&mut "go on\n".as_bytes()));
         assert!(!is_pressed(&mut "".as_bytes()));
+    }
+
+    #[test]
+    fn a_choice_is_one_of_the_numbers() {
+        for (line, chosen) in [
+            ("2\n", Some(2)),
+            (" 3 \n", Some(3)),
+            ("0", None),
+            ("4", None),
+            ("two", None),
+            ("", None),
+        ] {
+            assert_eq!(choice(line, 3), chosen, "{line:?}");
+        }
     }
 
     #[test]

@@ -152,6 +152,8 @@ pub(crate) enum Command {
     Repair(repair::Repair),
     /// Inject faults under load and compare the outcome with the prediction
     Drill(drill::Drill),
+    /// Lessons on a real cluster: predict, see, compare
+    Learn(drill::Learn),
     /// Test each row of the survival table on the running cluster
     Prove(drill::Prove),
     /// Generate write load; report write outages and lost writes
@@ -172,7 +174,7 @@ pub(crate) enum Command {
     Events(Happened),
     /// Print the metrics of a cluster for Prometheus
     Metrics(web::Metrics),
-    /// Write files for programs beside a cluster: Prometheus, Grafana, ProxySQL
+    /// Write files for programs beside a cluster: Prometheus, Grafana, `ProxySQL`
     Export(web::Export),
     /// Serve a live page of a cluster on 127.0.0.1, and its metrics
     Web(web::Web),
@@ -222,6 +224,7 @@ impl Command {
             Self::Heal(args) => args.report,
             Self::Repair(args) => args.report,
             Self::Drill(args) => args.report,
+            Self::Learn(args) => args.report,
             Self::Prove(args) => args.report,
             Self::Load(args) => args.report,
             _ => ReportArgs::default(),

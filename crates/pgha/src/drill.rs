@@ -4,14 +4,15 @@
 //! `pgha heal` takes back.
 
 pub(crate) mod fresh;
+mod steps;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pgha_core::chronicle::{Entry, MemberLog, What};
 use pgha_core::drill::{
-    ANSWER_TIMEOUT, Beside, Clock, Drill, Expectation, LeaderIs, Phases, Rules, RunReport, Step,
-    Until, longest,
+    ANSWER_TIMEOUT, Alerted, Beside, Clock, Drill, Expectation, LeaderIs, Phases, Rules, RunReport,
+    Step, Until, longest,
 };
 use pgha_core::dynamic::Dynamic;
 use pgha_core::event::Event;
@@ -28,12 +29,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::{Instant, sleep};
 
+use crate::alerts::Alerts;
 use crate::cluster::{Cluster, Recorded};
 use crate::docker::Engine;
 use crate::error::{Error, Result};
 use crate::events::{Events, Work};
 use crate::fault::{self, Asked};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, interrupted};
 use crate::load::target::Target;
 use crate::load::writing::{Clients, Writing, Written};
 use crate::provider::Provider as _;
@@ -55,8 +57,18 @@ pub(crate) struct Course<'a> {
     pub(crate) id: &'a ClusterId,
     pub(crate) drill: &'a Drill,
     pub(crate) events: &'a Events,
+    pub(crate) pace: Pace,
+}
+
+/// Who is waited for between steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Nobody: what is to be read is reported, and questions are taken as answered.
+    Alone,
     /// Each step waits for Enter.
-    pub(crate) by_hand: bool,
+    Steps,
+    /// A person reads, and answers questions.
+    Lesson,
 }
 
 /// One run, and what is needed to judge it anew.
@@ -70,6 +82,8 @@ pub(crate) struct Run {
     pub(crate) record: Record,
     /// What members logged meanwhile.
     pub(crate) logs: Vec<MemberLog>,
+    /// What a person answered to each question.
+    pub(crate) answers: Vec<usize>,
 }
 
 /// A healthy cluster before a run.
@@ -164,6 +178,25 @@ impl Course<'_> {
     /// When the cluster is not healthy, a fault cannot be injected or taken back, or somebody ends it. Then, too,
     /// every fault of the run is taken back as far as that goes.
     pub(crate) async fn run(&self, expected: Expectation, seed: u64, title: &str) -> Result<Run> {
+        if self.drill.alerts().next().is_none() {
+            return Box::pin(self.watched(expected, seed, title, None)).await;
+        }
+        let alerts = tokio::select! {
+            alerts = Alerts::begin(self.engine, self.id) => alerts?,
+            () = interrupted() => return Err(Error::failed("interrupted")),
+        };
+        let ran = Box::pin(self.watched(expected, seed, title, Some(&alerts))).await;
+        alerts.end().await;
+        ran
+    }
+
+    async fn watched(
+        &self,
+        expected: Expectation,
+        seed: u64,
+        title: &str,
+        alerts: Option<&Alerts>,
+    ) -> Result<Run> {
         let mut interrupts = Interrupts::listen();
         let before = self.healthy().await?;
         let work = self.events.begin(title);
@@ -178,12 +211,14 @@ impl Course<'_> {
             rate: (load.rate > 0).then_some(load.rate),
             timeout: ANSWER_TIMEOUT,
         };
-        let writing = Writing::begin(target, &self.id.to_string(), clients).await?;
+        let writing = Writing::begin(target.clone(), &self.id.to_string(), clients).await?;
         let began = ago(writing.tally().elapsed());
         let mut going = Going {
             course: self,
             before: &before,
             writing: &writing,
+            target: &target,
+            alerts,
             work: &work,
             title,
             faults: Vec::new(),
@@ -192,11 +227,15 @@ impl Course<'_> {
             began: Vec::new(),
             last: Duration::ZERO,
             healed: None,
+            alerted: Vec::new(),
+            unmet: Vec::new(),
+            answers: Vec::new(),
         };
         let mut rng = StdRng::seed_from_u64(seed);
         let went = tokio::select! {
             went = async {
                 going.flowing().await?;
+                going.quiet().await?;
                 Box::pin(going.steps(&mut rng)).await?;
                 going.agreed(self.drill.steps.len() + 1).await
             } => went,
@@ -204,6 +243,7 @@ impl Course<'_> {
         };
         let healed = going.heal().await;
         let Going { titles, mut done, began: injected, healed: healed_at, .. } = going;
+        let Going { alerted, unmet, answers, .. } = going;
         let first = injected.first().copied();
         let now = writing.tally().elapsed();
         let (healing, healed_at) = healed_at.unwrap_or((now, now));
@@ -231,9 +271,17 @@ impl Course<'_> {
         }
         let written = writing.end().await;
         work.at("reading what is there", "");
-        let times = (first.unwrap_or_default(), healing, healed_at);
+        let injected_at = first.unwrap_or_default();
+        let beside = Beside {
+            injected_s: injected_at.as_secs_f64(),
+            healing_s: healing.as_secs_f64(),
+            healed_s: healed_at.as_secs_f64(),
+            differing_nodes: 0,
+            alerts: alerted,
+            unmet,
+        };
         let (mut report, history) =
-            self.told(expected, &before, written, times, whole, titles).await;
+            self.told(expected, &before, written, beside, whole, titles).await;
         let logs = member_logs::of_cluster(self.engine, &before.cluster, Some(began)).await;
         done.extend(pgha_core::chronicle::of_logs(&logs));
         let operations = history.writes();
@@ -242,7 +290,7 @@ impl Course<'_> {
             took: history.took,
             clock: Clock {
                 began_ms: began.as_millisecond(),
-                fault: to_blame(&injected, longest(&operations, history.took, times.0)),
+                fault: to_blame(&injected, longest(&operations, history.took, injected_at)),
                 whole: whole.map(|whole| healed_at + whole),
             },
             operations,
@@ -251,7 +299,7 @@ impl Course<'_> {
         let Record { operations, nodes, events, clock, .. } = &record;
         report.phases = first.and_then(|_| Phases::of(*clock, events, operations, nodes));
         work.done(&format!("{title}: {}", report.verdict.prediction.as_str()));
-        Ok(Run { report, history, record, logs })
+        Ok(Run { report, history, record, logs, answers })
     }
 
     /// How long after it was healed every node streams and the durability is met; `None` where that is not in time.
@@ -266,7 +314,7 @@ impl Course<'_> {
         expected: Expectation,
         before: &Healthy,
         written: Written,
-        (injected, healing, healed): (Duration, Duration, Duration),
+        beside: Beside,
         whole: Option<Duration>,
         faults: Vec<String>,
     ) -> (RunReport, History) {
@@ -279,12 +327,7 @@ impl Course<'_> {
             written.drop_table(found).await;
         }
         let history = written.history(found);
-        let beside = Beside {
-            injected_s: injected.as_secs_f64(),
-            healing_s: healing.as_secs_f64(),
-            healed_s: healed.as_secs_f64(),
-            differing_nodes: differing.len() as u64,
-        };
+        let beside = Beside { differing_nodes: differing.len() as u64, ..beside };
         let whole = whole.map(|whole| whole.as_secs_f64());
         let judged =
             RunReport::judged(&history, &Rules::of(expected, before.settings), beside, whole);
@@ -314,6 +357,9 @@ struct Going<'a> {
     course: &'a Course<'a>,
     before: &'a Healthy,
     writing: &'a Writing,
+    target: &'a Target,
+    /// Where alerts are expected.
+    alerts: Option<&'a Alerts>,
     work: &'a Work,
     /// Which run it is, in words.
     title: &'a str,
@@ -329,6 +375,12 @@ struct Going<'a> {
     last: Duration,
     /// When all of them were about to be taken back, and when they were; none while one is in force, and where none lasts.
     healed: Option<(Duration, Duration)>,
+    /// What became of alerts that were expected.
+    alerted: Vec<Alerted>,
+    /// What statements answered instead of what was expected.
+    unmet: Vec<String>,
+    /// What was answered to each question.
+    answers: Vec<usize>,
 }
 
 /// The moment so long before now.
@@ -381,6 +433,11 @@ impl Going<'_> {
                     self.look_at_etcd().await;
                 }
                 Step::Heal => self.heal().await?,
+                Step::Alert { name, within } => self.alert(name, *within).await,
+                Step::Pgha(given) => self.pgha(given).await?,
+                Step::Check { sql, is } => self.check(sql, is).await,
+                Step::Say(text) => self.say(text).await?,
+                Step::Ask(question) => self.ask(question).await?,
             }
         }
         Ok(())
@@ -398,7 +455,7 @@ impl Going<'_> {
 
     /// Waits for Enter before the step of that number, where each is done by hand.
     async fn agreed(&self, number: usize) -> Result<()> {
-        if !self.course.by_hand {
+        if self.course.pace != Pace::Steps {
             return Ok(());
         }
         let steps = self.course.drill.in_words();

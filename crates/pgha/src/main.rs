@@ -1,6 +1,7 @@
 //! The `pgha` command: what [`pgha_core`] decides, done with Docker.
 
 mod agree;
+mod alerts;
 mod archived;
 mod bring_up;
 mod certs;
@@ -110,6 +111,7 @@ async fn carry_out(command: Command, events: &Events) -> Result<()> {
         Command::Heal(args) => command::fault::heal(&args, events).await,
         Command::Repair(args) => Box::pin(command::repair::run(&args, events)).await,
         Command::Drill(args) => command::drill::run(&args, events).await,
+        Command::Learn(args) => Box::pin(command::learn::run(&args, events)).await,
         Command::Prove(args) => Box::pin(command::prove::run(&args, events)).await,
         Command::Load(args) => command::load::run(&args, events).await,
         Command::Switchover(args) => Box::pin(command::switchover::run(&args, events)).await,

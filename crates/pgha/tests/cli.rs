@@ -40,6 +40,7 @@ const VERBS: &[&str] = &[
     "heal",
     "repair",
     "drill",
+    "learn",
     "prove",
     "load",
     "bench",
@@ -125,6 +126,8 @@ const DOCKER_VERBS: &[&[&str]] = &[
     &["repair", "etcd", "demo", "--abort", "--yes"],
     &["drill", "run", "leader-killed"],
     &["drill", "list", "demo"],
+    &["learn", "quorum", "demo"],
+    &["learn", "split-brain", "demo", "--yes", "--json"],
     &["prove", "demo"],
     &["load"],
     &["bench"],
@@ -260,6 +263,49 @@ fn a_drill_step_by_step_is_refused_without_a_terminal_and_before_the_engine_is_a
     );
     let output = pgha(&["drill", "run", "leader-killed", "--step", "--dry-run"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn a_drill_that_expects_an_alert_is_refused_without_prometheus_and_before_the_engine_is_asked() {
+    let nothing = tempfile::tempdir().expect("a temporary folder");
+    let mut command = command(&["drill", "run", "majority-lost-alert", "demo"]);
+    let output = command.env("PATH", nothing.path()).output().expect("the binary runs");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("no `prometheus` on PATH") && said.contains("hint: install"), "{said}");
+    assert!(!said.contains("docker.sock"), "{said}");
+}
+
+#[test]
+fn lessons_are_listed_planned_and_shown_without_an_engine() {
+    let listed = stdout(&pgha(&["learn"]));
+    for lesson in ["quorum", "async-loses-writes", "table-dropped", "failsafe"] {
+        assert!(listed.contains(lesson), "{listed}");
+        let planned = pgha(&["learn", lesson, "--dry-run"]);
+        assert_eq!(planned.status.code(), Some(0), "{}", stderr(&planned));
+        assert!(stdout(&planned).contains("Expected with"), "{}", stdout(&planned));
+        let shown = pgha(&["drill", "show", lesson]);
+        assert!(stdout(&shown).contains("[[step]]\nask = "), "{}", stdout(&shown));
+    }
+    // The cluster that a lesson is written for can be another one.
+    let other =
+        ["drill", "run", "failover", "--fresh", "-d", "2", "--durability", "sync", "--dry-run"];
+    let planned = stdout(&pgha(&other));
+    assert!(planned.contains("Expected with sync, timers 30/10/10"), "{planned}");
+    for (arguments, code, said) in [
+        (["learn", "quorums"].as_slice(), 2, "there is no lesson `quorums`"),
+        (&["learn", "--yes"], 2, "LESSON"),
+        (
+            &["drill", "run", "failsafe", "--fresh", "-d", "2", "--dry-run"],
+            2,
+            "wants failsafe_mode",
+        ),
+    ] {
+        let output = pgha(arguments);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(told.contains(said), "{arguments:?}: {told}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::Drill;
 
 /// Name and text of each, in the order of a listing.
-pub const CATALOGUE: [(&str, &str); 59] = [
+pub const CATALOGUE: [(&str, &str); 60] = [
     ("leader-killed", include_str!("catalogue/leader-killed.toml")),
     ("leader-killed-twice", include_str!("catalogue/leader-killed-twice.toml")),
     ("leader-stopped", include_str!("catalogue/leader-stopped.toml")),
@@ -48,6 +48,7 @@ pub const CATALOGUE: [(&str, &str); 59] = [
     ),
     ("external-lost", include_str!("catalogue/external-lost.toml")),
     ("external-isolated", include_str!("catalogue/external-isolated.toml")),
+    ("majority-lost-alert", include_str!("catalogue/majority-lost-alert.toml")),
     ("majority-isolated", include_str!("catalogue/majority-isolated.toml")),
     ("majority-lost", include_str!("catalogue/majority-lost.toml")),
     ("flapping", include_str!("catalogue/flapping.toml")),
@@ -68,8 +69,26 @@ pub const CATALOGUE: [(&str, &str); 59] = [
     ("patroni-jepsen", include_str!("catalogue/patroni-jepsen.toml")),
 ];
 
-/// The drill of that name. A test reads every file.
+/// The lessons that pgha brings with it, in the order in which they are taught.
+pub const LESSONS: [(&str, &str); 9] = [
+    ("quorum", include_str!("lessons/quorum.toml")),
+    ("failover", include_str!("lessons/failover.toml")),
+    ("async-loses-writes", include_str!("lessons/async-loses-writes.toml")),
+    ("split-brain", include_str!("lessons/split-brain.toml")),
+    ("sync-across-an-ocean", include_str!("lessons/sync-across-an-ocean.toml")),
+    ("external-site", include_str!("lessons/external-site.toml")),
+    ("switching-over", include_str!("lessons/switching-over.toml")),
+    ("table-dropped", include_str!("lessons/table-dropped.toml")),
+    ("failsafe", include_str!("lessons/failsafe.toml")),
+];
+
+/// The file of the drill or lesson of that name.
+pub fn text_of(name: &str) -> Option<&'static str> {
+    let mut all = CATALOGUE.iter().chain(&LESSONS);
+    all.find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// The drill or lesson of that name. A test reads every file.
 pub fn by_name(name: &str) -> Option<Drill> {
-    let (name, text) = CATALOGUE.iter().find(|(known, _)| *known == name)?;
-    Drill::parse(name, text).ok()
+    Drill::parse(name, text_of(name)?).ok()
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Expectation, Facts, Lost, Prediction, Report, RunReport, Verdict, Writes, judge};
+use super::{
+    Commits, Expectation, Facts, Lost, Prediction, Report, RunReport, Verdict, Writes, judge,
+};
 use crate::check::{Checked, Judged, Lie, Told};
 use crate::dynamic::Dynamic;
 use crate::history::{History, Operation, Outage, Outcome, Workload, outages};
@@ -14,7 +16,7 @@ use crate::tuning::PatroniTimers;
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What of a run is in no history. Times are since the begin of its load.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Beside {
     /// When the first fault was about to be injected.
     pub injected_s: f64,
@@ -24,6 +26,35 @@ pub struct Beside {
     pub healing_s: f64,
     /// Nodes that had other rows than the leader at the end.
     pub differing_nodes: u64,
+    /// Alerts that steps expected, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Alerted>,
+    /// What statements answered instead of what steps expected; a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmet: Vec<String>,
+}
+
+/// An alert that a step expected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alerted {
+    /// Its name.
+    pub alert: String,
+    /// For how many seconds it was waited for.
+    pub within_s: f64,
+    /// After how many seconds of the step it was seen to fire; null where it did not in time.
+    pub after_s: Option<f64>,
+}
+
+impl Beside {
+    /// What steps were to see and did not.
+    fn unmet(&self) -> Vec<String> {
+        let missing = |it: &Alerted| {
+            let Alerted { alert, within_s, .. } = it;
+            format!("alert {alert} did not fire within {within_s:.0} s")
+        };
+        let missing = self.alerts.iter().filter(|it| it.after_s.is_none()).map(missing);
+        missing.chain(self.unmet.iter().cloned()).collect()
+    }
 }
 
 /// What a run was expected to cost, as far as it is needed to judge.
@@ -95,6 +126,7 @@ impl RunReport {
                 .find_map(|check| check.undecided.clone()),
             differing_nodes: beside.differing_nodes,
             converged: full_redundancy_s.is_some(),
+            unmet: beside.unmet(),
         };
         Self {
             verdict: judge(rules, &facts),
@@ -109,6 +141,7 @@ impl RunReport {
             full_redundancy_s,
             phases: None,
             leaders: [None, None],
+            commits: Commits::of(&writes, injected, facts.healing),
             beside: Some(beside),
         }
     }
@@ -150,20 +183,19 @@ pub struct Difference {
 /// Judges a run of a report again, and says what of it does not count, and why.
 fn anew(report: &Report, run: &RunReport, history: &History) -> (RunReport, Option<&'static str>) {
     let rules = report.rules();
-    let open = match (&rules, run.beside) {
+    let open = match (&rules, &run.beside) {
         (None, _) => Some("verdict and outage: timers or prediction of this report are unreadable"),
         (_, None) => Some("verdict and outage: this older report lacks the times of the faults"),
         _ => None,
     };
-    let nothing = Beside { injected_s: 0.0, healed_s: 0.0, healing_s: 0.0, differing_nodes: 0 };
     let any = Rules {
         expected: Expectation { writes: Writes::Healed, lost: Lost::Possible },
         outage_max: None,
         timers: PatroniTimers { ttl_s: 0, loop_wait_s: 0, retry_timeout_s: 0 },
     };
-    let (rules, beside) = (rules.unwrap_or(any), run.beside.unwrap_or(nothing));
+    let (rules, beside) = (rules.unwrap_or(any), run.beside.clone().unwrap_or_default());
     let now = RunReport::judged(history, &rules, beside, run.full_redundancy_s);
-    (RunReport { beside: run.beside, ..now }, open)
+    (RunReport { beside: run.beside.clone(), ..now }, open)
 }
 
 impl Again {
@@ -270,7 +302,7 @@ const FALSE_REPORTS: [(&str, Plant); 4] = [
         Some(())
     }),
     ("the report has another verdict", |run| {
-        run.beside?;
+        run.beside.as_ref()?;
         let confirmed = run.verdict.prediction == Prediction::Confirmed;
         run.verdict.prediction =
             if confirmed { Prediction::Refuted } else { Prediction::Confirmed };
@@ -304,7 +336,9 @@ pub fn self_test(report: &Report, run: &RunReport, history: &History) -> Vec<(&'
 }
 
 fn late(report: &Report, run: &RunReport, history: &History) -> Told {
-    let (Some(rules), Some(beside)) = (report.rules(), run.beside) else { return Told::NoPlace };
+    let (Some(rules), Some(beside)) = (report.rules(), run.beside.clone()) else {
+        return Told::NoPlace;
+    };
     let injected = Duration::try_from_secs_f64(beside.injected_s).unwrap_or_default();
     let lasted = Duration::try_from_secs_f64(beside.healed_s - beside.injected_s);
     let after = Writes::Failover.bound(rules.timers, 0).unwrap_or_default();
@@ -368,7 +402,7 @@ mod tests {
             Spec { durability: Durability::Quorum, timers: TimerPreset::Fast, ..Spec::default() };
         let begun = Report::begun(&drill, "demo-1".to_owned(), 7, Dynamic::of(&spec), expected);
         let beside =
-            Beside { injected_s: 4.9, healed_s: 16.0, healing_s: 15.0, differing_nodes: 0 };
+            Beside { injected_s: 4.9, healed_s: 16.0, healing_s: 15.0, ..Beside::default() };
         let rules = begun.rules().expect("rules");
         assert_eq!((rules.timers, rules.expected), (timers, expected));
         let run = RunReport::judged(history, &rules, beside, Some(2.0));

@@ -8,10 +8,12 @@ use pgha_wan::settings::{Flap, Share};
 use pgha_wan::units::parse_duration;
 use serde::Deserialize;
 
+use super::teach::{self, Question};
 use super::{Drill, Expectation, Load, Step, Until};
 use crate::fault::{BadDeed, DUTY, Deed, Delay, Kind, Offset, Target, UnknownKind};
 use crate::history::Workload;
-use crate::spec::Durability;
+use crate::prometheus;
+use crate::spec::{Durability, Spec};
 
 /// How long a step waits where the file does not say.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -29,13 +31,18 @@ pub enum BadDrill {
     #[error("{0}")]
     Syntax(String),
     /// A step cannot be so.
-    #[error("step {number}: {reason}")]
+    #[error("line {line}, step {number}: {reason}")]
     Step {
+        /// Where it begins, from 1.
+        line: usize,
         /// Which, from 1.
         number: usize,
         /// Why.
         reason: String,
     },
+    /// The cluster that is made for it cannot be so.
+    #[error("[cluster]: {0}")]
+    Cluster(String),
     /// Something about the whole.
     #[error("{0}")]
     Whole(&'static str),
@@ -51,8 +58,10 @@ struct File {
     needs: Needs,
     #[serde(default)]
     load: Load,
+    /// Keys of a cluster file.
+    cluster: Option<toml::Table>,
     #[serde(default)]
-    step: Vec<RawStep>,
+    step: Vec<toml::Spanned<RawStep>>,
     #[serde(default)]
     expect: BTreeMap<Durability, Expectation>,
     #[serde(default)]
@@ -66,11 +75,12 @@ struct File {
 struct Needs {
     data_centers: u32,
     nodes: u32,
+    failsafe: bool,
 }
 
 impl Default for Needs {
     fn default() -> Self {
-        Self { data_centers: 1, nodes: 2 }
+        Self { data_centers: 1, nodes: 2, failsafe: false }
     }
 }
 
@@ -88,6 +98,16 @@ struct RawStep {
     wait: Option<Until>,
     timeout: Option<String>,
     heal: Option<bool>,
+    alert: Option<String>,
+    within: Option<String>,
+    pgha: Option<Vec<String>>,
+    check: Option<String>,
+    is: Option<String>,
+    say: Option<String>,
+    ask: Option<String>,
+    choices: Option<Vec<String>>,
+    answer: Option<usize>,
+    because: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -111,11 +131,17 @@ impl Drill {
     /// When there is no such drill.
     pub fn parse(name: &str, text: &str) -> Result<Self, BadDrill> {
         let file: File = toml::from_str(text).map_err(|e| BadDrill::Syntax(e.to_string()))?;
+        let cluster = file.cluster.map(|keys| Spec::from_toml(&keys.to_string()));
+        let cluster = cluster.transpose().map_err(|e| BadDrill::Cluster(e.to_string()))?;
         let numbered = file.step.into_iter().zip(1..);
-        let steps = numbered
-            .map(|(step, number)| read(step).map_err(|reason| BadDrill::Step { number, reason }));
+        let steps = numbered.map(|(step, number)| {
+            let before = text.get(..step.span().start).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            read(step.into_inner()).map_err(|reason| BadDrill::Step { line, number, reason })
+        });
         let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
-        if !steps.iter().any(|step| matches!(step, Step::Inject { .. })) {
+        let tries = |step: &Step| matches!(step, Step::Inject { .. } | Step::Pgha(_));
+        if !steps.iter().any(tries) {
             return Err(BadDrill::Whole(
                 "no step injects anything: a drill without a fault tries nothing",
             ));
@@ -143,6 +169,8 @@ impl Drill {
             description: file.description,
             data_centers: file.needs.data_centers,
             nodes: file.needs.nodes,
+            failsafe: file.needs.failsafe,
+            cluster,
             load: file.load,
             steps,
             expect: file.expect,
@@ -153,59 +181,104 @@ impl Drill {
 }
 
 fn read(step: RawStep) -> Result<Step, String> {
-    let time = |text: &str| parse_duration(text).map_err(|e| format!("`{text}`: {e}"));
-    let only = |given: bool, word: &str, of: &str| {
-        if given { Err(format!("`{word}` belongs to `{of}`")) } else { Ok(()) }
-    };
-    if step.inject.is_none() {
-        only(step.target.is_some(), "target", "inject")?;
-        only(step.port.is_some(), "port", "inject")?;
-        only(step.flap.is_some(), "flap", "inject")?;
-        only(step.delay.is_some(), "delay", "inject")?;
-        only(step.offset.is_some(), "offset", "inject")?;
+    belongs(&step)?;
+    let verbs = [
+        step.sleep.is_some(),
+        step.inject.is_some(),
+        step.wait.is_some(),
+        step.heal == Some(true),
+        step.alert.is_some(),
+        step.pgha.is_some(),
+        step.check.is_some(),
+        step.say.is_some(),
+        step.ask.is_some(),
+    ];
+    if verbs.into_iter().filter(|given| *given).count() != 1 {
+        return Err("a step is one of `sleep`, `inject` with `target`, `wait`, `heal = true`, `alert`, `pgha`, `check`, \
+                    `say`, `ask`"
+            .to_owned());
     }
-    if step.flap.is_none() {
-        only(step.duty.is_some(), "duty", "flap")?;
-    }
-    if step.wait.is_none() {
-        only(step.timeout.is_some(), "timeout", "wait")?;
-    }
-    match (step.sleep, step.inject, step.wait, step.heal) {
-        (Some(Range::One(one)), None, None, None) => {
-            let time = time(&one)?;
-            Ok(Step::Sleep { least: time, most: time })
-        }
-        (Some(Range::Two([least, most])), None, None, None) => {
-            let (least, most) = (time(&least)?, time(&most)?);
-            if least > most {
-                return Err(format!("it sleeps at least {least:?} and at most {most:?}"));
-            }
-            Ok(Step::Sleep { least, most })
-        }
-        (None, Some(kind), None, None) => {
-            let words = match step.target {
-                None => return Err(format!("`{kind}` wants a `target`")),
-                Some(Words::One(word)) => vec![word],
-                Some(Words::Some(words)) => words,
-            };
-            let kind: Kind = kind.parse().map_err(|e: UnknownKind| e.to_string())?;
-            let period = step.flap.as_deref().map(time).transpose()?;
-            let flap = period.map(|period| Flap::new(period, step.duty.unwrap_or(DUTY)));
-            let flap = flap.transpose().map_err(|e| e.to_string())?;
-            let deed = Deed::new(kind, step.port, flap, step.delay, step.offset);
-            let deed = deed.map_err(|e: BadDeed| e.to_string())?;
-            let target =
-                |word: &String| -> Target { word.parse().unwrap_or_else(|never| match never {}) };
-            Ok(Step::Inject { deed, targets: words.iter().map(target).collect() })
-        }
-        (None, None, Some(until), None) => {
-            let timeout = step.timeout.as_deref().map_or(Ok(TIMEOUT), time)?;
+    match step {
+        RawStep { sleep: Some(range), .. } => sleep(range),
+        RawStep { inject: Some(_), .. } => inject(step),
+        RawStep { wait: Some(until), timeout, .. } => {
+            let timeout = timeout.as_deref().map_or(Ok(TIMEOUT), time)?;
             Ok(Step::Wait { until, timeout })
         }
-        (None, None, None, Some(true)) => Ok(Step::Heal),
-        _ => {
-            Err("a step is one of `sleep`, `inject` with `target`, `wait`, `heal = true`"
-                .to_owned())
+        RawStep { alert: Some(name), within, .. } => {
+            let within = within.as_deref().map(time).transpose()?;
+            let within = within.ok_or_else(|| format!("`{name}` wants a `within`"))?;
+            prometheus::demand(&name, within)?;
+            Ok(Step::Alert { name, within })
         }
+        RawStep { pgha: Some(arguments), .. } => {
+            teach::demand_verb(&arguments)?;
+            Ok(Step::Pgha(arguments))
+        }
+        RawStep { check: Some(sql), is, .. } => {
+            let is = is.ok_or("`check` wants an `is`: what the statement answers")?;
+            Ok(Step::Check { sql, is })
+        }
+        RawStep { say: Some(text), .. } => Ok(Step::Say(text.trim().to_owned())),
+        RawStep { ask: Some(text), choices, answer, because, .. } => {
+            let question = Question::new(&text, choices, answer, because)?;
+            Ok(Step::Ask(question))
+        }
+        _ => Ok(Step::Heal),
     }
+}
+
+/// Each further word stands beside the one that it says more about.
+fn belongs(step: &RawStep) -> Result<(), String> {
+    let (inject, ask) = (step.inject.is_some(), step.ask.is_some());
+    let words = [
+        (step.target.is_some(), "target", inject, "inject"),
+        (step.port.is_some(), "port", inject, "inject"),
+        (step.flap.is_some(), "flap", inject, "inject"),
+        (step.delay.is_some(), "delay", inject, "inject"),
+        (step.offset.is_some(), "offset", inject, "inject"),
+        (step.duty.is_some(), "duty", step.flap.is_some(), "flap"),
+        (step.timeout.is_some(), "timeout", step.wait.is_some(), "wait"),
+        (step.within.is_some(), "within", step.alert.is_some(), "alert"),
+        (step.is.is_some(), "is", step.check.is_some(), "check"),
+        (step.choices.is_some(), "choices", ask, "ask"),
+        (step.answer.is_some(), "answer", ask, "ask"),
+        (step.because.is_some(), "because", ask, "ask"),
+    ];
+    match words.into_iter().find(|(given, _, there, _)| *given && !there) {
+        Some((_, word, _, of)) => Err(format!("`{word}` belongs to `{of}`")),
+        None => Ok(()),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|e| format!("`{text}`: {e}"))
+}
+
+fn sleep(range: Range) -> Result<Step, String> {
+    let (least, most) = match range {
+        Range::One(one) => (time(&one)?, time(&one)?),
+        Range::Two([least, most]) => (time(&least)?, time(&most)?),
+    };
+    if least > most {
+        return Err(format!("it sleeps at least {least:?} and at most {most:?}"));
+    }
+    Ok(Step::Sleep { least, most })
+}
+
+fn inject(step: RawStep) -> Result<Step, String> {
+    let kind = step.inject.unwrap_or_default();
+    let words = match step.target {
+        None => return Err(format!("`{kind}` wants a `target`")),
+        Some(Words::One(word)) => vec![word],
+        Some(Words::Some(words)) => words,
+    };
+    let kind: Kind = kind.parse().map_err(|e: UnknownKind| e.to_string())?;
+    let period = step.flap.as_deref().map(time).transpose()?;
+    let flap = period.map(|period| Flap::new(period, step.duty.unwrap_or(DUTY)));
+    let flap = flap.transpose().map_err(|e| e.to_string())?;
+    let deed = Deed::new(kind, step.port, flap, step.delay, step.offset);
+    let deed = deed.map_err(|e: BadDeed| e.to_string())?;
+    let target = |word: &String| -> Target { word.parse().unwrap_or_else(|never| match never {}) };
+    Ok(Step::Inject { deed, targets: words.iter().map(target).collect() })
 }

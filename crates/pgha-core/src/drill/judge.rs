@@ -34,6 +34,8 @@ pub struct Facts {
     pub differing_nodes: u64,
     /// The cluster was whole again in time.
     pub converged: bool,
+    /// What steps were to see and did not: alerts, answers of statements; a sentence each.
+    pub unmet: Vec<String>,
 }
 
 /// What became of the prediction.
@@ -102,6 +104,7 @@ pub fn judge(rules: &Rules, facts: &Facts) -> Verdict {
     if !facts.converged {
         refuted.push("the cluster was not whole again in time".to_owned());
     }
+    refuted.extend(facts.unmet.iter().cloned());
     let (from, to) = facts.outage;
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     match (to, outage_max) {

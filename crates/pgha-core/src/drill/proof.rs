@@ -149,6 +149,7 @@ mod tests {
             full_redundancy_s: Some(1.0),
             phases: None,
             leaders: [None, None],
+            commits: None,
             beside: None,
         });
         let expected = Expectation { writes: Writes::Failover, lost: Lost::None };

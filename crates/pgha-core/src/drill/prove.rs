@@ -134,6 +134,8 @@ impl Case {
             description: String::new(),
             data_centers: 1,
             nodes: 1,
+            failsafe: false,
+            cluster: None,
             load: Load::default(),
             steps: vec![
                 Step::Sleep { least: seconds(1), most: seconds(4) },

@@ -1,5 +1,7 @@
 //! What is said of a drill once all of its runs are over.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::judge::{Prediction, Verdict};
@@ -7,6 +9,7 @@ use super::phases::Phases;
 use super::{Beside, Expectation, Lost, Rules, Writes};
 use crate::check::Checked;
 use crate::dynamic::Dynamic;
+use crate::history::{Operation, Outcome};
 
 /// A drill with all of its runs: what `pgha drill run --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,9 +77,35 @@ pub struct RunReport {
     pub phases: Option<Phases>,
     /// Who led before, and who at the end.
     pub leaders: [Option<String>; 2],
+    /// How long a commit took; null where none was acknowledged before the first fault or after it.
+    #[serde(default)]
+    pub commits: Option<Commits>,
     /// What it takes to judge it again beside its history; null in a report of an older version.
     #[serde(default)]
     pub beside: Option<Beside>,
+}
+
+/// How long the write in the middle took, from sent to acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Commits {
+    /// Before the first fault, in milliseconds.
+    pub before_ms: f64,
+    /// From then until all was about to be taken back.
+    pub meanwhile_ms: f64,
+}
+
+impl Commits {
+    pub(super) fn of(writes: &[Operation], injected: Duration, healing: Duration) -> Option<Self> {
+        let median = |fits: &dyn Fn(&Operation) -> bool| {
+            let ok = writes.iter().filter(|o| o.outcome == Outcome::Ok && fits(o));
+            let took = ok.map(|o| o.ended.saturating_sub(o.sent).as_secs_f64() * 1_000.0);
+            Some(Figures::of(took)?.median)
+        };
+        Some(Self {
+            before_ms: median(&|o| o.ended <= injected)?,
+            meanwhile_ms: median(&|o| o.sent >= injected && o.ended <= healing)?,
+        })
+    }
 }
 
 /// Smallest, middle and largest of some figures.

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::fault::Kind;
+use crate::history::Operation;
 use crate::layout::{Change, Layout};
 use crate::spec::Spec;
 use crate::survival;
@@ -9,6 +10,7 @@ use crate::survival;
 fn drills() -> Vec<Drill> {
     let all = CATALOGUE
         .iter()
+        .chain(&LESSONS)
         .map(|(name, text)| Drill::parse(name, text).unwrap_or_else(|e| panic!("{name}: {e}")));
     all.collect()
 }
@@ -40,6 +42,180 @@ fn the_steps_in_words_end_with_what_every_run_ends_with() {
 fn the_template_is_a_drill() {
     let drill = Drill::parse("new", TEMPLATE).expect("a drill");
     assert_eq!(drill.expect.len(), 4);
+}
+
+#[test]
+fn every_lesson_asks_and_is_for_the_cluster_that_is_made_for_it() {
+    for (name, text) in LESSONS {
+        let lesson = Drill::parse(name, text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(lesson.questions().count() > 0, "{name}");
+        assert!(matches!(lesson.steps[0], Step::Say(_)), "{name} begins with what it is about");
+        // A prediction after the experiment is none.
+        let acts = |step: &Step| match step {
+            Step::Inject { .. } => true,
+            Step::Pgha(arguments) => {
+                matches!(arguments[0].as_str(), "switchover" | "wan" | "restore")
+            }
+            _ => false,
+        };
+        let asked = lesson.steps.iter().position(|step| matches!(step, Step::Ask(_)));
+        assert!(asked < lesson.steps.iter().position(acts), "{name}");
+        let spec = lesson.cluster.clone().unwrap_or_else(|| panic!("{name} has a cluster"));
+        assert!(!crate::lint::has_errors(&crate::lint::check(&spec)), "{name}");
+        let settings = Dynamic::of(&spec);
+        let expected = lesson.expected_with(&Topology::new(spec, 1), settings);
+        assert!(expected.is_ok(), "{name}: {expected:?}");
+    }
+}
+
+#[test]
+fn the_right_answer_of_a_lesson_is_what_the_planner_says() {
+    for (name, answer, writes, lost) in [
+        ("quorum", 2, Writes::Healed, Lost::None),
+        ("failover", 2, Writes::Failover, Lost::None),
+        ("async-loses-writes", 3, Writes::Failover, Lost::Some),
+        ("split-brain", 2, Writes::Failover, Lost::None),
+        ("sync-across-an-ocean", 3, Writes::GoOn, Lost::None),
+        ("external-site", 2, Writes::GoOn, Lost::None),
+        ("switching-over", 3, Writes::Switchover, Lost::None),
+        ("table-dropped", 2, Writes::Healed, Lost::None),
+        ("failsafe", 2, Writes::GoOn, Lost::None),
+    ] {
+        let lesson = by_name(name).expect("a lesson");
+        let spec = lesson.cluster.clone().expect("a cluster");
+        let topology = Topology::new(spec.clone(), 1);
+        let expected = lesson.expected_with(&topology, Dynamic::of(&spec));
+        assert_eq!(expected, Ok(Expectation { writes, lost }), "{name}");
+        assert_eq!(
+            lesson.questions().next().map(|question| question.answer),
+            Some(answer),
+            "{name}"
+        );
+        // Which sites a lesson takes away, and what the survival table says of that.
+        let Some(targets) = lesson.steps.iter().find_map(|step| match step {
+            Step::Inject { deed, targets } if deed.port.is_none() => Some(targets),
+            _ => None,
+        }) else {
+            continue;
+        };
+        let external = topology.sites.len() - 1;
+        let lost_sites: Vec<usize> = match &targets[..] {
+            [Target::SiteOfLeader] => vec![0],
+            [Target::External] => vec![external],
+            [Target::SiteWithoutLeader, Target::External] => vec![1, external],
+            _ => continue,
+        };
+        let named = |row: &&survival::Survival| {
+            let names = lost_sites.iter().map(|site| topology.sites[*site].name.clone());
+            row.lost == names.collect::<Vec<_>>()
+        };
+        let table = survival::table(&topology);
+        let row = table.iter().find(named).unwrap_or_else(|| panic!("{name}: {lost_sites:?}"));
+        let went = match writes {
+            Writes::Healed => !row.outcome.quorum,
+            Writes::GoOn => row.outcome.quorum && row.outcome.writes_go_on,
+            _ => row.outcome.promotable,
+        };
+        assert!(went, "{name}: {row:?}");
+        assert!(
+            lost != Lost::None
+                || writes == Writes::Healed
+                || !row.outcome.acknowledged_loss
+                || lost_sites == [external],
+            "{name}: {row:?}"
+        );
+    }
+}
+
+#[test]
+fn an_explanation_names_what_was_measured() {
+    let run = |lost, rto_s| RunReport {
+        verdict: Verdict { prediction: Prediction::Confirmed, reasons: Vec::new() },
+        faults: Vec::new(),
+        ok: 6135,
+        lost,
+        unknown: 4,
+        unexpected: 0,
+        two_writers_s: 0.0,
+        checks: Vec::new(),
+        rto_s,
+        full_redundancy_s: Some(13.02),
+        phases: None,
+        leaders: [None, None],
+        commits: Some(Commits { before_ms: 1.23, meanwhile_ms: 81.55 }),
+        beside: None,
+    };
+    let text = "{lost} of {acknowledged}, {outage}, {two_writers}, {commit_before} to {commit_meanwhile}, {whole}";
+    assert_eq!(
+        explained(text, &run(Some(1684), Some(13.5))),
+        "1684 of 6135, 13.5 s, 0.0 s, 1.2 ms to 81.5 ms, 13.0 s"
+    );
+    assert_eq!(explained("{lost}, {outage}", &run(None, None)), "(not measured), (not measured)");
+}
+
+#[test]
+fn a_commit_is_measured_before_the_fault_and_until_it_is_taken_back() {
+    let ms = Duration::from_millis;
+    let write = |sent, took, outcome| Operation {
+        client: 0,
+        id: sent,
+        sent: ms(sent),
+        ended: ms(sent + took),
+        outcome,
+        node: 0,
+    };
+    let ok = crate::history::Outcome::Ok;
+    let writes = [
+        write(0, 2, ok),
+        write(100, 2, ok),
+        // Over the fault: it is neither.
+        write(990, 500, ok),
+        write(2_000, 80, ok),
+        write(2_100, 3, crate::history::Outcome::Failed),
+        write(2_200, 82, ok),
+        write(2_300, 84, ok),
+        // All is taken back.
+        write(5_000, 1, ok),
+    ];
+    let of = |writes: &[Operation]| Commits::of(writes, ms(1_000), ms(4_000));
+    assert_eq!(of(&writes), Some(Commits { before_ms: 2.0, meanwhile_ms: 82.0 }));
+    assert_eq!(of(&writes[..3]), None);
+}
+
+#[test]
+fn what_steps_were_to_see_and_did_not_refutes() {
+    let safe = Expectation { writes: Writes::Failover, lost: Lost::None };
+    let unmet = vec!["alert PatroniHasNoLeader did not fire within 60 s".to_owned()];
+    let verdict = judge(&rules(safe), &Facts { unmet: unmet.clone(), ..found() });
+    assert_eq!((verdict.prediction, verdict.reasons), (Prediction::Refuted, unmet));
+}
+
+#[test]
+fn verbs_of_pgha_stay_with_the_cluster_of_the_drill() {
+    let read = |arguments: &str| {
+        let text = format!(
+            "title = 't'\n[[step]]\npgha = {arguments}\n[expect]\nasync = {{ writes = 'go-on', lost = 'none' }}\n"
+        );
+        Drill::parse("t", &text)
+    };
+    let good = read("['restore', '{cluster}', '--name', 'x', '--yes']").expect("a drill");
+    assert_eq!(good.replaces_data().count(), 1);
+    let switchover = read("['switchover', '{cluster}']").expect("a drill");
+    assert_eq!(switchover.replaces_data().count(), 0);
+    let Step::Pgha(words) = &switchover.steps[0] else { panic!("{switchover:?}") };
+    assert_eq!(arguments(words, "demo-1"), ["switchover", "demo-1"]);
+    for (arguments, said) in [
+        ("[]", "runs no ``"),
+        ("['down', '{cluster}', '--volumes', '--yes']", "line 2, step 1: `pgha` runs no `down`"),
+        ("['switchover']", "`{cluster}` is missing"),
+        ("['switchover', 'demo']", "`{cluster}` is missing"),
+        ("['restore', '{cluster}', '--latest']", "`--yes` is missing"),
+        ("['restore', '{cluster}', '--latest', '--yes', '--into=copy']", "`--into` leaves"),
+        ("['restore', '{cluster}', '--latest', '--yes', '--node', '1']", "`--node` leaves"),
+    ] {
+        let error = read(arguments).expect_err(arguments).to_string();
+        assert!(error.contains(said), "{arguments}: {error}");
+    }
 }
 
 fn kinds() -> impl Iterator<Item = (&'static Durability, &'static Acknowledge)> {
@@ -159,6 +335,31 @@ fn a_mistake_in_a_file_is_pointed_at() {
         ("inject = 'kill'\ntarget = 'leader'", "sleep = ['3s', '2s']", "at most 2s"),
         ("inject = 'kill'\ntarget = 'leader'", "sleep = '3 parsecs'", "step 1: `3 parsecs`"),
         ("inject = 'kill'\ntarget = 'leader'", "wait = 'peace'", "unknown variant `peace`"),
+        ("inject = 'kill'\n", "inject = 'kill'\nwithin = '9s'\n", "`within` belongs to `alert`"),
+        (
+            "[expect]",
+            "[[step]]\nalert = 'PatroniHasNoLeder'\nwithin = '60s'\n[expect]",
+            "line 5, step 2: there is no alert `PatroniHasNoLeder`; the most similar are PatroniHasNoLeader,",
+        ),
+        ("[expect]", "[[step]]\nalert = 'PatroniHasNoLeader'\n[expect]", "wants a `within`"),
+        (
+            "[expect]",
+            "[[step]]\nalert = 'PatroniHasNoLeader'\nwithin = '20s'\n[expect]",
+            "`within` is at least 40s",
+        ),
+        ("[expect]", "[[step]]\ncheck = 'select 1'\n[expect]", "`check` wants an `is`"),
+        ("[expect]", "[[step]]\nask = 'Why?'\n[expect]", "wants `choices`"),
+        (
+            "[expect]",
+            "[[step]]\nask = 'Why?'\nchoices = ['a', 'b']\nanswer = 3\n[expect]",
+            "an `answer`: the number of the right choice, 1 to 2",
+        ),
+        (
+            "[expect]",
+            "[[step]]\nask = 'Why?'\nchoices = ['a', 'b']\nanswer = 1\nbecause = '{losses}'\n[expect]",
+            "names `{losses}`; there are {acknowledged}, {lost}",
+        ),
+        ("[[step]]", "[cluster]\nnodes = 'two'\n[[step]]", "[cluster]: "),
         ("[expect]", "[load]\nworkload = 'legder'\n[expect]", "unknown variant `legder`"),
         ("[expect]", "[load]\nclients = 0\n[expect]", "from 1 to 64"),
         ("[expect]", "[load]\nreaders = 65\n[expect]", "64 at most"),

@@ -80,6 +80,7 @@ fn report(record: &Record, prediction: Prediction) -> Report {
         two_writers_s: 0.0,
         checks: Vec::new(),
         leaders: [Some(record.nodes[0].clone()), Some(record.nodes[1].clone())],
+        commits: None,
         beside: None,
     };
     let mut begun = Report::begun(&drill, cluster, 7, Dynamic::of(&quorum), expected);

@@ -98,18 +98,54 @@ pub(crate) struct DrillRun {
     /// Print steps and expectations without running them
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do not ask before a drill removes data of a cluster that was not made for it (volume-lost)
+    /// Do not ask before a drill removes or replaces data of a cluster that was not made for it
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// A person reads and answers.
+    #[arg(skip)]
+    pub(crate) lesson: bool,
     #[command(flatten)]
     pub(crate) own: OwnArgs,
 }
 
-/// A cluster that is made for a drill.
+/// Arguments of `learn`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pgha learn                          the lessons\n  \
+    pgha learn quorum                   on a cluster that is made for it\n  \
+    pgha learn quorum demo              on a running one\n  \
+    pgha learn split-brain --yes        without pauses and questions\n  \
+    pgha drill show quorum > mine.toml  a lesson of your own\n\n\
+    Without a terminal a lesson runs as with --yes, but asks before it replaces data of a cluster that was not made for it.\n\
+    Exit codes: 0 as predicted or better, 5 a prediction is refuted, 3 the cluster is not healthy or the lesson not for it.")]
+pub(crate) struct Learn {
+    /// Name of the lesson [default: list the lessons]
+    #[arg(value_name = "LESSON")]
+    pub(crate) lesson: Option<String>,
+    /// Cluster, such as `demo` or `demo-2` [default: one that is made for the lesson and removed afterwards]
+    #[arg(value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Write report, client histories, lesson and cluster file to a folder in DIR
+    #[arg(long = "report", value_name = "DIR", requires = "lesson")]
+    pub(crate) report_dir: Option<PathBuf>,
+    /// Print steps and expectations without running them
+    #[arg(long, requires = "lesson")]
+    pub(crate) dry_run: bool,
+    /// Skip pauses and questions; do not ask before data are replaced
+    #[arg(short = 'y', long, requires = "lesson")]
+    pub(crate) yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// A cluster that is made for a drill.
+#[derive(Debug, Default, Args)]
 pub(crate) struct OwnArgs {
     /// Create a cluster for the drill and remove it afterwards
     #[arg(long, conflicts_with = "cluster")]

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use pgha_core::drill::{self, BadDrill, CATALOGUE, Drill};
 
-use crate::cli::drill::{self as cli, DrillList, DrillNew, DrillShow, DrillVerb};
+use crate::cli::drill::{self as cli, DrillList, DrillNew, DrillRun, DrillShow, DrillVerb};
 use crate::cluster::{self, Among};
 use crate::docker::Engine;
 use crate::error::{Error, OrFail as _, Result};
@@ -21,11 +21,16 @@ pub(crate) async fn run(args: &cli::Drill, events: &Events) -> Result<()> {
     match &args.verb {
         DrillVerb::List(args) => list(args).await,
         DrillVerb::Show(args) => show(args),
-        DrillVerb::Run(args) => Box::pin(run::run(args, events)).await,
+        DrillVerb::Run(args) => carry_out(args, events).await,
         DrillVerb::Check(args) => check::check(args),
         DrillVerb::SelfTest(args) => check::self_test(args),
         DrillVerb::New(args) => new(args, events),
     }
+}
+
+/// Runs a drill or a lesson.
+pub(super) async fn carry_out(args: &DrillRun, events: &Events) -> Result<()> {
+    Box::pin(run::run(args, events)).await
 }
 
 /// Every drill of the catalogue.
@@ -54,15 +59,15 @@ async fn list(args: &DrillList) -> Result<()> {
 }
 
 fn show(args: &DrillShow) -> Result<()> {
-    match CATALOGUE.iter().find(|(name, _)| *name == args.drill) {
-        Some((_, text)) => terminal::print(text),
+    match drill::text_of(&args.drill) {
+        Some(text) => terminal::print(text),
         None => Err(unknown(&args.drill)),
     }
 }
 
 fn unknown(name: &str) -> Error {
     Error::bad_input(format!("there is no drill `{name}`"))
-        .hint("`pgha drill list` lists them; a file of your own has a path, such as ./mine.toml")
+        .hint("`pgha drill list` and `pgha learn` list them; a file of your own has a path, such as ./mine.toml")
 }
 
 fn new(args: &DrillNew, events: &Events) -> Result<()> {

@@ -18,6 +18,7 @@ pub(crate) mod export;
 pub(crate) mod failover;
 pub(crate) mod fault;
 pub(crate) mod generate;
+pub(crate) mod learn;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod logs;

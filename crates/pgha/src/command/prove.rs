@@ -12,7 +12,7 @@ use crate::cli::Prove;
 use crate::cluster::{self, Among};
 use crate::command::drill::folder::conditions;
 use crate::docker::Engine;
-use crate::drill::{Course, Healthy};
+use crate::drill::{Course, Healthy, Pace};
 use crate::error::{Error, Exit, OrFail as _, Result};
 use crate::events::Events;
 use crate::{screen, terminal};
@@ -28,9 +28,10 @@ pub(crate) async fn run(args: &Prove, events: &Events) -> Result<()> {
     let events = &events.of(&cluster.id);
     let topology = cluster.topology()?;
     let any = pgha_core::drill::by_name("leader-killed").expect("it is in the catalogue");
-    let healthy = Course { engine: &engine, id: &cluster.id, drill: &any, events, by_hand: false }
-        .healthy()
-        .await?;
+    let healthy =
+        Course { engine: &engine, id: &cluster.id, drill: &any, events, pace: Pace::Alone }
+            .healthy()
+            .await?;
     let (durability, timers) = (healthy.durability(), healthy.settings.timers());
     let all = cases(topology, durability, args.extent.most());
     let mut proof = begun(args.report_dir.as_deref(), &healthy, args.seed)?;
@@ -50,7 +51,7 @@ pub(crate) async fn run(args: &Prove, events: &Events) -> Result<()> {
         let drill = case.drill(durability, timers);
         let title = format!("{number} of {count}: {}", case.name());
         let course =
-            Course { engine: &engine, id: &cluster.id, drill: &drill, events, by_hand: false };
+            Course { engine: &engine, id: &cluster.id, drill: &drill, events, pace: Pace::Alone };
         let done = async {
             course.place_leader(&case.lost, case.leader).await?;
             Box::pin(course.run(case.expected, proof.seed.wrapping_add(number), &title)).await

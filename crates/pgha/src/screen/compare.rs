@@ -171,6 +171,7 @@ mod tests {
                 full_redundancy_s: Some(13.0),
                 phases: None,
                 leaders: [None, None],
+                commits: None,
                 beside: None,
             };
             (durability.to_string(), begun.with_runs(runs.iter().map(run).collect()))

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use pgha_core::drill::{Case, Drill, Expectation, Lost, Phases, Prediction, Proof, Proved, Report};
+use pgha_core::drill::{
+    Alerted, Case, Drill, Expectation, Lost, Phases, Prediction, Proof, Proved, Report,
+};
 use pgha_core::spec::Durability;
 use pgha_core::topology::Topology;
 use pgha_core::tuning::PatroniTimers;
@@ -172,6 +174,15 @@ pub(crate) fn report(report: &Report) -> String {
         if run.two_writers_s > 0.0 {
             let both = run.two_writers_s;
             let _ = writeln!(out, "  run {number}: two nodes accepted writes for {both:.3} s");
+        }
+    }
+    for (number, run) in (1..).zip(&report.runs) {
+        for Alerted { alert, after_s, within_s } in run.beside.iter().flat_map(|it| &it.alerts) {
+            let fired = after_s.map_or_else(
+                || format!("did not fire within {within_s:.0} s"),
+                |after| format!("fired after {after:.1} s"),
+            );
+            let _ = writeln!(out, "Alert      {alert} {fired} (run {number})");
         }
     }
     let verdict = if report.passed { "as predicted, or better" } else { "not as predicted" };

@@ -12,6 +12,7 @@ pub(crate) mod drill;
 pub(crate) mod drill_check;
 pub(crate) mod events;
 pub(crate) mod fault;
+pub(crate) mod learn;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod plan;

@@ -76,16 +76,27 @@ fn come_up(cluster: &TestCluster, s3: &S3) {
         },
     );
     claim("with them the cluster comes up", || {
-        let up = cluster.made_by("up", &flags);
-        let up: Vec<&str> = up.iter().map(String::as_str).collect();
-        let (shown, mut child) = start(&mut cluster.command(&up));
-        until("the network of the backup host is there", HEAL_DEADLINE_S, || {
-            // One that failed makes none.
-            let ended = child.try_wait().expect("it can be asked").is_some();
-            if ended { Ok(()) } else { s3.come() }
-        });
-        let up = child.wait_with_output().expect("it is waited for once");
-        assert!(up.status.success(), "`{shown}` failed: {}", String::from_utf8_lossy(&up.stderr));
+        let words = |verb, flags: &[&str]| cluster.made_by(verb, flags).join(" ");
+        let up = || {
+            let up = words("up", &flags);
+            let (_, mut child) = start(&mut cluster.command(&up.split(' ').collect::<Vec<_>>()));
+            until("the network of the backup host is there", HEAL_DEADLINE_S, || {
+                // One that failed makes none.
+                let ended = child.try_wait().expect("it can be asked").is_some();
+                if ended { Ok(()) } else { s3.come() }
+            });
+            let up = child.wait_with_output().expect("it is waited for once");
+            (up.status.success(), String::from_utf8_lossy(&up.stderr).into_owned())
+        };
+        let (mut well, mut said) = up();
+        // Another test's cluster came up with the ports that the file of the refused one has.
+        if said.contains("is taken by another program") {
+            let again = words("generate", &[&flags[..], &["--force"]].concat());
+            cluster.pgha(&again.split(' ').collect::<Vec<_>>()).ok();
+            s3.give_credentials(cluster);
+            (well, said) = up();
+        }
+        assert!(well, "{said}");
         cluster.wait_whole();
     });
 }

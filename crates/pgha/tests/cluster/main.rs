@@ -35,6 +35,7 @@ mod faults;
 mod inside;
 mod interrupted_up;
 mod leader_loss;
+mod lessons;
 mod main_path;
 mod members;
 mod node_build;

@@ -169,7 +169,7 @@ fn a_page_shows_what_happens_and_its_buttons_need_permission() {
             "it is said",
             "document.getElementById('topology').getAttribute('aria-label').includes('blocked: ')",
         );
-        cluster.pgha(&["heal", &id]).ok();
+        cluster.pgha(&["wan", "heal", &id, "DC1", "DC2"]).ok();
         browser
             .wait("it is whole", "document.querySelectorAll('#topology .link.cut').length === 0");
     });

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pgha_core::drill::{CATALOGUE, Drill, Report};
+use pgha_core::drill::{Drill, Report, text_of};
 use pgha_core::page::{self, Conditions, Record};
 use pgha_core::topology::{Role, Topology};
 
@@ -79,10 +79,8 @@ pub(super) fn keep(
         &anstream::adapter::strip_str(&screen::drill::report(report)).to_string(),
     )?;
     write(&folder.join("cluster.toml"), &conditions.cluster_toml)?;
-    let text =
-        CATALOGUE.iter().find(|(name, _)| *name == drill.name).map(|(_, text)| (*text).to_owned());
-    let text = match text {
-        Some(text) => text,
+    let text = match text_of(&drill.name) {
+        Some(text) => text.to_owned(),
         None => fs::read_to_string(given).or_fail(format!("cannot read {given}"))?,
     };
     write(&folder.join("drill.toml"), &text)?;

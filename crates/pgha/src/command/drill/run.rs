@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pgha_core::drill::{Drill, Expectation, NotFor, Report, Step};
+use pgha_core::drill::{Drill, Expectation, LESSONS, NotFor, Report, Step};
 use pgha_core::dynamic::Dynamic;
 use pgha_core::fault::On;
 use pgha_core::spec::Spec;
@@ -18,13 +18,13 @@ use crate::command::{spec_args, variants};
 use crate::compose_tool::ComposeTool;
 use crate::docker::Engine;
 use crate::drill::fresh::{self, Fresh};
-use crate::drill::{Course, Healthy};
+use crate::drill::{Course, Healthy, Pace};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::fault::{self, Asked};
 use crate::init_sql::InitSql;
 use crate::interrupt::Interrupts;
-use crate::{agree, screen, terminal};
+use crate::{agree, alerts, screen, terminal};
 
 /// The cluster file that is taken where the command line says nothing of a cluster.
 const CLUSTER_FILE: &str = "cluster.toml";
@@ -50,6 +50,9 @@ pub(super) async fn run(args: &DrillRun, events: &Events) -> Result<()> {
     if args.step {
         agree::demand_terminal("--step")?;
     }
+    if drill.alerts().next().is_some() && !args.dry_run {
+        alerts::demand()?;
+    }
     if args.own.fresh || !args.own.compare.is_empty() {
         return Box::pin(on_fresh(args, &drill, events)).await;
     }
@@ -65,7 +68,7 @@ async fn on_existing(args: &DrillRun, drill: &Drill, events: &Events) -> Result<
     let name = args.cluster.as_deref();
     let cluster = cluster::resolve(cluster::find(&engine).await?, name, Among::Created)?;
     let events = &events.of(&cluster.id);
-    let course = Course { engine: &engine, id: &cluster.id, drill, events, by_hand: args.step };
+    let course = Course { engine: &engine, id: &cluster.id, drill, events, pace: pace(args) };
     let healthy = course.healthy().await?;
     let seed = args.seed.unwrap_or_else(rand::random);
     if args.dry_run {
@@ -106,11 +109,12 @@ async fn demand_agreed(
             stakes.push(format!("{}, now {stake}", targets.join(" ")));
         }
     }
+    stakes.extend(drill.replaces_data().map(|step| format!("`{step}` replaces all of it")));
     if stakes.is_empty() {
         return Ok(());
     }
     let question = format!(
-        "{} removes data from cluster {}, which was not made for it: {}. This cannot be undone. Go on?",
+        "{} removes or replaces data of cluster {}, which was not made for it: {}. This cannot be undone. Go on?",
         drill.name,
         cluster.id,
         stakes.join("; ")
@@ -118,13 +122,13 @@ async fn demand_agreed(
     agree::agree(
         false,
         &question,
-        "--yes confirms beforehand, --fresh makes a cluster for the drill",
+        "--yes confirms beforehand, `pgha drill run --fresh` makes a cluster for it",
     )
 }
 
 /// Makes a cluster, or one for each value that is compared, runs the drill on it, and removes it whatever came of that.
 async fn on_fresh(args: &DrillRun, drill: &Drill, events: &Events) -> Result<()> {
-    let (spec, file) = asked(&args.own.shape, Path::new(CLUSTER_FILE), events)?;
+    let (spec, file) = asked(&args.own.shape, drill, Path::new(CLUSTER_FILE), events)?;
     let spec = fresh::own(spec, events);
     let compares = !args.own.compare.is_empty();
     let all = if compares {
@@ -171,7 +175,7 @@ async fn on_fresh(args: &DrillRun, drill: &Drill, events: &Events) -> Result<()>
             id: &fresh.id().clone(),
             drill,
             events: &events.of(fresh.id()),
-            by_hand: args.step,
+            pace: pace(args),
         };
         let ran = Box::pin(on(args, &course, (seed, &value), &mut interrupts)).await;
         let removed = fresh.remove(&engine, events).await.err();
@@ -211,6 +215,15 @@ async fn on(
     carry_out(args, course, &healthy, which, interrupts).await
 }
 
+/// Who is waited for between its steps.
+fn pace(args: &DrillRun) -> Pace {
+    match (args.lesson, args.step) {
+        (true, _) => Pace::Lesson,
+        (false, true) => Pace::Steps,
+        (false, false) => Pace::Alone,
+    }
+}
+
 /// The drill, with the value that it is run with where several are compared.
 fn called(drill: &Drill, value: &str) -> String {
     if value.is_empty() { drill.name.clone() } else { format!("{} with {value}", drill.name) }
@@ -231,8 +244,17 @@ fn show(args: &DrillRun, done: &[(String, Report)]) -> Result<()> {
     }
 }
 
-/// The cluster that is asked for, and the file that says so: the one of this folder, where nothing is said of a cluster.
-fn asked(shape: &ShapeArgs, here: &Path, events: &Events) -> Result<(Spec, Option<PathBuf>)> {
+/// The cluster that is asked for, and the file that says so. Where nothing is said of a cluster it is the one that the drill is
+/// written for, or that of this folder.
+fn asked(
+    shape: &ShapeArgs,
+    drill: &Drill,
+    here: &Path,
+    events: &Events,
+) -> Result<(Spec, Option<PathBuf>)> {
+    if let Some(spec) = drill.cluster.as_ref().filter(|_| *shape == ShapeArgs::default()) {
+        return Ok((spec.clone(), None));
+    }
     let mut shape = shape.clone();
     if shape == ShapeArgs::default() && here.is_file() {
         events.note(format!("the cluster is that of ./{}", here.display()));
@@ -248,7 +270,7 @@ fn begun(
     settings: Dynamic,
     seed: u64,
 ) -> Result<(Report, Expectation), NotFor> {
-    let expected = drill.expected(topology, settings.durability())?;
+    let expected = drill.expected_with(topology, settings)?;
     let cluster = topology.id.to_string();
     Ok((Report::begun(drill, cluster, seed, settings, expected), expected))
 }
@@ -259,7 +281,11 @@ fn on_cluster(drill: &Drill, healthy: &Healthy, seed: u64) -> Result<(Report, Ex
     begun(drill, topology, healthy.settings, seed).map_err(|why| {
         Error::missing(format!("{} is not for cluster {}", drill.name, topology.id))
             .because(why)
-            .hint(format!("`pgha drill list {}` lists those that are", topology.id))
+            .hint(if LESSONS.iter().any(|(lesson, _)| *lesson == drill.name) {
+                format!("`pgha learn {}` makes a cluster that it is for", drill.name)
+            } else {
+                format!("`pgha drill list {}` lists those that are", topology.id)
+            })
     })
 }
 
@@ -274,14 +300,19 @@ async fn carry_out(
 ) -> Result<Ran> {
     let drill = course.drill;
     let (begun, expected) = on_cluster(drill, healthy, seed)?;
-    if !args.json {
-        terminal::print(&screen::drill::plan(drill, &begun, healthy.settings.timers()))?;
+    match (args.json, args.lesson) {
+        // What is expected would be the answer.
+        (_, true) => terminal::tell(&screen::learn::begin(drill, &course.id.to_string()))?,
+        (false, false) => {
+            terminal::print(&screen::drill::plan(drill, &begun, healthy.settings.timers()))?;
+        }
+        (true, false) => {}
     }
     let name =
         if value.is_empty() { drill.name.clone() } else { format!("{}-{value}", drill.name) };
     let kept = args.report_dir.as_deref().map(|dir| folder::new(dir, &name)).transpose()?;
     let conditions = folder::conditions(healthy.cluster.topology()?);
-    let (mut runs, mut records) = (Vec::new(), Vec::new());
+    let (mut runs, mut records, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     let mut ended = None;
     for number in 1..=args.runs {
         if interrupts.any() {
@@ -294,6 +325,7 @@ async fn carry_out(
                 if let Some(kept) = &kept {
                     folder::keep_run(kept, number as usize, &run)?;
                 }
+                answers = run.answers;
                 runs.push(run.report);
                 records.push(run.record);
             }
@@ -311,6 +343,9 @@ async fn carry_out(
     }
     if !args.json && !report.runs.is_empty() {
         terminal::print(&screen::drill::report(&report))?;
+    }
+    if let Some(run) = report.runs.last().filter(|_| !args.json) {
+        terminal::print(&screen::learn::answers(drill, &answers, run))?;
     }
     Ok(Ran { report, ended })
 }
