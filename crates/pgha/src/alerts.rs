@@ -4,6 +4,7 @@
 //! too late would begin the `for` of every rule anew. All of it is on 127.0.0.1 and in a folder of its own.
 
 use std::fs::{self, File};
+use std::future::ready;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,14 +76,14 @@ impl Alerts {
         let folder = folder.or_fail("cannot make a folder for Prometheus")?;
         let (listener, metrics_port) = listen().await?;
         let latest = Latest::default();
-        let (asked, served) = (engine.clone(), latest.clone());
-        let gathers = tokio::spawn(keep_gathering(asked, id.to_string(), latest));
-        let app = Router::new().route("/metrics", get(move || answer(served.clone())));
-        let server = tokio::spawn(async move {
-            // It ends with this drill.
-            let _ = axum::serve(listener, app).await;
-        });
-        let tasks = [gathers, server];
+        let app = app(latest.clone());
+        let tasks = [
+            tokio::spawn(keep_gathering(engine.clone(), id.to_string(), latest)),
+            tokio::spawn(async move {
+                // It ends with this drill.
+                let _ = axum::serve(listener, app).await;
+            }),
+        ];
         // Free for as long as it takes Prometheus to take it; another that is quicker is told by Prometheus.
         let (_, port) = listen().await?;
         let configuration = prometheus::drill_configuration(id, metrics_port, "rules.yml");
@@ -194,7 +195,12 @@ async fn keep_gathering(engine: Engine, id: String, latest: Latest) {
     }
 }
 
-async fn answer(latest: Latest) -> (StatusCode, String) {
+/// Serves the metrics of the last look.
+fn app(latest: Latest) -> Router {
+    Router::new().route("/metrics", get(move || ready(answer(&latest))))
+}
+
+fn answer(latest: &Latest) -> (StatusCode, String) {
     let latest = latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match latest {
         Some(text) => (StatusCode::OK, text),
@@ -224,8 +230,7 @@ mod tests {
     async fn metrics_are_served_once_they_were_gathered() {
         let latest = Latest::default();
         let (listener, port) = listen().await.expect("loopback");
-        let served = latest.clone();
-        let app = Router::new().route("/metrics", get(move || answer(served.clone())));
+        let app = app(latest.clone());
         let server = tokio::spawn(async move { axum::serve(listener, app).await });
         assert_eq!(ask(port, "/metrics").await, None, "nothing was gathered yet");
         *latest.lock().expect("nobody panics with it") = Some("pgha_has_leader 1\n".to_owned());

@@ -190,6 +190,18 @@ impl Course<'_> {
         ran
     }
 
+    /// Who writes meanwhile.
+    fn clients(&self) -> Clients {
+        let load = self.drill.load;
+        Clients {
+            workload: load.workload,
+            count: load.clients,
+            readers: load.readers,
+            rate: (load.rate > 0).then_some(load.rate),
+            timeout: ANSWER_TIMEOUT,
+        }
+    }
+
     async fn watched(
         &self,
         expected: Expectation,
@@ -203,15 +215,8 @@ impl Course<'_> {
         work.at("begin", "");
         let connection = connection::Connection::of(self.engine, &before.cluster).await?;
         let target = Target::of(&connection)?;
-        let load = self.drill.load;
-        let clients = Clients {
-            workload: load.workload,
-            count: load.clients,
-            readers: load.readers,
-            rate: (load.rate > 0).then_some(load.rate),
-            timeout: ANSWER_TIMEOUT,
-        };
-        let writing = Writing::begin(target.clone(), &self.id.to_string(), clients).await?;
+        let id = self.id.to_string();
+        let writing = Writing::begin(target.clone(), &id, self.clients()).await?;
         let began = ago(writing.tally().elapsed());
         let mut going = Going {
             course: self,
@@ -265,7 +270,7 @@ impl Course<'_> {
         }
         let now = writing.tally().elapsed();
         // Where no write goes any more the verdict says so.
-        if load.workload != Workload::None {
+        if self.drill.load.workload != Workload::None {
             let _ = tokio::time::timeout(FLOW_DEADLINE, sent_after(&writing, now)).await;
             sleep(AFTER).await;
         }
