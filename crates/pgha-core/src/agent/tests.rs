@@ -192,7 +192,7 @@ proptest! {
     }
 }
 
-fn line(request: Request) -> String {
+fn line(request: &Request) -> String {
     assert_eq!(request.argv()[0], "/usr/local/bin/pgha-node");
     request.argv()[1..].join(" ")
 }
@@ -202,20 +202,20 @@ fn line(request: Request) -> String {
 fn the_words_of_faults_stay_what_they_are() {
     let lines = [
         (
-            line(Request::Signal { program: Program::Walreceiver, blow: Blow::Kill }),
+            line(&Request::Signal { program: Program::Walreceiver, blow: Blow::Kill }),
             "signal walreceiver kill",
         ),
-        (line(Request::Signal { program: Program::Etcd, blow: Blow::Thaw }), "signal etcd thaw"),
-        (line(Request::Archive { broken: true }), "archive break"),
-        (line(Request::Archive { broken: false }), "archive mend"),
-        (line(Request::Disk { ailment: Ailment::Slow, delay: Delay::USUAL }), "disk slow 100ms"),
-        (line(Request::DiskHealed(Ailment::ReadOnly)), "disk read-only healed"),
+        (line(&Request::Signal { program: Program::Etcd, blow: Blow::Thaw }), "signal etcd thaw"),
+        (line(&Request::Archive { broken: true }), "archive break"),
+        (line(&Request::Archive { broken: false }), "archive mend"),
+        (line(&Request::Disk { ailment: Ailment::Slow, delay: Delay::USUAL }), "disk slow 100ms"),
+        (line(&Request::DiskHealed(Ailment::ReadOnly)), "disk read-only healed"),
         (
-            line(Request::Clock { program: Program::Patroni, offset: Offset::USUAL }),
+            line(&Request::Clock { program: Program::Patroni, offset: Offset::USUAL }),
             "clock patroni +30s",
         ),
-        (line(Request::ClockHealed(Program::Etcd)), "clock etcd healed"),
-        (line(Request::ClockState(Program::Etcd)), "clock etcd"),
+        (line(&Request::ClockHealed(Program::Etcd)), "clock etcd healed"),
+        (line(&Request::ClockState(Program::Etcd)), "clock etcd"),
     ];
     for (written, known) in lines {
         assert_eq!(written, known);
@@ -226,7 +226,7 @@ fn the_words_of_faults_stay_what_they_are() {
 #[test]
 fn the_words_stay_what_they_are() {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let of = |restore| line(Request::Restore(restore));
+    let of = |restore| line(&Request::Restore(restore));
     let backup =
         Backup { kind: BackupType::Full, repository: 2, annotations: texts(&["why=a test"]) };
     let schedule: Schedule = "0 1 * * 0 full; 0 1 * * 1-6 incr".parse().expect("a schedule");
@@ -235,39 +235,39 @@ fn the_words_stay_what_they_are() {
     let id = || "20261127-1".to_owned();
     let recover = |or_end, copy| of(Restore::Recover(Recovery { or_end, copy }));
     let lines = [
-        (line(Request::Probe), "probe"),
-        (line(Request::Watch { seconds: 30 }), "probe --watch 30"),
-        (line(Request::Backup(backup)), "backup --type=full --repo=2 --annotation=why=a test"),
-        (line(Request::FullDisks), "full-disks"),
-        (line(Request::ShowSchedule), "schedule"),
-        (line(Request::KeepSchedule(schedule)), "schedule 0 1 * * 0 full; 0 1 * * 1-6 incr"),
-        (line(Request::ClearSchedule), "schedule --clear"),
-        (line(Request::Repository { number: 1 }), "repository 1"),
-        (line(Request::WanControl(control::Request::State)), r#"wan-control {"verb":"state"}"#),
-        (line(Request::RoundTrips { count: 9, wait_ms: 700 }), "round-trips --count 9 --wait 700"),
-        (line(Request::PutLayout), "layout put"),
-        (line(Request::ApplyLayout), "layout apply"),
-        (line(Request::Rehearse), "rehearse"),
-        (line(Request::RehearseFile { path: "/tmp/a".to_owned() }), "rehearse /tmp/a"),
-        (line(Request::Maintenance { on: true }), "maintenance on"),
-        (line(Request::Maintenance { on: false }), "maintenance off"),
-        (line(Request::SecretFile { path: "/tmp/a".to_owned() }), "secret /tmp/a"),
-        (line(Request::Certificates), "certificates"),
-        (line(Request::CertificatesFile { path: "/tmp/a".to_owned() }), "certificates /tmp/a"),
-        (line(Request::Source), "source"),
+        (line(&Request::Probe), "probe"),
+        (line(&Request::Watch { seconds: 30 }), "probe --watch 30"),
+        (line(&Request::Backup(backup)), "backup --type=full --repo=2 --annotation=why=a test"),
+        (line(&Request::FullDisks), "full-disks"),
+        (line(&Request::ShowSchedule), "schedule"),
+        (line(&Request::KeepSchedule(schedule)), "schedule 0 1 * * 0 full; 0 1 * * 1-6 incr"),
+        (line(&Request::ClearSchedule), "schedule --clear"),
+        (line(&Request::Repository { number: 1 }), "repository 1"),
+        (line(&Request::WanControl(control::Request::State)), r#"wan-control {"verb":"state"}"#),
+        (line(&Request::RoundTrips { count: 9, wait_ms: 700 }), "round-trips --count 9 --wait 700"),
+        (line(&Request::PutLayout), "layout put"),
+        (line(&Request::ApplyLayout), "layout apply"),
+        (line(&Request::Rehearse), "rehearse"),
+        (line(&Request::RehearseFile { path: "/tmp/a".to_owned() }), "rehearse /tmp/a"),
+        (line(&Request::Maintenance { on: true }), "maintenance on"),
+        (line(&Request::Maintenance { on: false }), "maintenance off"),
+        (line(&Request::SecretFile { path: "/tmp/a".to_owned() }), "secret /tmp/a"),
+        (line(&Request::Certificates), "certificates"),
+        (line(&Request::CertificatesFile { path: "/tmp/a".to_owned() }), "certificates /tmp/a"),
+        (line(&Request::Source), "source"),
         (
-            line(Request::Look { or_end: true, arguments: texts(&["--repo=1", "restore"]) }),
+            line(&Request::Look { or_end: true, arguments: texts(&["--repo=1", "restore"]) }),
             "look or-end --repo=1 restore",
         ),
         (
-            line(Request::Look { or_end: false, arguments: texts(&["--repo=1", "restore"]) }),
+            line(&Request::Look { or_end: false, arguments: texts(&["--repo=1", "restore"]) }),
             "look --repo=1 restore",
         ),
-        (line(Request::Etcd(Etcd::Store)), "etcd store"),
-        (line(Request::Etcd(Etcd::Promote { member: "a".to_owned() })), "etcd promote a"),
-        (line(Request::Etcd(Etcd::Tidy { id: id() })), "etcd tidy 20261127-1"),
-        (line(Request::Etcd(Etcd::Journal)), "etcd journal"),
-        (line(Request::Etcd(Etcd::KeepJournal("{}".to_owned()))), "etcd journal {}"),
+        (line(&Request::Etcd(Etcd::Store)), "etcd store"),
+        (line(&Request::Etcd(Etcd::Promote { member: "a".to_owned() })), "etcd promote a"),
+        (line(&Request::Etcd(Etcd::Tidy { id: id() })), "etcd tidy 20261127-1"),
+        (line(&Request::Etcd(Etcd::Journal)), "etcd journal"),
+        (line(&Request::Etcd(Etcd::KeepJournal("{}".to_owned()))), "etcd journal {}"),
         (of(Restore::Journal), "restore journal"),
         (of(Restore::KeepJournal("{}".to_owned())), "restore journal {}"),
         (of(Restore::KeepJournal(String::new())), "restore journal "),
