@@ -4,7 +4,8 @@
 #   ./test.sh             everything
 #   ./test.sh quick       what needs no Docker: lints, unit, property and command line tests
 #   ./test.sh soak        what takes too long for each change: a restore killed at each step and two more targets, the page
-#                         about drills, PID 1 compiled in a container, 50 clusters in a row; 40 minutes on 2 cores
+#                         about drills, PostgreSQL 16, two more workloads, PID 1 compiled in a container, 50 clusters in a row;
+#                         40 minutes on 2 cores
 #
 # Clusters of the tests have instance numbers from 9000 upward and are removed at the end, also after
 # a failure; logs of a failed cluster are kept in target/e2e-logs.
@@ -56,8 +57,8 @@ if [ "$part" = soak ]; then
     bench/ups.sh
     exit
 fi
-step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}'), two at a time"
-cluster_tests --test-threads=2 --skip beside:: --skip alone:: --skip soak::
+step "the cluster tests, on $(docker version --format 'Docker {{.Server.Version}}'), three at a time"
+cluster_tests --test-threads=3 --skip beside:: --skip alone:: --skip soak::
 step "those that measure distances and take ports; beside them the main path on a current engine"
 mkdir -p target
 ./tests/engine/main-path.sh > target/main-path.log 2>&1 &

@@ -18,7 +18,6 @@ use crate::words::{bytes, list};
 
 pub use journal::{JOURNAL_FILE, Journal, Step, Undo};
 pub use mark::{MARK_FILE, Mark, Turn, aside, of_aside};
-pub use unfinished::Unfinished;
 
 /// Free space that is asked for beyond the copy of the store: what etcd writes meanwhile.
 const SPARE_BYTES: u64 = 160 << 20;

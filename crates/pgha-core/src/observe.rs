@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
 use crate::dynamic::Dynamic;
-use crate::etcd_repair;
 use crate::identity::{NotStarted, RepositoryFact};
 use crate::links::asked::largest_round_trip;
 use crate::proxy::Behind;
@@ -99,7 +98,7 @@ pub struct SiteObservation {
     pub restore: Option<Unfinished>,
     /// How far a repair of etcd is that is not finished; only a probe on the backup host knows.
     #[serde(default)]
-    pub repair: Option<etcd_repair::Unfinished>,
+    pub repair: Option<UnfinishedRepair>,
     /// The disk of the member in which the probe ran.
     #[serde(default)]
     pub disk: Option<Disk>,
@@ -299,6 +298,31 @@ pub struct Archiver {
     pub current_wal: Option<String>,
     /// For how long it counts.
     pub counted_for_s: Option<u64>,
+}
+
+/// A repair that is in progress, or was interrupted: nobody but the command that carries it out knows which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnfinishedRepair {
+    /// Its id.
+    pub id: String,
+    /// It is being taken back.
+    pub back: bool,
+    /// What is being done.
+    pub doing: String,
+    /// The ways on.
+    pub ways: String,
+}
+
+impl UnfinishedRepair {
+    /// One sentence, without a full stop.
+    pub fn message(&self) -> String {
+        let Self { id, doing, .. } = self;
+        if self.back {
+            format!("repair {id} of etcd is being given up, at: {doing}")
+        } else {
+            format!("a repair of etcd is in progress ({id}), at: {doing}")
+        }
+    }
 }
 
 #[cfg(test)]

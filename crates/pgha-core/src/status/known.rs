@@ -7,9 +7,10 @@ use super::{
     Observed, SiteView, Tally, archive, identity,
 };
 use crate::disk::Disk;
-use crate::etcd_repair;
 use crate::identity::RepositoryFact;
-use crate::observe::{Dcs, EtcdObservation, NodeObservation, Patroni, ProxyObservation};
+use crate::observe::{
+    Dcs, EtcdObservation, NodeObservation, Patroni, ProxyObservation, UnfinishedRepair,
+};
 use crate::proxy::Behind;
 use crate::restore::Unfinished;
 use crate::topology::{Member, Role, SiteKind, Topology};
@@ -276,7 +277,7 @@ impl<'a> Known<'a> {
     }
 
     /// How far a repair of etcd is that is not finished.
-    pub(super) fn repair(&self) -> Option<&'a etcd_repair::Unfinished> {
+    pub(super) fn repair(&self) -> Option<&'a UnfinishedRepair> {
         let report = self.observed.sites.get(&self.topology.backup_site().name)?.as_ref().ok()?;
         report.repair.as_ref()
     }

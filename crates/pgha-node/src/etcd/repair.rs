@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use pgha_core::agent::{AGENT, Etcd};
 use pgha_core::etcd_repair::{
-    JOURNAL_FILE, Journal, MARK_FILE, Mark, StoreReport, Turn, Unfinished, aside, of_aside,
+    JOURNAL_FILE, Journal, MARK_FILE, Mark, StoreReport, Turn, aside, of_aside,
 };
 use pgha_core::etcd_start::Listed;
-use pgha_core::observe;
+use pgha_core::observe::{self, UnfinishedRepair};
 use pgha_core::render::{self, CONFIG_DIR, ETCD_MOUNT, REPOSITORY_DIR};
 use pgha_core::topology::{ETCD_CLIENT_PORT, ETCD_PEER_PORT, Member, Role, Topology};
 use rustix::process::{Pid, Signal, kill_process};
@@ -219,7 +219,7 @@ fn journal_path() -> PathBuf {
 
 /// On the backup host: how far a repair is that is not finished; `None` where there is none, or its journal is of another
 /// version.
-pub(crate) fn unfinished(topology: &Topology) -> Option<Unfinished> {
+pub(crate) fn unfinished(topology: &Topology) -> Option<UnfinishedRepair> {
     let journal: Journal = serde_json::from_str(&fs::read_to_string(journal_path()).ok()?).ok()?;
     Some(journal.unfinished(&topology.id.to_string()))
 }

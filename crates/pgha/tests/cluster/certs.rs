@@ -46,6 +46,8 @@ fn ca(cluster: &TestCluster) -> String {
 /// The archive takes another segment, from the leader to the backup host over TLS.
 fn archives(cluster: &TestCluster) {
     let leader = cluster.leader();
+    // A segment with nothing in it is not ended.
+    sql(&leader, "select pg_logical_emit_message(false, 'test', 'x')");
     let segment = sql(&leader, "select pg_walfile_name(pg_switch_wal())");
     until(&format!("{segment} is archived"), HEAL_DEADLINE_S, || {
         let last = "select coalesce(last_archived_wal, '') from pg_stat_archiver";

@@ -1,5 +1,6 @@
 //! The engine, through the `docker` command: another way to it than pgha's own.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -59,6 +60,16 @@ pub(crate) fn commits_ms(leader: &str) -> Vec<f64> {
         .collect();
     assert_eq!(took_ms.len(), 4, "{printed}");
     took_ms
+}
+
+/// How many objects of one kind go with drills that were run in a folder.
+pub(crate) fn of_drills_in(folder: &Path, kind: &str) -> usize {
+    let format = "{{.Label \"pgha.drill\"}}";
+    let mut argv = vec![kind, "ls", "--filter", "label=pgha.drill", "--format", format];
+    if kind == "container" {
+        argv.push("--all");
+    }
+    docker(&argv).lines().filter(|theirs| Path::new(theirs).starts_with(folder)).count()
 }
 
 /// Names of the objects of one kind (`container`, `network`, `volume`) with a label.

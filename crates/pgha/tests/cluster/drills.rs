@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::docker::{labelled, sql};
+use crate::docker::{of_drills_in, sql};
 use crate::process::start;
 use crate::test_cluster::{TestCluster, whole};
 use crate::waiting::{claim, seed, tell, until};
@@ -100,10 +100,10 @@ fn a_cluster_for_a_drill_is_made_beside_everything_else_and_removed() {
     let before = place.files();
     let drill = drill.to_str().expect("a path");
     let flags = ["-d", "2", "-c", "1", "--timers", "fast"];
-    let made = || labelled("container", "pgha.drill");
+    let made = |kind| of_drills_in(place.dir(), kind);
     let nothing_is_left = || {
         for kind in ["container", "network", "volume"] {
-            assert_eq!(labelled(kind, "pgha.drill"), [""; 0], "{kind}");
+            assert_eq!(made(kind), 0, "{kind}");
         }
         assert_eq!(place.files(), before, "files were left or changed");
     };
@@ -151,7 +151,7 @@ fn a_cluster_for_a_drill_is_made_beside_everything_else_and_removed() {
     claim("what a killed one has left is named with what removes it", || {
         let fresh = ["drill", "run", drill, "--fresh"];
         let (_, mut run) = start(&mut place.command(&[&fresh[..], &flags].concat()));
-        until("a container is there", 60, || match made().len() {
+        until("a container is there", 60, || match made("container") {
             0 => Err("none".to_owned()),
             _ => Ok(()),
         });
@@ -164,7 +164,7 @@ fn a_cluster_for_a_drill_is_made_beside_everything_else_and_removed() {
         assert_eq!(words[0], "down", "{told}");
         // What the engine was making for a Compose that was killed may appear only now.
         until("nothing of it is left", 60, || match place.pgha(&words).result() {
-            _ if made().is_empty() && labelled("network", "pgha.drill").is_empty() => Ok(()),
+            _ if made("container") + made("network") == 0 => Ok(()),
             Ok(said) | Err(said) => Err(said),
         });
     });

@@ -10,7 +10,7 @@
 //! `target/e2e-logs/<test>`. A test is a scenario on one cluster; each of its claims is announced
 //! with the seconds it took. Randomness is seeded, and `PGHA_E2E_SEED` repeats it.
 //!
-//! `./test.sh` runs two at a time, since they mostly wait: first all others, then those of `beside`, then that of `alone`.
+//! `./test.sh` runs three at a time, since they mostly wait: first all others, then those of `beside`, then that of `alone`.
 
 #![allow(clippy::print_stderr, reason = "a test says what it is at")]
 

@@ -12,19 +12,8 @@ use crate::waiting::claim;
 #[test]
 #[ignore = "needs a Docker engine; ./test.sh runs it"]
 fn workloads_hold_under_a_quorum_and_show_what_asynchronous_replication_loses() {
-    let up = |durability| {
-        let flags = ["-d", "2", "-c", "1", "--timers", "fast", "--durability", durability];
-        TestCluster::up("workloads", &flags)
-    };
-    let cluster = up("quorum");
-    // The drills of `drills` write a ledger.
-    for workload in ["append", "register", "bank"] {
-        claim(&format!("quorum: {workload} holds while the leader is killed"), || {
-            let file = file(&cluster, workload, "inject = 'kill'\ntarget = 'leader'", "none");
-            let report = drill(&cluster, &file);
-            assert!(report["observed"]["ok"].as_u64().is_some_and(|ok| ok > 100), "{report}");
-        });
-    }
+    let cluster = up("workloads", "quorum");
+    holds(&cluster, "append");
     claim("load by itself says what each checker found, and keeps the history", || {
         let history = cluster.dir().join("append.history.jsonl");
         let kept = history.to_str().expect("a path");
@@ -51,11 +40,36 @@ fn workloads_hold_under_a_quorum_and_show_what_asynchronous_replication_loses() 
         assert_eq!(report["observed"]["ok"], 0, "{report}");
     });
     drop(cluster);
-    let cluster = up("async");
+    let cluster = up("workloads", "async");
     claim("async: append shows the loss of an isolated leader's writes", || {
         let isolate = "inject = 'isolate'\ntarget = 'site(leader)'";
         let report = drill(&cluster, &file(&cluster, "append", isolate, "some"));
         assert!(report["observed"]["lost"].as_u64().is_some_and(|lost| lost > 0), "{report}");
+    });
+}
+
+/// What takes too long for each change: `./test.sh soak`.
+mod soak {
+    #[test]
+    #[ignore = "takes long; ./test.sh soak runs it"]
+    fn registers_and_a_bank_hold_under_a_quorum() {
+        let cluster = super::up("workloads_soak", "quorum");
+        // The drills of `drills` write a ledger.
+        for workload in ["register", "bank"] {
+            super::holds(&cluster, workload);
+        }
+    }
+}
+
+fn up(test: &'static str, durability: &str) -> TestCluster {
+    TestCluster::up(test, &["-d", "2", "-c", "1", "--timers", "fast", "--durability", durability])
+}
+
+fn holds(cluster: &TestCluster, workload: &str) {
+    claim(&format!("quorum: {workload} holds while the leader is killed"), || {
+        let file = file(cluster, workload, "inject = 'kill'\ntarget = 'leader'", "none");
+        let report = drill(cluster, &file);
+        assert!(report["observed"]["ok"].as_u64().is_some_and(|ok| ok > 100), "{report}");
     });
 }
 

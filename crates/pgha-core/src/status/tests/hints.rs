@@ -732,7 +732,7 @@ fn a_majority_of_etcd_that_may_be_lost_is_looked_at_and_one_that_can_come_back_i
 #[test]
 fn a_repair_that_is_not_finished_is_said_and_is_why_etcd_has_no_quorum() {
     let mut lab = Lab::healthy();
-    let repair = crate::etcd_repair::Unfinished {
+    let repair = crate::observe::UnfinishedRepair {
         id: "20261128-190500".to_owned(),
         back: false,
         doing: "adding pgha-etcd2-DC2-1".to_owned(),

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::traces;
 use crate::docker::{docker, sql, try_exec};
-use crate::test_cluster::TestCluster;
-use crate::waiting::claim;
+use crate::test_cluster::{HEAL_DEADLINE_S, TestCluster};
+use crate::waiting::{claim, until};
 
 /// Prints by how many seconds the date of an answer over HTTP differs from the container's.
 const DIFFERS: &str = r#"
@@ -55,7 +55,11 @@ fn clocks_are_off_and_are_right_again() {
         inject(&["etcd-clock", "etcd-leader"]).ok();
         let etcd = hit();
         docker(&["restart", &etcd]);
-        cluster.wait_whole();
+        until("every etcd member is healthy again", HEAL_DEADLINE_S, || {
+            let view = cluster.status();
+            let have = view["quorum"]["have"].as_u64().unwrap_or_default();
+            if have == 3 { Ok(()) } else { Err(view["quorum"].to_string()) }
+        });
         assert_eq!(clock(&etcd), "machine");
         let shown = cluster.pgha(&["fault", "show", &id]);
         assert!(shown.ok().contains("etcd has the machine's clock"), "{}", shown.stdout);
