@@ -1,7 +1,7 @@
 //! Certificates of a cluster: what each says, whether members use it, and how all are replaced while everything runs.
 //!
 //! They are pgBackRest's, for its transport over TLS: each node and the backup host has one, for the server that it runs and
-//! for what it asks of others. [`hello`] reads what a server shows, [`journal`] is a rotation in steps.
+//! for what it asks of others. [`hello`] reads what a server shows, `journal` is a rotation in steps.
 
 pub mod hello;
 mod journal;

@@ -378,6 +378,39 @@ impl Lines {
     }
 }
 
+/// Methods of [`Provider`] that nobody calls on a simulated cluster: each of them panics, with what was asked for.
+#[cfg(test)]
+macro_rules! not_asked_for {
+    ($($method:ident),+) => { $($crate::provider::not_asked_for! { @ $method })+ };
+    (@ up) => {
+        async fn up(&self, _: &$crate::project::Project, up: $crate::provider::Up<'_>) -> $crate::error::Result<()> {
+            panic!("nobody asks for {up:?}")
+        }
+    };
+    (@ make_volume) => {
+        async fn make_volume(&self, name: &str, _: &[(&str, String)]) -> $crate::error::Result<()> {
+            panic!("nobody makes {name}")
+        }
+    };
+    (@ remove) => {
+        async fn remove(&self, thing: $crate::provider::Thing<'_>) -> $crate::error::Result<()> {
+            panic!("nobody removes {thing:?}")
+        }
+    };
+    (@ get_file) => {
+        async fn get_file(&self, container: &str, path: &str) -> $crate::error::Result<String> {
+            panic!("nobody reads {path} in {container}")
+        }
+    };
+    (@ $method:ident) => {
+        async fn $method(&self, container: &str) -> $crate::error::Result<()> {
+            panic!(concat!("nobody asks to ", stringify!($method), " {}"), container)
+        }
+    };
+}
+#[cfg(test)]
+pub(crate) use not_asked_for;
+
 #[cfg(test)]
 mod tests {
     use super::*;

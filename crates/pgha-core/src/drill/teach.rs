@@ -34,7 +34,7 @@ pub struct Question {
     pub choices: Vec<String>,
     /// Which of these is right, from 1.
     pub answer: usize,
-    /// Why, with the names of [`FIGURES`] in braces.
+    /// Why, with the names of `FIGURES` in braces.
     pub because: String,
 }
 

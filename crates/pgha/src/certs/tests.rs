@@ -14,8 +14,7 @@ use super::*;
 use crate::cluster::tests::made_from;
 use crate::events::tests::Kept;
 use crate::generated::tests::Place;
-use crate::project::Project;
-use crate::provider::{Command, Printed, Thing, Up};
+use crate::provider::{Command, Printed, not_asked_for};
 use crate::secrets::certificates::{Known, read_all};
 use crate::secrets::dir_of;
 
@@ -176,6 +175,8 @@ impl Drop for Held {
 }
 
 impl Provider for Fake {
+    not_asked_for!(up, stop, start, restart, kill, pause, unpause, make_volume, remove, get_file);
+
     async fn clusters(&self) -> Result<Vec<Cluster>> {
         let mut cluster = made_from(&self.0.place);
         let world = self.world();
@@ -242,46 +243,6 @@ impl Provider for Fake {
     async fn put_file(&self, container: &str, _: &str, _: &str, text: &str) -> Result<()> {
         self.effect(|world| world.put.insert(container.to_owned(), text.to_owned())).await;
         Ok(())
-    }
-
-    async fn up(&self, _: &Project, up: Up<'_>) -> Result<()> {
-        panic!("nobody asks for {up:?}")
-    }
-
-    async fn stop(&self, container: &str) -> Result<()> {
-        panic!("nobody stops {container}")
-    }
-
-    async fn start(&self, container: &str) -> Result<()> {
-        panic!("nobody starts {container}")
-    }
-
-    async fn restart(&self, container: &str) -> Result<()> {
-        panic!("nobody restarts {container}")
-    }
-
-    async fn kill(&self, container: &str) -> Result<()> {
-        panic!("nobody kills {container}")
-    }
-
-    async fn pause(&self, container: &str) -> Result<()> {
-        panic!("nobody freezes {container}")
-    }
-
-    async fn unpause(&self, container: &str) -> Result<()> {
-        panic!("{container} is not frozen")
-    }
-
-    async fn make_volume(&self, name: &str, _: &[(&str, String)]) -> Result<()> {
-        panic!("nobody makes {name}")
-    }
-
-    async fn remove(&self, thing: Thing<'_>) -> Result<()> {
-        panic!("nobody removes {thing:?}")
-    }
-
-    async fn get_file(&self, container: &str, path: &str) -> Result<String> {
-        panic!("nobody reads {path} in {container}")
     }
 
     async fn log(&self, _: &str, _: u32) -> String {

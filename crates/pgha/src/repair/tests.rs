@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::events::tests::Kept;
 use crate::generated::tests::Place;
 use crate::project::Project;
-use crate::provider::{Command, Printed, Provider, Thing, Up};
+use crate::provider::{Command, Printed, Provider, Up, not_asked_for};
 use crate::restore::tests::healthy_report;
 
 const ID: &str = "20261128-190500";
@@ -186,6 +186,8 @@ impl Fake {
 }
 
 impl Provider for Fake {
+    not_asked_for!(restart, kill, pause, unpause, make_volume, remove, get_file);
+
     async fn clusters(&self) -> Result<Vec<Cluster>> {
         let mut cluster = self.0.cluster.clone();
         let world = self.world();
@@ -216,30 +218,6 @@ impl Provider for Fake {
     async fn start(&self, container: &str) -> Result<()> {
         self.effect(|world| world.start(container)).await;
         Ok(())
-    }
-
-    async fn restart(&self, container: &str) -> Result<()> {
-        panic!("a repair stops and starts {container}")
-    }
-
-    async fn kill(&self, container: &str) -> Result<()> {
-        panic!("a repair does not kill {container}")
-    }
-
-    async fn pause(&self, container: &str) -> Result<()> {
-        panic!("a repair does not freeze {container}")
-    }
-
-    async fn unpause(&self, container: &str) -> Result<()> {
-        panic!("{container} is not frozen")
-    }
-
-    async fn make_volume(&self, name: &str, _: &[(&str, String)]) -> Result<()> {
-        panic!("a repair does not make {name}")
-    }
-
-    async fn remove(&self, thing: Thing<'_>) -> Result<()> {
-        panic!("a repair removes no {thing:?}")
     }
 
     async fn run(
@@ -282,10 +260,6 @@ impl Provider for Fake {
         })
         .await;
         Ok(())
-    }
-
-    async fn get_file(&self, container: &str, path: &str) -> Result<String> {
-        panic!("nobody reads {path} in {container}")
     }
 
     async fn log(&self, _: &str, _: u32) -> String {

@@ -12,7 +12,7 @@ use super::world::World;
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::project::Project;
-use crate::provider::{Command, Printed, Provider, Thing, Up};
+use crate::provider::{Command, Printed, Provider, Up, not_asked_for};
 
 /// Time between two reports of a watch.
 const REPORT: Duration = Duration::from_secs(1);
@@ -164,6 +164,8 @@ impl Drop for Held {
 }
 
 impl Provider for Fake {
+    not_asked_for!(start, kill, pause, unpause, make_volume, remove, get_file);
+
     async fn clusters(&self) -> Result<Vec<Cluster>> {
         let mut cluster = self.0.cluster.clone();
         let world = self.world();
@@ -184,33 +186,9 @@ impl Provider for Fake {
         self.effect(|world| world.stop(container)).await
     }
 
-    async fn start(&self, container: &str) -> Result<()> {
-        panic!("a restore does not start {container} by itself")
-    }
-
     async fn restart(&self, container: &str) -> Result<()> {
         self.stop(container).await?;
         self.effect(|world| world.start(container)).await
-    }
-
-    async fn kill(&self, container: &str) -> Result<()> {
-        panic!("a restore does not kill {container}")
-    }
-
-    async fn pause(&self, container: &str) -> Result<()> {
-        panic!("a restore does not freeze {container}")
-    }
-
-    async fn unpause(&self, container: &str) -> Result<()> {
-        panic!("{container} is not frozen")
-    }
-
-    async fn make_volume(&self, name: &str, _: &[(&str, String)]) -> Result<()> {
-        panic!("a restore does not make {name}")
-    }
-
-    async fn remove(&self, thing: Thing<'_>) -> Result<()> {
-        panic!("a restore removes no {thing:?}")
     }
 
     async fn run(
@@ -266,10 +244,6 @@ impl Provider for Fake {
 
     async fn put_file(&self, container: &str, _: &str, _: &str, text: &str) -> Result<()> {
         self.effect(|world| world.node(container).mark = Some(text.to_owned())).await
-    }
-
-    async fn get_file(&self, container: &str, path: &str) -> Result<String> {
-        panic!("nobody reads {path} in {container}")
     }
 
     async fn log(&self, _: &str, _: u32) -> String {

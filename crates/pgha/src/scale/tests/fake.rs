@@ -26,7 +26,7 @@ use crate::compose_file::{self, Found};
 use crate::error::{Error, Result};
 use crate::generated::tests::Place;
 use crate::project::Project;
-use crate::provider::{Command, Printed, Provider, Thing, Up};
+use crate::provider::{Command, Printed, Provider, Thing, Up, not_asked_for};
 
 /// The one database.
 const SYSTEM_ID: u64 = 7_711_768_747_749_904_439;
@@ -434,6 +434,8 @@ impl Drop for Held {
 }
 
 impl Provider for Fake {
+    not_asked_for!(start, restart, kill, pause, unpause, get_file);
+
     async fn clusters(&self) -> Result<Vec<Cluster>> {
         Ok(vec![self.cluster()])
     }
@@ -480,26 +482,6 @@ impl Provider for Fake {
         })
         .await;
         Ok(())
-    }
-
-    async fn start(&self, container: &str) -> Result<()> {
-        panic!("nobody starts {container}")
-    }
-
-    async fn restart(&self, container: &str) -> Result<()> {
-        panic!("nobody restarts {container}")
-    }
-
-    async fn kill(&self, container: &str) -> Result<()> {
-        panic!("nobody kills {container}")
-    }
-
-    async fn pause(&self, container: &str) -> Result<()> {
-        panic!("nobody freezes {container}")
-    }
-
-    async fn unpause(&self, container: &str) -> Result<()> {
-        panic!("{container} is not frozen")
     }
 
     async fn make_volume(&self, name: &str, labels: &[(&str, String)]) -> Result<()> {
@@ -572,10 +554,6 @@ impl Provider for Fake {
     async fn put_file(&self, _: &str, _: &str, _: &str, text: &str) -> Result<()> {
         self.effect(|world| text.clone_into(&mut world.patch)).await;
         Ok(())
-    }
-
-    async fn get_file(&self, container: &str, path: &str) -> Result<String> {
-        panic!("nobody reads {path} in {container}")
     }
 
     async fn log(&self, _: &str, _: u32) -> String {
