@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 /// How soon a condition is looked at again at first, and at most. A look starts programs in containers, which take the
-/// processors from what is waited for.
-const POLL: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1500)];
+/// processors from what is waited for: eight a second took half of one.
+const POLL: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(2500)];
 /// The time between two looks as a share of what has passed.
-const POLL_SHARE: u32 = 8;
+const POLL_SHARE: u32 = 4;
 
 /// Looks until `look` gives a value; past the deadline, panics with the last reason why not.
 pub(crate) fn until<T, E: Display>(
