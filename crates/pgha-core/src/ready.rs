@@ -124,7 +124,7 @@ fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
             let Tally { have, need } = view.acknowledging;
             return Some(format!("{have} of {need} standbys acknowledge writes"));
         }
-        Some(NodeRole::Leader) => return None,
+        Some(NodeRole::Leader) => return too_many_votes(view),
         Some(NodeRole::Primary) if !view.quorum.reached() => {
             return Some("primary, waiting for a quorum of etcd".to_owned());
         }
@@ -155,6 +155,18 @@ fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
         ("stopped" | "uninitialized", Some(_)) => Some("waiting to be cloned".to_owned()),
         (other, _) => Some(other.to_owned()),
     }
+}
+
+/// With quorum commit Patroni lets standbys acknowledge first, and only in its next round lowers how many of them a failover has
+/// to reach. Were the leader's data center lost in between, nobody would be promoted.
+fn too_many_votes(view: &ClusterView) -> Option<String> {
+    let succession = view.succession.as_ref()?;
+    let (voters, needed) = (succession.voters.len() as u64, succession.votes_needed);
+    let acknowledge = u64::from(view.acknowledging.need);
+    // One of those that have acknowledged is among any so many.
+    (needed > 1 && needed + acknowledge > voters + 1).then(|| {
+        format!("a failover wants {needed} of {voters} votes: waiting for Patroni's next round")
+    })
 }
 
 fn backup(view: &ClusterView, member: &MemberView) -> Option<String> {

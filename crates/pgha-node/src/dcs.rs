@@ -48,6 +48,23 @@ pub(crate) fn remember(me: &Identity) -> Result<()> {
     Ok(())
 }
 
+/// Whether a failover has to reach only so many voters that one of them has acknowledged whatever was: with quorum commit
+/// Patroni lowers that a round after the standbys count. So does a cluster without votes.
+pub(crate) fn votes_are_counted(me: &Identity, acknowledge: u32) -> bool {
+    let sync = through_any(me, |member| ask(member, "kv/range", &json!({ "key": name("sync") })));
+    sync.is_ok_and(|answer| counted(&answer, acknowledge))
+}
+
+fn counted(answer: &Value, acknowledge: u32) -> bool {
+    let text =
+        answer["kvs"][0]["value"].as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+    let sync: Value = serde_json::from_slice(&text.unwrap_or_default()).unwrap_or_default();
+    let voters = sync["sync_standby"].as_str().unwrap_or_default().split(',');
+    let voters = voters.filter(|name| !name.is_empty()).count() as u64;
+    let quorum = sync["quorum"].as_u64().unwrap_or_default();
+    quorum == 0 || quorum + u64::from(acknowledge) <= voters
+}
+
 fn through_any<T>(me: &Identity, ask: impl Fn(&Member) -> Result<T>) -> Result<T> {
     let mut reasons = Vec::new();
     for member in me.topology.of_role(Role::Etcd) {
@@ -106,3 +123,20 @@ fn ask(member: &Member, verb: &str, body: &Value) -> Result<Value> {
 const CONNECT: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long an answer may take: etcd may be electing.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn votes_are_counted_once_a_failover_meets_whoever_has_acknowledged() {
+        let answer = |sync: &str| json!({ "kvs": [{ "value": BASE64_STANDARD.encode(sync) }] });
+        let sync = |quorum: u64| {
+            answer(&format!(r#"{{"leader":"a","sync_standby":"b,c,d","quorum":{quorum}}}"#))
+        };
+        assert!(!counted(&sync(2), 2), "a round too early");
+        assert!(counted(&sync(1), 2));
+        assert!(counted(&answer(r#"{"leader":"a","sync_standby":"b"}"#), 1), "standbys with names");
+        assert!(counted(&json!({}), 0), "no synchronous replication");
+    }
+}

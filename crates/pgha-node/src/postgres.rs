@@ -27,7 +27,7 @@ use crate::repository;
 use crate::restore::files::{Folders, clear, demand_settings, is_empty, make_places};
 use crate::restore::{hold, restoreme};
 use crate::supervise::{Process, Supervisor, WhenItEnds};
-use crate::{Result, disk, maintenance, network, patroni, set_up};
+use crate::{Result, dcs, disk, maintenance, network, patroni, set_up};
 
 /// Folder of Postgres's socket.
 const SOCKET_DIR: &str = "/run/postgresql";
@@ -136,6 +136,10 @@ pub(crate) fn settle() -> Result<ExitCode> {
                 let settings = patroni::settings(member);
                 let settings = settings.unwrap_or_else(|| Dynamic::of(&me.topology.spec));
                 leader_has_settled(&me.topology, settings, member, &followers)
+                    && dcs::votes_are_counted(
+                        &me,
+                        settings.acknowledging_standbys(&me.topology, Some(member.site)),
+                    )
             }
             None => patroni::is_known_to_stream(member),
         };
@@ -154,8 +158,8 @@ pub(crate) fn settle() -> Result<ExitCode> {
     }
 }
 
-/// Whether a leader has done all that it does in rounds `loop_wait` apart: make the slots that new
-/// members wait for, and have as many of them acknowledge each write as the settings ask for.
+/// Whether a leader has done what it does in rounds `loop_wait` apart: make the slots that new members wait for, and have
+/// as many of them acknowledge each write as the settings ask for.
 fn leader_has_settled(
     topology: &Topology,
     settings: Dynamic,

@@ -231,6 +231,27 @@ fn synchronous_replication_decides_who_is_promised() {
 }
 
 #[test]
+fn with_quorum_commit_a_cluster_is_ready_once_a_failover_wants_no_more_votes_than_it_must() {
+    let mut lab = Lab::healthy();
+    lab.topology.spec.durability = Durability::Quorum;
+    lab.configured(r#"{"synchronous_mode": "quorum", "synchronous_node_count": 2}"#);
+    let voters = [NEIGHBOUR, OTHER, LAST].map(str::to_owned);
+    for voter in &voters {
+        lab.node(voter).as_mut().expect("it answers").quorum_standby = true;
+    }
+    let mut phrase = |quorum| {
+        lab.wrote(0, &voters, quorum);
+        awaiting(&lab.view()).first().map(ToString::to_string)
+    };
+    assert_eq!(phrase(1), None);
+    let said = phrase(2).expect("it waits");
+    assert_eq!(
+        said,
+        format!("{LEADER}: a failover wants 3 of 3 votes: waiting for Patroni's next round")
+    );
+}
+
+#[test]
 fn a_lost_leader_whose_key_still_runs_is_followed_by_who_may() {
     let mut lab = Lab::leaderless([20 << 20, 20 << 20, 20 << 20]);
     lab.key_holder(Some(LEADER));
