@@ -9,11 +9,14 @@ const READY: [&str; 2] = ["ready to accept connections", "ready to accept read-o
 /// Words of a stream that has begun.
 const STREAMS: &str = "started streaming WAL";
 /// Words of a walreceiver that ends, or cannot begin.
-const OF_THE_WALRECEIVER: [&str; 7] = [
+const OF_THE_WALRECEIVER: [&str; 10] = [
     "could not connect to the primary",
     "could not receive",
     "could not start WAL streaming",
     "could not send data to the primary",
+    "end-of-streaming",
+    "streaming COPY",
+    "streaming command",
     "streaming replication receiver",
     "terminating walreceiver",
     "WAL receiver",
@@ -169,6 +172,11 @@ mod tests {
         assert_eq!(facts.start_failure, None);
         let refused = "could not connect to the primary server: connection refused";
         assert_eq!(facts.stream_failure.as_deref(), Some(refused));
+        let cut = "could not send end-of-streaming message to primary: server closed the connection unexpectedly";
+        let facts = read(&[&format!(
+            "2026-11-27 14:00:03.000 UTC [] [9]: [1-1] user=,db=,host= FATAL:  {cut}"
+        )]);
+        assert_eq!((facts.start_failure, facts.stream_failure.as_deref()), (None, Some(cut)));
         let streams = "2026-11-27 14:00:03.000 UTC [] [9]: [1-1] user=,db=,host= LOG:  started streaming WAL from primary at 0/7000000 on timeline 1";
         assert_eq!(read(&[&format!("{file}\n{streams}")]), LogFacts::default());
     }

@@ -1,5 +1,7 @@
 //! What the README promises first: one command to a cluster, and what it lives through.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 
 use rand::SeedableRng as _;
@@ -69,9 +71,7 @@ fn a_cluster_comes_up_and_lives_through_stops_restarts_and_kills() {
         psql_line(&line, "insert into kept values ('second')");
     });
     claim("Compose alone brings it down and up again with data and addresses", || {
-        cluster.compose(&["down"]).ok();
-        assert!(cluster.members().is_empty(), "down has left {:?}", cluster.members());
-        cluster.compose(&["up", "-d"]).ok();
+        down_and_up_by_compose(&cluster);
         same_cluster(&cluster, &view, &addresses, "first,second");
         psql_line(&line, "insert into kept values ('third')");
     });
@@ -242,4 +242,15 @@ fn parallel_hash_join(leader: &str) {
     let used = plan.split("Memory Usage: ").nth(1).and_then(|rest| rest.split("kB").next());
     let used_kb: u64 = used.and_then(|kb| kb.parse().ok()).unwrap_or_default();
     assert!(used_kb > 64 << 10, "{plan}");
+}
+
+/// No pgha chooses ports meanwhile: Compose asks nobody which are free, and those of a cluster without containers are.
+fn down_and_up_by_compose(cluster: &TestCluster) {
+    let host = docker(&["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]);
+    let socket = Path::new(host.trim_start_matches("unix://")).canonicalize().expect("a socket");
+    let turn = File::open(socket.parent().expect("a folder")).expect("it can be read");
+    turn.lock().expect("it can be locked");
+    cluster.compose(&["down"]).ok();
+    assert!(cluster.members().is_empty(), "down has left {:?}", cluster.members());
+    cluster.compose(&["up", "-d"]).ok();
 }
