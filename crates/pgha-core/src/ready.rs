@@ -157,14 +157,17 @@ fn postgres(view: &ClusterView, member: &MemberView) -> Option<String> {
     }
 }
 
-/// With quorum commit Patroni lets standbys acknowledge first, and only in its next round lowers how many of them a failover has
-/// to reach. Were the leader's data center lost in between, nobody would be promoted.
+/// Whether a failover has to reach more voters than it must to meet one that has acknowledged whatever was. With quorum commit
+/// Patroni lets standbys acknowledge first, and only in its next round lowers `quorum`, how many voters a candidate has to
+/// reach besides itself; were the leader's data center lost in between, nobody would be promoted.
+pub fn wants_too_many_votes(quorum: u64, voters: u64, acknowledge: u32) -> bool {
+    quorum > 0 && quorum + u64::from(acknowledge) > voters
+}
+
 fn too_many_votes(view: &ClusterView) -> Option<String> {
     let succession = view.succession.as_ref()?;
     let (voters, needed) = (succession.voters.len() as u64, succession.votes_needed);
-    let acknowledge = u64::from(view.acknowledging.need);
-    // One of those that have acknowledged is among any so many.
-    (needed > 1 && needed + acknowledge > voters + 1).then(|| {
+    wants_too_many_votes(needed.saturating_sub(1), voters, view.acknowledging.need).then(|| {
         format!("a failover wants {needed} of {voters} votes: waiting for Patroni's next round")
     })
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use pgha_core::identity::Initialized;
+use pgha_core::ready::wants_too_many_votes;
 use pgha_core::render::{NAMESPACE, SCOPE};
 use pgha_core::topology::{ETCD_CLIENT_PORT, Member, Role};
 use serde_json::{Value, json};
@@ -48,8 +49,7 @@ pub(crate) fn remember(me: &Identity) -> Result<()> {
     Ok(())
 }
 
-/// Whether a failover has to reach only so many voters that one of them has acknowledged whatever was: with quorum commit
-/// Patroni lowers that a round after the standbys count. So does a cluster without votes.
+/// Whether Patroni has written that a failover wants no more votes than it must; so has a cluster without votes.
 pub(crate) fn votes_are_counted(me: &Identity, acknowledge: u32) -> bool {
     let sync = through_any(me, |member| ask(member, "kv/range", &json!({ "key": name("sync") })));
     sync.is_ok_and(|answer| counted(&answer, acknowledge))
@@ -62,7 +62,7 @@ fn counted(answer: &Value, acknowledge: u32) -> bool {
     let voters = sync["sync_standby"].as_str().unwrap_or_default().split(',');
     let voters = voters.filter(|name| !name.is_empty()).count() as u64;
     let quorum = sync["quorum"].as_u64().unwrap_or_default();
-    quorum == 0 || quorum + u64::from(acknowledge) <= voters
+    !wants_too_many_votes(quorum, voters, acknowledge)
 }
 
 fn through_any<T>(me: &Identity, ask: impl Fn(&Member) -> Result<T>) -> Result<T> {

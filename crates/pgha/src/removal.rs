@@ -153,14 +153,15 @@ async fn verify_gone(
 
 /// What to do about what is left after a cause. Docker 20.10 at times keeps a network for a connection that nobody has any more.
 fn remedy(id: &ClusterId, left: &[String], cause: &str) -> String {
+    let again = format!("`pgha down {id}` again with the same flags");
     let only_networks = left.iter().all(|line| line.starts_with("network "));
     if only_networks && cause.contains("active endpoints") {
         return format!(
             "where `docker network inspect` shows no container, the engine counts one that is gone: \
-             restart the engine, then `pgha down {id}`"
+             restart the engine, then {again}"
         );
     }
-    format!("`pgha down {id}` again with the same flags")
+    again
 }
 
 /// What `down` removes, a line each.
